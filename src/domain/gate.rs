@@ -1,0 +1,241 @@
+//! The gate: text from a remote becomes clean here, or does not come in.
+//!
+//! Behind it nothing holds control or bidi characters, nothing looks like a secret, nothing is longer than people read.
+
+use std::fmt;
+
+/// An id that a remote gave: 1 to 128 characters of `A-Z a-z 0-9 _ . : -`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RemoteId(Box<str>);
+
+impl RemoteId {
+    /// The id, or `None` where it is none.
+    pub fn new(raw: &str) -> Option<Self> {
+        let fits = (1..=128).contains(&raw.len());
+        let clean = raw.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-'));
+        // "." and ".." would be path segments with a meaning of their own.
+        let plain = raw != "." && raw != "..";
+        (fits && clean && plain).then(|| Self(raw.into()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RemoteId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Text that people wrote at a provider: cleaned once, here, cut at 256 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Text {
+    clean: Box<str>,
+    secret_like: bool,
+}
+
+/// What stands where something looked like a secret.
+const REMOVED: &str = "[secret-like text removed]";
+const LONGEST: usize = 256;
+
+impl Text {
+    /// Cleans. Forbidden characters become `\u{…}`, what looks like a secret is replaced, the rest is kept.
+    pub fn clean(raw: &str) -> Self {
+        if raw.len() <= 20 && raw.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'\\') {
+            // Too short for any secret, and nothing to escape: nearly all names.
+            return Self { clean: raw.into(), secret_like: false };
+        }
+        let (shown, secret_like) = without_secrets(raw);
+        let mut clean = String::with_capacity(shown.len());
+        for (kept, c) in shown.chars().enumerate() {
+            if kept == LONGEST {
+                clean.push('…');
+                break;
+            }
+            if is_forbidden(c) {
+                clean.push_str(&c.escape_unicode().to_string());
+            } else {
+                clean.push(c);
+            }
+        }
+        Self { clean: clean.into(), secret_like }
+    }
+
+    /// The clean text.
+    pub fn as_str(&self) -> &str {
+        &self.clean
+    }
+
+    /// Something in it looked like a secret and was replaced.
+    pub const fn was_secret_like(&self) -> bool {
+        self.secret_like
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.clean)
+    }
+}
+
+/// A provider's masked form of a secret, kept only if it really is masked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Hint(Box<str>);
+
+impl Hint {
+    /// What providers begin their secrets with; longest first.
+    const PREFIXES: &[&str] = &["sk-svcacct-", "sk-admin-", "sk-proj-", "sk-admin", "sk-proj", "bt-st-", "den_", "sk-"];
+
+    /// The hint, or `None` where it shows more than the prefix and twelve characters, or could not be a mask.
+    pub fn new(raw: &str) -> Option<Self> {
+        let masked = raw.contains(['*', '…', '•']) || raw.contains("...");
+        let bare = Self::PREFIXES.iter().find_map(|p| raw.strip_prefix(p)).unwrap_or(raw);
+        let visible = bare.chars().filter(|c| !matches!(c, '*' | '…' | '•' | '.')).count();
+        let short = raw.chars().count() <= if masked { LONGEST } else { 20 };
+        let printable = raw.bytes().all(|b| b > b' ' && b != 0x7f) && !raw.chars().any(is_forbidden);
+        (!raw.is_empty() && short && printable && visible <= 12).then(|| Self(raw.into()))
+    }
+
+    /// The hint as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Characters that change how the text around them is read: controls, bidi, invisible, private use, tags.
+fn is_forbidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\\'
+            | '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{e000}'..='\u{f8ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+            | '\u{f0000}'..='\u{10ffff}')
+}
+
+/// Replaces each run of characters that looks like a secret. A backslash ends no run: it does not occur in secrets.
+fn without_secrets(raw: &str) -> (std::borrow::Cow<'_, str>, bool) {
+    if raw.contains("-----BEGIN") {
+        return (REMOVED.into(), true);
+    }
+    let in_run = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '/' | '=');
+    let mut out = String::new();
+    let mut rest = raw;
+    let mut found = false;
+    while let Some(start) = rest.find(in_run) {
+        let (before, from_run) = rest.split_at(start);
+        let end = from_run.find(|c| !in_run(c)).unwrap_or(from_run.len());
+        let (run, after) = from_run.split_at(end);
+        out.push_str(before);
+        if looks_like_secret(run) {
+            out.push_str(REMOVED);
+            found = true;
+        } else {
+            out.push_str(run);
+        }
+        rest = after;
+    }
+    if !found {
+        return (raw.into(), false);
+    }
+    out.push_str(rest);
+    (out.into(), true)
+}
+
+/// The prefixes of real keys, JSON web tokens, and long runs that mix cases and digits as only random text does.
+fn looks_like_secret(run: &str) -> bool {
+    const TYPED: &[(&str, usize)] = &[
+        ("sk-", 20),
+        ("bt-st-", 20),
+        ("den_", 24),
+        ("eyJ", 40),
+        ("ghp_", 30),
+        ("gho_", 30),
+        ("github_pat_", 30),
+        ("xoxb-", 30),
+        ("AKIA", 20),
+    ];
+    if TYPED
+        .iter()
+        .any(|(prefix, length)| run.len() >= *length && run.starts_with(prefix) && has_digit_or_capital(&run[prefix.len()..]))
+    {
+        return true;
+    }
+    let lower = run.bytes().filter(u8::is_ascii_lowercase).count();
+    let upper = run.bytes().filter(u8::is_ascii_uppercase).count();
+    let digits = run.bytes().filter(u8::is_ascii_digit).count();
+    run.len() >= 40 && lower >= 6 && upper >= 6 && digits >= 3
+}
+
+fn has_digit_or_capital(body: &str) -> bool {
+    body.bytes().any(|b| b.is_ascii_digit()) || body.bytes().any(|b| b.is_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_plain() {
+        for good in ["key_abc", "proj-1", "9a3c:4", "apk_01m7zwzc1fet5a8cvnfjckxdb0"] {
+            assert!(RemoteId::new(good).is_some(), "{good}");
+        }
+        for bad in ["", "a b", "a/b", "é", "..", &"x".repeat(129)] {
+            assert!(RemoteId::new(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_forbidden_character_survives() {
+        for code in (0..=0xffff).chain(0xe0000..=0xe007f) {
+            let Some(c) = char::from_u32(code) else { continue };
+            let text = Text::clean(&format!("name {c} name of a key"));
+            assert!(!text.as_str().contains(|c: char| is_forbidden(c) && c != '\\'), "U+{code:04X} in {text}");
+        }
+    }
+
+    #[test]
+    fn escapes_cannot_be_forged() {
+        assert_eq!(Text::clean("\\u{1b}").as_str(), "\\u{5c}u{1b}");
+        assert_eq!(Text::clean("\u{1b}[31m").as_str(), "\\u{1b}[31m");
+    }
+
+    #[test]
+    fn secrets_are_replaced() {
+        let openai = format!("sk-admin-{}T3BlbkFJ{}", "aB3".repeat(20), "xY9".repeat(20));
+        for secret in
+            [openai.as_str(), "sk-proj-abcdefghijklmnop1234", "bt-st-AbCdEfGhIjKlMnOpQrSt", "-----BEGIN PRIVATE KEY-----"]
+        {
+            let text = Text::clean(&format!("pasted {secret} here"));
+            assert!(text.was_secret_like() && !text.as_str().contains(secret), "{text}");
+        }
+        for benign in [
+            "ci pipeline of the data team (Berlin)",
+            "1b4e28ba-2fa1-11d2-883f-0016d3cca427",
+            "first.last+keys@subsidiary.example.com",
+            "sk-something-quite-long-but-a-name",
+        ] {
+            assert_eq!(Text::clean(benign).as_str(), benign);
+        }
+    }
+
+    #[test]
+    fn text_is_cut() {
+        assert_eq!(Text::clean(&"é".repeat(10_000)).as_str().chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn hints_are_masks() {
+        for good in ["sk-abc...def", "sk-admin...def", "sk-proj-****************************************wxyz", "den_Px", "sk-..."]
+        {
+            assert!(Hint::new(good).is_some(), "{good}");
+        }
+        for bad in ["", "sk-proj-abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnop...q", "sk-\u{1b}..."] {
+            assert!(Hint::new(bad).is_none(), "{bad}");
+        }
+    }
+}

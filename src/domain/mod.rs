@@ -1,0 +1,29 @@
+//! The vocabulary: what a key, a scope, a moment, a presence and a condition are.
+//!
+//! No input or output, no clock, and no provider's name occurs here. Every set of words that leaves the program (columns,
+//! labels, log fields) is a closed enum of this module, matched without a wildcard.
+
+mod change;
+mod closed_enum;
+mod condition;
+mod gate;
+mod key;
+mod moment;
+mod organization;
+mod people;
+mod presence;
+mod reason;
+mod scope;
+mod time;
+
+pub use change::ChangeKind;
+pub use condition::{Basis, Condition, Deadlines};
+pub use gate::{Hint, RemoteId, Text};
+pub use key::{KeyFacts, KeyKind, Owner, OwnerAccess, OwnerKind};
+pub use moment::Moment;
+pub use organization::Organization;
+pub use people::{Person, Project};
+pub use presence::{Presence, PresenceReason};
+pub use reason::{ClosedReason, ErrorClass, Failure, ItemReason, Reason, Refused};
+pub use scope::{Lists, Scope, ScopeId, ScopeKind, Standing, WalkEnd};
+pub use time::Time;

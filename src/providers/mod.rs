@@ -1,0 +1,196 @@
+//! What keymuster knows of each remote: what to ask, and how to read the answer.
+//!
+//! An adapter is pure. It says what to ask next and reads what came; it never sends, waits, retries, counts or sees a
+//! secret, and it cannot claim that a list is complete: the engine computes that. Everything that names providers walks
+//! [`PROVIDERS`]. A new provider is one file, its samples in a folder beside it, and one line in that slice.
+
+mod den;
+mod openai;
+mod spec;
+pub mod wire;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::domain::{ClosedReason, Failure, KeyFacts, Organization, Person, Project, Refused, RemoteId, Scope, ScopeId, WalkEnd};
+
+pub use spec::{Account, Auth, CredentialRule, Fact, OptionSpec, Pace, Paging, Sample, SamplePage, SignIn, Spec};
+
+/// Every provider that keymuster can read.
+pub static PROVIDERS: &[&dyn Provider] = &[&openai::OpenAi, &den::Den];
+
+/// The provider of that id.
+pub fn by_id(id: &str) -> Option<&'static dyn Provider> {
+    PROVIDERS.iter().copied().find(|p| p.spec().id == id)
+}
+
+/// One kind of remote.
+pub trait Provider: Sync {
+    /// What is fixed about it.
+    fn spec(&self) -> &'static Spec;
+
+    /// Everything worth asking, given all that this poll has learnt: a pure function of both arguments.
+    ///
+    /// Called at the start and whenever nothing is in flight. What was asked before may be named again, the engine asks each
+    /// target once a poll; a plan that names nothing new ends the asking.
+    fn plan(&self, account: &Account, known: &Known) -> Vec<Fetch>;
+
+    /// Reads one element of the list that `fetch.list` names, as its bytes came.
+    ///
+    /// # Errors
+    /// The element breaks the documented shape. It costs the walk its completeness, and no other element is lost.
+    fn item(&self, fetch: &Fetch, item: &[u8]) -> Result<Item, Refused>;
+
+    /// Reads the rest of an answer of any status that is no redirect and that trying again did not mend.
+    ///
+    /// # Errors
+    /// The walk is incomplete, and why.
+    fn end(&self, fetch: &Fetch, answer: &Answer<'_>) -> Result<End, Failure>;
+
+    /// The request that asks for one key by its id, where the provider has such a call: 404 proves absence.
+    fn by_id(&self, _key: &KeyRef) -> Option<Fetch> {
+        None
+    }
+}
+
+/// One request, and what its answer is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// What the answer tells.
+    pub target: Target,
+    /// The template of the path: names the pace that applies and the label of the request counters.
+    pub endpoint: &'static str,
+    /// Below the account's base URL, beginning with `/`; ids in it are [`RemoteId`]s, which need no encoding.
+    pub path: String,
+    /// Query parameters in order, not yet encoded.
+    pub query: Vec<(&'static str, String)>,
+    /// Headers beside the credential's: the chosen organisation or member. Values are marked sensitive.
+    pub headers: Vec<(&'static str, RemoteId)>,
+    /// The field of the answer whose array is the list; `None` where the answer holds none.
+    pub list: Option<&'static str>,
+    /// Whom the answer must be about; the engine checks every element against it.
+    pub subject: Subject,
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A page of a scope's list.
+    Scope(Scope),
+    /// A question that lists nothing, such as who the caller is.
+    Question(&'static str),
+}
+
+/// Whom an answer must be about, where the provider's records tell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Subject {
+    /// The organisation that was asked for.
+    pub organization: Option<RemoteId>,
+    /// The member that was asked for.
+    pub member: Option<RemoteId>,
+}
+
+/// One element of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// A key.
+    Key(Box<KeyFacts>),
+    /// A member or service account.
+    Person(Person),
+    /// A project.
+    Project(Project),
+    /// A well-formed element that is none of these, such as a member who was invited and has not joined.
+    Skipped,
+}
+
+/// The rest of an answer: its status, and the body without the elements of the list.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// HTTP status; never a redirect, never one that trying again may mend.
+    pub status: u16,
+    /// The body without the list's elements: `{"data":[],"has_more":true}`. Empty for a status that is not 2xx.
+    pub rest: &'a [u8],
+    /// How many elements the list had; `None` where the answer holds no such list.
+    pub elements: Option<u64>,
+    /// The id of the list's last element that passed the gate.
+    pub last_id: Option<&'a RemoteId>,
+    /// What this poll has learnt so far.
+    pub known: &'a Known,
+}
+
+/// What the rest of an answer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// Where the list goes on. An author must say that a list ends.
+    pub next: Next,
+    /// What the answer told beside its elements.
+    pub learnt: Learnt,
+}
+
+impl End {
+    /// The list ends here, and nothing else was learnt.
+    pub fn done() -> Self {
+        Self { next: Next::Done, learnt: Learnt::default() }
+    }
+
+    /// The list is refused for good.
+    pub fn closed(reason: ClosedReason) -> Self {
+        Self { next: Next::Closed(reason), learnt: Learnt::default() }
+    }
+}
+
+/// Where a list goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// The provider's own signal says that this was the last page.
+    Done,
+    /// The next page.
+    Page(Box<Fetch>),
+    /// The list cannot be read at all, and why.
+    Closed(ClosedReason),
+}
+
+/// What an answer told beside its elements.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Learnt {
+    /// The organisation that the answer is about.
+    pub organization: Option<Organization>,
+    /// Every organisation that the credential sees.
+    pub organizations: Option<Vec<Organization>>,
+    /// Whose credential it is.
+    pub caller: Option<RemoteId>,
+}
+
+/// What one poll has learnt so far.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Whose credential it is.
+    pub caller: Option<RemoteId>,
+    /// The organisation that the credential was shown to see.
+    pub organization: Option<Organization>,
+    /// Every organisation that the credential sees, where that was asked.
+    pub organizations: Option<Vec<Organization>>,
+    /// The projects read so far, by id; a project listed twice is archived only if both say so.
+    pub projects: BTreeMap<RemoteId, Project>,
+    /// The people read so far.
+    pub people: HashSet<RemoteId>,
+    /// How each scope ended that was walked in this poll.
+    pub ended: HashMap<ScopeId, WalkEnd>,
+    /// Questions that were answered.
+    pub answered: HashSet<&'static str>,
+}
+
+impl Known {
+    /// The walk of that scope ended in this poll, completely.
+    pub fn is_complete(&self, scope: &ScopeId) -> bool {
+        self.ended.get(scope).is_some_and(|end| *end == WalkEnd::Complete)
+    }
+}
+
+/// Which key to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRef {
+    /// The key's id.
+    pub id: RemoteId,
+    /// The scope that listed it.
+    pub scope: ScopeId,
+}

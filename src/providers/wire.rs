@@ -1,0 +1,1 @@
+//! Pieces that adapters share for reading answers; pure.
