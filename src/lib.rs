@@ -3,3 +3,6 @@
 pub mod clock;
 pub mod domain;
 pub mod providers;
+pub mod inventory;
+pub mod policy;
+pub mod walk;

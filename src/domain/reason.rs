@@ -21,6 +21,8 @@ closed_enum! {
         Forbidden = "forbidden",
         /// The list does not exist: 404. A renamed list is not an empty one.
         NotFound = "not_found",
+        /// A list that was readable is refused for the first time; at the second time it closes.
+        RefusedOnce = "refused_once",
         /// Any other status that is not success.
         UnexpectedStatus = "unexpected_status",
         /// A redirect, which is never followed.
@@ -97,6 +99,7 @@ impl Reason {
             | Self::NotFound
             | Self::RedirectRefused
             | Self::ClockSkew
+            | Self::RefusedOnce
             | Self::ImpersonationNotPermitted
             | Self::OrganizationChanged
             | Self::OrganizationUnconfirmed

@@ -1,0 +1,154 @@
+//! The configured accounts in the file, and the organisation that each of them sees.
+
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use super::error::{StoreError, Stored};
+use super::open::Inventory;
+use crate::domain::{ChangeKind, Organization, Presence, PresenceReason, RemoteId, Time};
+
+/// An account as the config names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfiguredAccount {
+    /// Its name.
+    pub name: String,
+    /// Its provider's word.
+    pub provider: &'static str,
+    /// The name that it had before, whose keys and history it takes over.
+    pub formerly: Option<String>,
+    /// Seconds between two polls.
+    pub interval: i64,
+}
+
+/// The organisation under which an account's scopes and keys stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrganizationRow {
+    /// Row of the account.
+    pub account: i64,
+    /// Row of the organisation.
+    pub organization: i64,
+}
+
+/// What a poll may apply its walks to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Confirmed {
+    /// The organisation of before, or the first one.
+    Yes(OrganizationRow),
+    /// The credential sees another organisation than before: the stored one's id.
+    Changed {
+        /// The organisation that the account's keys stand under.
+        stored: String,
+    },
+}
+
+impl Inventory {
+    /// Makes the file's accounts those of the config. Accounts no longer named keep their keys, as unmanaged.
+    pub async fn configure(&self, accounts: Vec<ConfiguredAccount>, now: Time) -> Stored<()> {
+        self.write(move |transaction| configure(transaction, &accounts, now)).await
+    }
+}
+
+fn configure(transaction: &Transaction<'_>, accounts: &[ConfiguredAccount], now: Time) -> Stored<()> {
+    for account in accounts {
+        if let Some(old) = &account.formerly {
+            transaction.execute(
+                "UPDATE account SET name = ?1 WHERE name = ?2 AND provider = ?3 AND NOT EXISTS (SELECT 1 FROM account WHERE name = ?1)",
+                (&account.name, old, account.provider),
+            )?;
+        }
+        transaction.execute(
+            "INSERT INTO account (name, provider, configured, interval) VALUES (?1, ?2, 1, ?3)
+             ON CONFLICT (name) DO UPDATE SET provider = excluded.provider, interval = excluded.interval",
+            (&account.name, account.provider, account.interval),
+        )?;
+    }
+    let mut statement = transaction.prepare("SELECT id, name, configured FROM account")?;
+    let stored: Vec<(i64, String, bool)> =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
+    for (id, name, was_configured) in stored {
+        let configured = accounts.iter().any(|account| account.name == name);
+        transaction.execute("UPDATE account SET configured = ?2 WHERE id = ?1", (id, configured))?;
+        if was_configured && !configured {
+            disown(transaction, id, PresenceReason::AccountRemoved, now)?;
+        } else if configured && !was_configured {
+            // Nothing has been seen of them since; the next poll says which are there.
+            transaction.execute(
+                "UPDATE key SET presence = 'unknown', presence_reason = 'account_removed'
+                  WHERE presence = 'unmanaged' AND presence_reason = 'account_removed'
+                    AND organization_id = (SELECT organization_id FROM account WHERE id = ?1)",
+                [id],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Turns the keys of an account's organisation unmanaged.
+fn disown(transaction: &Transaction<'_>, account: i64, reason: PresenceReason, now: Time) -> Stored<()> {
+    transaction.execute(
+        "INSERT INTO change (at, key_id, change, before, after)
+         SELECT ?2, id, ?3, presence, ?4 FROM key
+          WHERE presence NOT IN ('gone', 'unmanaged') AND organization_id = (SELECT organization_id FROM account WHERE id = ?1)",
+        (account, now.unix(), ChangeKind::BecameUnmanaged.as_str(), reason.as_str()),
+    )?;
+    transaction.execute(
+        "UPDATE key SET presence = ?2, presence_reason = ?3, missing_number = NULL, missing_at = NULL, missing_boot_s = NULL, missing_run = NULL
+          WHERE presence NOT IN ('gone', 'unmanaged') AND organization_id = (SELECT organization_id FROM account WHERE id = ?1)",
+        (account, Presence::Unmanaged.as_str(), reason.as_str()),
+    )?;
+    Ok(())
+}
+
+/// The row of an account.
+pub fn account_row(connection: &Connection, name: &str) -> Stored<i64> {
+    connection
+        .query_row("SELECT id FROM account WHERE name = ?1", [name], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| StoreError::Inconsistent { what: format!("no account '{name}'"), column: "account.name" })
+}
+
+/// The organisation under which an account's keys stand, if any poll confirmed one.
+pub fn current_organization(connection: &Connection, account: i64) -> Stored<Option<OrganizationRow>> {
+    let organization: Option<i64> = connection.query_row("SELECT organization_id FROM account WHERE id = ?1", [account], |row| row.get(0))?;
+    Ok(organization.map(|organization| OrganizationRow { account, organization }))
+}
+
+/// Compares the organisation that a poll saw with the stored one; the first is accepted, and so is a first name or id.
+pub fn confirm(transaction: &Transaction<'_>, account: i64, seen: Option<&Organization>, now: Time) -> Stored<Confirmed> {
+    let seen_id = seen.map(|organization| organization.id.as_str());
+    let seen_name = seen.and_then(|organization| organization.name.as_ref()).map(crate::domain::Text::as_str);
+    let Some(row) = current_organization(transaction, account)? else {
+        transaction.execute(
+            "INSERT INTO organization (account_id, remote_id, name, first_seen_at) VALUES (?1, ?2, ?3, ?4)",
+            (account, seen_id, seen_name, now.unix()),
+        )?;
+        let organization = transaction.last_insert_rowid();
+        transaction.execute("UPDATE account SET organization_id = ?2 WHERE id = ?1", (account, organization))?;
+        return Ok(Confirmed::Yes(OrganizationRow { account, organization }));
+    };
+    let stored: Option<String> =
+        transaction.query_row("SELECT remote_id FROM organization WHERE id = ?1", [row.organization], |r| r.get(0))?;
+    match (stored, seen_id) {
+        (Some(stored), Some(id)) if stored != id => Ok(Confirmed::Changed { stored }),
+        (_, Some(id)) => {
+            transaction.execute(
+                "UPDATE organization SET remote_id = ?2, name = ?3 WHERE id = ?1 AND (remote_id IS NOT ?2 OR name IS NOT ?3)",
+                (row.organization, id, seen_name),
+            )?;
+            Ok(Confirmed::Yes(row))
+        }
+        (_, None) => Ok(Confirmed::Yes(row)),
+    }
+}
+
+/// Whether the projects that a poll saw are those of the organisation: one of the ids is known, or none was ever.
+pub fn shares_a_project(connection: &Connection, organization: i64, seen: &[RemoteId]) -> Stored<bool> {
+    let known: i64 =
+        connection.query_row("SELECT count(*) FROM scope WHERE organization_id = ?1 AND kind = 'project'", [organization], |row| row.get(0))?;
+    let mut find = connection.prepare_cached("SELECT 1 FROM scope WHERE organization_id = ?1 AND kind = 'project' AND remote_id = ?2")?;
+    for id in seen {
+        if find.exists((organization, id.as_str()))? {
+            return Ok(true);
+        }
+    }
+    Ok(known == 0)
+}

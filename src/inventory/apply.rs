@@ -1,0 +1,385 @@
+//! Applies walks: adds and updates what they found, and records which rows a complete one did not hold.
+//!
+//! Nothing is concluded here. Walks of one batch share one transaction, because many small transactions write thirty times
+//! as much; each walk in it is applied whole or not at all.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension, Row, Transaction};
+
+use super::account::OrganizationRow;
+use super::apply_key::{self, Lister};
+use super::deadlines::Judge;
+use super::error::Stored as Result;
+use super::open::Inventory;
+use super::reconcile::{self, Here, Home, Stored};
+use super::sql::word;
+use crate::domain::{
+    ChangeKind, KeyFacts, Moment, OwnerAccess, Person, Presence, Project, Reason, RemoteId, Scope, ScopeKind, WalkEnd,
+};
+use crate::walk::{Found, WalkId, Walked};
+
+/// What applying a batch changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Applied {
+    /// Keys that were not known.
+    pub added: u64,
+    /// Keys whose stable facts or home changed.
+    pub changed: u64,
+    /// Keys whose last use moved.
+    pub used: u64,
+}
+
+/// What all walks of a batch have in common.
+pub(super) struct Batch<'a> {
+    pub transaction: &'a Transaction<'a>,
+    pub organization: OrganizationRow,
+    pub poll: i64,
+    pub run: i64,
+    pub judge: &'a Judge,
+}
+
+/// One scope's row.
+struct ScopeRow {
+    id: i64,
+    rank: u8,
+    name: Option<String>,
+    complete_walk: Option<i64>,
+    complete_at: Option<i64>,
+    refusals: i64,
+    newest_walk: Option<i64>,
+}
+
+impl Inventory {
+    /// Applies a batch of walks of one poll.
+    ///
+    /// # Errors
+    /// The database refused; nothing of the batch is stored.
+    pub async fn apply(&self, organization: OrganizationRow, poll: i64, judge: Arc<Judge>, walks: Vec<Walked>) -> Result<Applied> {
+        let run = self.run();
+        self.write(move |transaction| {
+            let batch = Batch { transaction, organization, poll, run, judge: &judge };
+            let mut applied = Applied::default();
+            for walked in &walks {
+                apply(&batch, walked, &mut applied)?;
+            }
+            Ok(applied)
+        })
+        .await
+    }
+}
+
+fn apply(batch: &Batch<'_>, walked: &Walked, applied: &mut Applied) -> Result<()> {
+    let scope = scope_row(batch, walked.scope())?;
+    if scope.newest_walk.is_some_and(|newest| newest >= walked.id().0) {
+        // A later walk of this scope is there already; what an older one saw is history.
+        return Ok(());
+    }
+    match walked.found() {
+        Found::Keys(keys) => apply_keys(batch, &scope, walked, keys, applied)?,
+        Found::People(people) => apply_people(batch, walked, people)?,
+        Found::Projects(projects) => apply_projects(batch, walked, projects)?,
+    }
+    record_walk(batch, &scope, walked)
+}
+
+/// The scope's row, made where it is new, renamed where its name changed.
+fn scope_row(batch: &Batch<'_>, scope: &Scope) -> Result<ScopeRow> {
+    let id = ensure_scope(batch.transaction, batch.organization.organization, scope)?;
+    let name = scope.name.as_ref().map(|name| name.as_str().to_owned());
+    let mut statement =
+        batch.transaction.prepare_cached("SELECT complete_walk, complete_at, refusals, newest_walk, name FROM scope WHERE id = ?1")?;
+    let row = statement.query_row([id], |row| {
+        Ok(ScopeRow {
+            id,
+            rank: scope.id.kind.rank(),
+            complete_walk: row.get(0)?,
+            complete_at: row.get(1)?,
+            refusals: row.get(2)?,
+            newest_walk: row.get(3)?,
+            name: name.or(row.get(4)?),
+        })
+    })?;
+    Ok(row)
+}
+
+/// Finds or makes the row of a scope.
+pub(super) fn ensure_scope(transaction: &Transaction<'_>, organization: i64, scope: &Scope) -> Result<i64> {
+    let of = scope.id.of.as_ref().map_or("", RemoteId::as_str);
+    let name = scope.name.as_ref().map(crate::domain::Text::as_str);
+    let mut find = transaction.prepare_cached("SELECT id, name FROM scope WHERE organization_id = ?1 AND kind = ?2 AND remote_id = ?3")?;
+    let found: Option<(i64, Option<String>)> =
+        find.query_row((organization, scope.id.kind.as_str(), of), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    if let Some((id, stored)) = found {
+        if name.is_some() && stored.as_deref() != name {
+            transaction.prepare_cached("UPDATE scope SET name = ?2 WHERE id = ?1")?.execute((id, name))?;
+        }
+        return Ok(id);
+    }
+    transaction
+        .prepare_cached("INSERT INTO scope (organization_id, kind, remote_id, name) VALUES (?1, ?2, ?3, ?4)")?
+        .execute((organization, scope.id.kind.as_str(), of, name))?;
+    Ok(transaction.last_insert_rowid())
+}
+
+/// Writes the walk's own row, and what its end says of its scope.
+fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked) -> Result<()> {
+    let id = walked.id().0;
+    let (mut outcome, mut reason) = (walked.end().as_str(), walked.end().reason());
+    let detail = match walked.end() {
+        WalkEnd::Complete => {
+            batch
+                .transaction
+                .prepare_cached(
+                    "UPDATE scope SET newest_walk = ?2, before_walk = complete_walk, complete_walk = ?2, complete_at = ?3,
+                            standing = 'open', standing_reason = NULL, refusals = 0 WHERE id = ?1",
+                )?
+                .execute((scope.id, id, walked.started().wall.unix()))?;
+            None
+        }
+        WalkEnd::Incomplete(failure) => {
+            // What can be read in part is not refused for good.
+            let readable = walked.pages() > 0;
+            batch
+                .transaction
+                .prepare_cached(
+                    "UPDATE scope SET newest_walk = ?2, standing = iif(?3 AND standing = 'closed', 'open', standing),
+                            standing_reason = iif(?3 AND standing = 'closed', NULL, standing_reason), refusals = iif(?3, 0, refusals)
+                      WHERE id = ?1",
+                )?
+                .execute((scope.id, id, readable))?;
+            Some(failure.detail.as_str())
+        }
+        WalkEnd::Closed(why) => {
+            let closes = scope.complete_walk.is_none() || scope.refusals >= 1;
+            if !closes {
+                (outcome, reason) = ("incomplete", Some(Reason::RefusedOnce.as_str()));
+            }
+            batch
+                .transaction
+                .prepare_cached(
+                    "UPDATE scope SET newest_walk = ?2, refusals = refusals + 1, standing = iif(?3, 'closed', standing),
+                            standing_reason = iif(?3, ?4, standing_reason) WHERE id = ?1",
+                )?
+                .execute((scope.id, id, closes, why.as_str()))?;
+            Some(why.as_str())
+        }
+    };
+    batch
+        .transaction
+        .prepare_cached(
+            "INSERT INTO walk (id, poll_id, scope_id, run_id, started_at, boot_s, ended_at, outcome, reason, detail, pages, items, refused)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?
+        .execute((
+            id,
+            batch.poll,
+            scope.id,
+            batch.run,
+            walked.started().wall.unix(),
+            walked.started().boot.as_secs().cast_signed(),
+            walked.ended().unix(),
+            outcome,
+            reason,
+            detail,
+            walked.pages().cast_signed(),
+            i64::try_from(walked.found().len()).unwrap_or(i64::MAX),
+            i64::try_from(walked.refused().len()).unwrap_or(i64::MAX),
+        ))?;
+    Ok(())
+}
+
+fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, keys: &[KeyFacts], applied: &mut Applied) -> Result<()> {
+    let mut before = load_listed(batch, scope)?;
+    let lister = Lister { row: scope.id, name: scope.name.as_deref(), baseline: scope.complete_walk.is_none() };
+    for facts in keys {
+        let stored = match before.remove(facts.id.as_str()) {
+            Some(stored) => Some(stored),
+            None => load_elsewhere(batch, scope, facts)?,
+        };
+        match stored {
+            Some(stored) => {
+                let update = reconcile::update(&stored, facts);
+                if !update.is_nothing() {
+                    apply_key::update(batch, lister, walked, &stored, facts, update, applied)?;
+                }
+            }
+            None => {
+                apply_key::insert(batch, lister, walked, facts)?;
+                applied.added += 1;
+            }
+        }
+    }
+    if let Some(proof) = walked.proof() {
+        for stored in reconcile::unlisted(proof, before.values()) {
+            mark_unlisted(batch, scope, stored, proof.id())?;
+        }
+    }
+    Ok(())
+}
+
+/// A complete walk did not hold the key: the sighting keeps the walk's number, and the key the last time that it was seen.
+fn mark_unlisted(batch: &Batch<'_>, scope: &ScopeRow, stored: &Stored, walk: WalkId) -> Result<()> {
+    batch
+        .transaction
+        .prepare_cached("UPDATE sighting SET unlisted_walk = ?3 WHERE scope_id = ?1 AND key_id = ?2")?
+        .execute((scope.id, stored.key, walk.0))?;
+    let listed_by_complete = scope.complete_walk.is_some_and(|complete| stored.here.is_some_and(|here| here.since.0 <= complete));
+    if let (true, Some(seen_at)) = (listed_by_complete, scope.complete_at) {
+        batch
+            .transaction
+            .prepare_cached("UPDATE key SET seen_at = max(coalesce(seen_at, 0), ?2) WHERE id = ?1")?
+            .execute((stored.key, seen_at))?;
+    }
+    Ok(())
+}
+
+/// Everything that this scope lists or listed, by the provider's id.
+fn load_listed(batch: &Batch<'_>, scope: &ScopeRow) -> Result<HashMap<Box<str>, Stored>> {
+    let mut statement = batch.transaction.prepare_cached(
+        "SELECT k.id, k.fingerprint, u.used_at, u.used_state, k.presence, x.walk_id, x.unlisted_walk IS NOT NULL, k.scope_id, h.kind,
+                iif(k.scope_id = x.scope_id, 1,
+                    EXISTS (SELECT 1 FROM sighting AS y WHERE y.scope_id = k.scope_id AND y.key_id = k.id AND y.unlisted_walk IS NULL)
+                    AND h.standing = 'open'),
+                k.remote_id
+           FROM sighting AS x JOIN key AS k ON k.id = x.key_id JOIN last_use AS u ON u.key_id = k.id JOIN scope AS h ON h.id = k.scope_id
+          WHERE x.scope_id = ?1",
+    )?;
+    let mut rows = statement.query([scope.id])?;
+    let mut listed = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let here = Here { since: WalkId(row.get(5)?), unlisted: row.get(6)? };
+        listed.insert(row.get::<_, Box<str>>(10)?, stored_from(row, scope, Some(here))?);
+    }
+    Ok(listed)
+}
+
+/// A key that this scope never listed, but that another scope of the organisation did.
+fn load_elsewhere(batch: &Batch<'_>, scope: &ScopeRow, facts: &KeyFacts) -> Result<Option<Stored>> {
+    let mut statement = batch.transaction.prepare_cached(
+        "SELECT k.id, k.fingerprint, u.used_at, u.used_state, k.presence, 0, 0, k.scope_id, h.kind,
+                EXISTS (SELECT 1 FROM sighting AS y WHERE y.scope_id = k.scope_id AND y.key_id = k.id AND y.unlisted_walk IS NULL)
+                AND h.standing = 'open'
+           FROM key AS k JOIN last_use AS u ON u.key_id = k.id JOIN scope AS h ON h.id = k.scope_id
+          WHERE k.organization_id = ?1 AND k.remote_id = ?2",
+    )?;
+    let mut rows = statement.query((batch.organization.organization, facts.id.as_str()))?;
+    match rows.next()? {
+        Some(row) => Ok(Some(stored_from(row, scope, None)?)),
+        None => Ok(None),
+    }
+}
+
+fn stored_from(row: &Row<'_>, scope: &ScopeRow, here: Option<Here>) -> Result<Stored> {
+    let home: i64 = row.get(7)?;
+    let home_kind: ScopeKind = word(row, 8, "scope.kind")?;
+    let home = if home == scope.id { Home::This } else { Home::seen_from(scope.rank, home_kind.rank(), row.get(9)?) };
+    Ok(Stored {
+        key: row.get(0)?,
+        fingerprint: row.get(1)?,
+        used: moment(row, 2)?,
+        presence: word::<Presence>(row, 4, "key.presence")?,
+        here,
+        home,
+    })
+}
+
+/// A moment from a pair of columns.
+pub(super) fn moment(row: &Row<'_>, index: usize) -> Result<Moment> {
+    let (at, state): (Option<i64>, String) = (row.get(index)?, row.get(index + 1)?);
+    Moment::from_columns(at, &state)
+        .ok_or_else(|| super::error::StoreError::Inconsistent { what: format!("'{state}' beside {at:?}"), column: "…_state" })
+}
+
+fn apply_people(batch: &Batch<'_>, walked: &Walked, people: &[Person]) -> Result<()> {
+    let organization = batch.organization.organization;
+    let mut load = batch.transaction.prepare_cached(
+        "SELECT remote_id, id, kind, name, email, listed, unlisted_walk IS NOT NULL FROM person WHERE organization_id = ?1",
+    )?;
+    let mut rows = load.query([organization])?;
+    let mut before: HashMap<Box<str>, (i64, PersonColumns, bool)> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let columns = (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
+        before.insert(row.get(0)?, (row.get(1)?, columns, row.get(6)?));
+    }
+    drop(rows);
+    let mut insert = batch.transaction.prepare_cached(
+        "INSERT INTO person (organization_id, remote_id, kind, name, email, listed) VALUES (?1, ?2, ?3, ?4, ?5, 1)",
+    )?;
+    let mut update = batch
+        .transaction
+        .prepare_cached("UPDATE person SET kind = ?2, name = ?3, email = ?4, listed = 1, unlisted_walk = NULL WHERE id = ?1")?;
+    for person in people {
+        let name = person.name.as_ref().map(|name| name.as_str().to_owned());
+        let email = person.email.as_ref().map(|email| email.as_str().to_owned());
+        let columns: PersonColumns = (person.kind.as_str().to_owned(), name, email, true);
+        match before.remove(person.id.as_str()) {
+            None => {
+                insert.execute((organization, person.id.as_str(), &columns.0, &columns.1, &columns.2))?;
+            }
+            Some((id, stored, unlisted)) => {
+                if stored != columns || unlisted {
+                    update.execute((id, &columns.0, &columns.1, &columns.2))?;
+                }
+            }
+        }
+    }
+    if let Some(proof) = walked.proof() {
+        let mut mark = batch.transaction.prepare_cached("UPDATE person SET unlisted_walk = ?2 WHERE id = ?1")?;
+        for (id, _, unlisted) in before.values() {
+            if !unlisted {
+                mark.execute((id, proof.id().0))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Kind, name, e-mail, listed.
+type PersonColumns = (String, Option<String>, Option<String>, bool);
+
+fn apply_projects(batch: &Batch<'_>, walked: &Walked, projects: &[Project]) -> Result<()> {
+    let organization = batch.organization.organization;
+    for project in projects {
+        let scope = Scope::of(ScopeKind::Project, project.id.clone(), project.name.clone());
+        ensure_scope(batch.transaction, organization, &scope)?;
+    }
+    let listed: std::collections::HashSet<&str> = projects.iter().map(|project| project.id.as_str()).collect();
+    let mut load =
+        batch.transaction.prepare_cached("SELECT id, remote_id, unlisted_walk IS NOT NULL FROM scope WHERE organization_id = ?1 AND kind = 'project'")?;
+    let rows: Vec<(i64, String, bool)> =
+        load.query_map([organization], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<std::result::Result<_, _>>()?;
+    // A project that is listed again is to be walked again; its keys wait for that walk.
+    let mut relist = batch.transaction.prepare_cached(
+        "UPDATE scope SET unlisted_walk = NULL, standing = iif(standing = 'vanished', 'open', standing),
+                standing_reason = iif(standing = 'vanished', NULL, standing_reason) WHERE id = ?1",
+    )?;
+    let mut mark = batch.transaction.prepare_cached("UPDATE scope SET unlisted_walk = ?2 WHERE id = ?1")?;
+    for (id, remote_id, unlisted) in rows {
+        match (listed.contains(remote_id.as_str()), unlisted, walked.proof()) {
+            (true, true, _) => {
+                relist.execute([id])?;
+            }
+            (false, false, Some(proof)) => {
+                mark.execute((id, proof.id().0))?;
+            }
+            (true, false, _) | (false, true, _) | (false, false, None) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Appends one line of history.
+pub(super) fn change(batch: &Batch<'_>, at: i64, key: i64, what: ChangeKind, before: Option<&str>, after: Option<&str>) -> Result<()> {
+    batch
+        .transaction
+        .prepare_cached("INSERT INTO change (at, poll_id, key_id, change, before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute((at, batch.poll, key, what.as_str(), before, after))?;
+    Ok(())
+}
+
+/// The word of an access column.
+pub(super) fn access(word: Option<&str>) -> Option<OwnerAccess> {
+    word.and_then(|word| word.parse().ok())
+}

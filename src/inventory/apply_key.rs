@@ -1,0 +1,277 @@
+//! Writes one key that a walk found: the row, its last use, its sighting, its deadlines, and the history of what changed.
+
+use rusqlite::OptionalExtension;
+
+use super::apply::{Applied, Batch, access, change, moment};
+use super::deadlines::{self, KeyToJudge};
+use super::error::Stored as Result;
+use super::reconcile::{Stored, Update, fingerprint};
+use crate::domain::{ChangeKind, KeyFacts, KeyKind, Moment, Owner, OwnerAccess, Text};
+use crate::walk::Walked;
+
+/// The scope that listed the key.
+#[derive(Clone, Copy)]
+pub(super) struct Lister<'a> {
+    pub row: i64,
+    pub name: Option<&'a str>,
+    /// The scope had no complete walk before: what it lists is no news.
+    pub baseline: bool,
+}
+
+/// The columns of a key row that history tells about.
+struct Old {
+    name: Option<String>,
+    kind: KeyKind,
+    scope: i64,
+    owner: Option<i64>,
+    access: Option<OwnerAccess>,
+    created_at: Option<i64>,
+    expires: Moment,
+    enabled: bool,
+    first_walk: i64,
+    disabled_at: Option<i64>,
+    access_lost_at: Option<i64>,
+    left_at: Option<i64>,
+    is_self: bool,
+}
+
+/// Adds a key that the organisation never showed.
+pub(super) fn insert(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, facts: &KeyFacts) -> Result<()> {
+    let at = walked.started().wall.unix();
+    let person = facts.owner.as_ref().map(|owner| person_row(batch, owner)).transpose()?;
+    let disabled_at = (!facts.enabled).then_some(at);
+    let access_lost_at = (facts.owner_access == Some(OwnerAccess::Inactive)).then_some(at);
+    batch
+        .transaction
+        .prepare_cached(
+            "INSERT INTO key (organization_id, remote_id, kind, scope_id, name, hint, person_id, owner_access, created_at, expires_at,
+                              expires_state, enabled, fingerprint, presence, presence_reason, first_seen_at, first_walk, disabled_at, access_lost_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'present', 'listed', ?14, ?15, ?16, ?17)",
+        )?
+        .execute(rusqlite::params![
+            batch.organization.organization,
+            facts.id.as_str(),
+            facts.kind.as_str(),
+            lister.row,
+            facts.name.as_ref().map(Text::as_str),
+            facts.hint.as_ref().map(crate::domain::Hint::as_str),
+            person,
+            facts.owner_access.map(OwnerAccess::as_str),
+            facts.created_at.map(crate::domain::Time::unix),
+            facts.expires.at().map(crate::domain::Time::unix),
+            facts.expires.state(),
+            facts.enabled,
+            fingerprint(facts),
+            at,
+            walked.id().0,
+            disabled_at,
+            access_lost_at,
+        ])?;
+    let key = batch.transaction.last_insert_rowid();
+    sight(batch, lister.row, key, walked)?;
+    let judged = KeyToJudge::from_facts(facts, lister.name, disabled_at, access_lost_at, false);
+    deadlines::write_all(batch.transaction, batch.judge, key, &judged)?;
+    if !lister.baseline {
+        change(batch, at, key, ChangeKind::Appeared, None, None)?;
+    }
+    Ok(())
+}
+
+/// Writes what differs of a key that is stored.
+pub(super) fn update(
+    batch: &Batch<'_>,
+    lister: Lister<'_>,
+    walked: &Walked,
+    stored: &Stored,
+    facts: &KeyFacts,
+    update: Update,
+    applied: &mut Applied,
+) -> Result<()> {
+    let at = walked.started().wall.unix();
+    if update.sighted {
+        sight(batch, lister.row, stored.key, walked)?;
+    }
+    if update.returns {
+        batch
+            .transaction
+            .prepare_cached(
+                "UPDATE key SET presence = 'present', presence_reason = 'listed', missing_number = NULL, missing_at = NULL,
+                        missing_boot_s = NULL, missing_run = NULL WHERE id = ?1",
+            )?
+            .execute([stored.key])?;
+        change(batch, at, stored.key, ChangeKind::Returned, Some(stored.presence.as_str()), None)?;
+    }
+    if update.facts {
+        rewrite(batch, lister, walked, stored, facts)?;
+        applied.changed += 1;
+    } else if update.used {
+        let is_self = batch.transaction.prepare_cached("SELECT self FROM key WHERE id = ?1")?.query_row([stored.key], |row| row.get(0))?;
+        let judged = KeyToJudge::from_facts(facts, lister.name, None, None, is_self);
+        deadlines::write_use(batch.transaction, batch.judge, stored.key, &judged)?;
+    }
+    if update.used {
+        applied.used += 1;
+        if let (Some(before), Some(after)) = (stored.used.at(), facts.last_used.at())
+            && after < before
+        {
+            change(batch, at, stored.key, ChangeKind::LastUseWentBack, Some(&before.to_string()), Some(&after.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Rewrites the key's row with this scope's facts, and tells what changed.
+fn rewrite(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, stored: &Stored, facts: &KeyFacts) -> Result<()> {
+    let at = walked.started().wall.unix();
+    let old = load_old(batch, stored.key)?;
+    let owner = facts.owner.as_ref().map(|owner| person_row(batch, owner)).transpose()?;
+    // Where a lower list knows the key better than its lost home, the key stays what its home made of it.
+    let here = stored.home == super::reconcile::Home::This || stored.home.moves();
+    let (scope, kind) = if here { (lister.row, facts.kind) } else { (old.scope, old.kind) };
+    let disabled_at = if facts.enabled { None } else { old.disabled_at.or(Some(at)) };
+    let access_lost_at = match facts.owner_access {
+        Some(OwnerAccess::Inactive) => old.access_lost_at.or(Some(at)),
+        Some(OwnerAccess::Active) | None => None,
+    };
+    batch
+        .transaction
+        .prepare_cached(
+            "UPDATE key SET kind = ?2, scope_id = ?3, name = ?4, hint = ?5, person_id = ?6, owner_access = ?7, created_at = ?8, expires_at = ?9,
+                    expires_state = ?10, enabled = ?11, fingerprint = ?12, disabled_at = ?13, access_lost_at = ?14,
+                    left_at = iif(person_id IS ?6, left_at, NULL)
+              WHERE id = ?1",
+        )?
+        .execute(rusqlite::params![
+            stored.key,
+            kind.as_str(),
+            scope,
+            facts.name.as_ref().map(Text::as_str),
+            facts.hint.as_ref().map(crate::domain::Hint::as_str),
+            owner,
+            facts.owner_access.map(OwnerAccess::as_str),
+            facts.created_at.map(crate::domain::Time::unix),
+            facts.expires.at().map(crate::domain::Time::unix),
+            facts.expires.state(),
+            facts.enabled,
+            fingerprint(facts),
+            disabled_at,
+            access_lost_at,
+        ])?;
+    let left_at = if old.owner == owner { old.left_at } else { None };
+    let orphaned_since = [access_lost_at, left_at].into_iter().flatten().min();
+    let judged = KeyToJudge::from_facts(&KeyFacts { kind, ..facts.clone() }, lister.name, disabled_at, orphaned_since, old.is_self);
+    deadlines::write_all(batch.transaction, batch.judge, stored.key, &judged)?;
+    if old.first_walk > batch.poll {
+        // This poll found it first; a better list of the same poll only says the same more exactly.
+        return Ok(());
+    }
+    tell(batch, at, stored.key, &old, facts, (scope, kind, owner))
+}
+
+/// One line of history for each fact that differs.
+fn tell(batch: &Batch<'_>, at: i64, key: i64, old: &Old, facts: &KeyFacts, now: (i64, KeyKind, Option<i64>)) -> Result<()> {
+    let (scope, kind, owner) = now;
+    let name = facts.name.as_ref().map(Text::as_str);
+    if old.name.as_deref() != name {
+        change(batch, at, key, ChangeKind::Renamed, old.name.as_deref(), name)?;
+    }
+    if old.scope != scope || old.kind != kind {
+        let place = |scope: i64, kind: KeyKind| -> Result<String> {
+            let mut statement = batch.transaction.prepare_cached("SELECT remote_id FROM scope WHERE id = ?1")?;
+            let of: String = statement.query_row([scope], |row| row.get(0))?;
+            Ok(if of.is_empty() { kind.to_string() } else { format!("{kind} {of}") })
+        };
+        change(batch, at, key, ChangeKind::Moved, Some(&place(old.scope, old.kind)?), Some(&place(scope, kind)?))?;
+    }
+    if old.owner != owner {
+        let who = |person: Option<i64>| -> Result<Option<String>> {
+            let Some(person) = person else { return Ok(None) };
+            let mut statement = batch.transaction.prepare_cached("SELECT remote_id FROM person WHERE id = ?1")?;
+            Ok(Some(statement.query_row([person], |row| row.get(0))?))
+        };
+        change(batch, at, key, ChangeKind::OwnerChanged, who(old.owner)?.as_deref(), who(owner)?.as_deref())?;
+    }
+    if old.access != facts.owner_access {
+        let word = |access: Option<OwnerAccess>| access.map(OwnerAccess::as_str);
+        change(batch, at, key, ChangeKind::OwnerAccessChanged, word(old.access), word(facts.owner_access))?;
+    }
+    if old.expires != facts.expires {
+        let text = |moment: Moment| moment.at().map_or_else(|| moment.state().to_owned(), |at| at.to_string());
+        change(batch, at, key, ChangeKind::ExpiryChanged, Some(&text(old.expires)), Some(&text(facts.expires)))?;
+    }
+    if old.enabled != facts.enabled {
+        change(batch, at, key, if facts.enabled { ChangeKind::Enabled } else { ChangeKind::Disabled }, None, None)?;
+    }
+    if old.created_at != facts.created_at.map(crate::domain::Time::unix) {
+        let text = |at: Option<i64>| at.map(|at| crate::domain::Time::from_unix(at).to_string());
+        let new = facts.created_at.map(|at| at.to_string());
+        change(batch, at, key, ChangeKind::Recreated, text(old.created_at).as_deref(), new.as_deref())?;
+    }
+    Ok(())
+}
+
+fn load_old(batch: &Batch<'_>, key: i64) -> Result<Old> {
+    let mut statement = batch.transaction.prepare_cached(
+        "SELECT name, kind, scope_id, person_id, owner_access, created_at, expires_at, expires_state, enabled, first_walk, disabled_at,
+                access_lost_at, left_at, self FROM key WHERE id = ?1",
+    )?;
+    let mut rows = statement.query([key])?;
+    let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    Ok(Old {
+        name: row.get(0)?,
+        kind: super::sql::word(row, 1, "key.kind")?,
+        scope: row.get(2)?,
+        owner: row.get(3)?,
+        access: access(row.get::<_, Option<String>>(4)?.as_deref()),
+        created_at: row.get(5)?,
+        expires: moment(row, 6)?,
+        enabled: row.get(8)?,
+        first_walk: row.get(9)?,
+        disabled_at: row.get(10)?,
+        access_lost_at: row.get(11)?,
+        left_at: row.get(12)?,
+        is_self: row.get(13)?,
+    })
+}
+
+/// The sighting begins, or begins again. What other scopes no longer listed before it is answered by it.
+fn sight(batch: &Batch<'_>, scope: i64, key: i64, walked: &Walked) -> Result<()> {
+    batch
+        .transaction
+        .prepare_cached(
+            "INSERT INTO sighting (scope_id, key_id, walk_id) VALUES (?1, ?2, ?3)
+             ON CONFLICT (scope_id, key_id) DO UPDATE SET walk_id = excluded.walk_id, unlisted_walk = NULL",
+        )?
+        .execute((scope, key, walked.id().0))?;
+    Ok(())
+}
+
+/// The owner's row. What a list of people says of a person is better than what a key's record says.
+fn person_row(batch: &Batch<'_>, owner: &Owner) -> Result<i64> {
+    let organization = batch.organization.organization;
+    let name = owner.name.as_ref().map(Text::as_str);
+    let email = owner.email.as_ref().map(Text::as_str);
+    let mut find =
+        batch.transaction.prepare_cached("SELECT id, listed, kind, name, email FROM person WHERE organization_id = ?1 AND remote_id = ?2")?;
+    let found: Option<(i64, bool, String, Option<String>, Option<String>)> = find
+        .query_row((organization, owner.id.as_str()), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+        .optional()?;
+    match found {
+        Some((id, listed, kind, stored_name, stored_email)) => {
+            if !listed && (kind != owner.kind.as_str() || stored_name.as_deref() != name || stored_email.as_deref() != email) {
+                batch
+                    .transaction
+                    .prepare_cached("UPDATE person SET kind = ?2, name = ?3, email = ?4 WHERE id = ?1")?
+                    .execute((id, owner.kind.as_str(), name, email))?;
+            }
+            Ok(id)
+        }
+        None => {
+            batch
+                .transaction
+                .prepare_cached("INSERT INTO person (organization_id, remote_id, kind, name, email, listed) VALUES (?1, ?2, ?3, ?4, ?5, 0)")?
+                .execute((organization, owner.id.as_str(), owner.kind.as_str(), name, email))?;
+            Ok(batch.transaction.last_insert_rowid())
+        }
+    }
+}

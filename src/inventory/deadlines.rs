@@ -1,0 +1,233 @@
+//! Writes what policy makes of a key beside the key: deadlines and labels.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension, Transaction};
+
+use super::apply::moment;
+use super::error::Stored;
+use super::open::Inventory;
+use super::sql::word;
+use crate::domain::{Deadlines, KeyFacts, KeyKind, Moment, Text, Time};
+use crate::policy::{Evidence, Policy};
+
+/// The policy, and for which account it judges.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    /// The account's provider.
+    pub provider: String,
+    /// The account's name.
+    pub account: String,
+}
+
+/// What is known of a key that policy may ask for, owned by whoever read it.
+#[derive(Debug)]
+pub(super) struct KeyToJudge {
+    pub key_id: String,
+    pub kind: KeyKind,
+    pub scope_name: Option<String>,
+    pub owner: Vec<String>,
+    pub name: Option<String>,
+    pub created_at: Option<Time>,
+    pub last_used: Moment,
+    pub expires: Moment,
+    pub enabled: bool,
+    pub disabled_at: Option<i64>,
+    pub orphaned_at: Option<i64>,
+    pub is_self: bool,
+}
+
+impl KeyToJudge {
+    /// From what a walk found, and what only the inventory knows.
+    pub fn from_facts(facts: &KeyFacts, scope_name: Option<&str>, disabled_at: Option<i64>, orphaned_at: Option<i64>, is_self: bool) -> Self {
+        let owner = facts.owner.iter().flat_map(|owner| {
+            let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned());
+            [Some(owner.id.as_str().to_owned()), text(&owner.name), text(&owner.email)]
+        });
+        Self {
+            key_id: facts.id.as_str().to_owned(),
+            kind: facts.kind,
+            scope_name: scope_name.map(str::to_owned),
+            owner: owner.flatten().collect(),
+            name: facts.name.as_ref().map(|name| name.as_str().to_owned()),
+            created_at: facts.created_at,
+            last_used: facts.last_used,
+            expires: facts.expires,
+            enabled: facts.enabled,
+            disabled_at,
+            orphaned_at,
+            is_self,
+        }
+    }
+
+    fn judge(&self, judge: &Judge) -> crate::policy::Verdict {
+        let owner: Vec<&str> = self.owner.iter().map(String::as_str).collect();
+        judge.policy.judge(&Evidence {
+            provider: &judge.provider,
+            account: &judge.account,
+            key_id: &self.key_id,
+            kind: self.kind,
+            scope_name: self.scope_name.as_deref(),
+            owner: &owner,
+            name: self.name.as_deref(),
+            created_at: self.created_at,
+            last_used: self.last_used,
+            expires: self.expires,
+            enabled: self.enabled,
+            disabled_since: self.disabled_at.map(Time::from_unix),
+            orphaned_since: self.orphaned_at.map(Time::from_unix),
+            is_self: self.is_self,
+        })
+    }
+}
+
+/// Writes all deadlines and the labels of a key.
+pub(super) fn write_all(transaction: &Transaction<'_>, judge: &Judge, key: i64, known: &KeyToJudge) -> Stored<()> {
+    let verdict = known.judge(judge);
+    put_use(transaction, key, known.last_used, &verdict.deadlines)?;
+    let labels = label_set(transaction, &verdict.labels)?;
+    let unix = |time: Option<Time>| time.map(Time::unix);
+    let deadlines = verdict.deadlines;
+    transaction
+        .prepare_cached(
+            "INSERT INTO deadline (key_id, expiring_at, expired_at, no_expiry_at, overdue_at, disabled_at, orphaned_at, waived_until, label_set_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (key_id) DO UPDATE SET expiring_at = ?2, expired_at = ?3, no_expiry_at = ?4, overdue_at = ?5, disabled_at = ?6,
+                                                orphaned_at = ?7, waived_until = ?8, label_set_id = ?9",
+        )?
+        .execute((
+            key,
+            unix(deadlines.expiring),
+            unix(deadlines.expired),
+            unix(deadlines.no_expiry),
+            unix(deadlines.overdue),
+            unix(deadlines.disabled),
+            unix(deadlines.orphaned),
+            unix(verdict.waived_until),
+            labels,
+        ))?;
+    Ok(())
+}
+
+/// Writes the last use of a key and the two deadlines that move with it.
+pub(super) fn write_use(transaction: &Transaction<'_>, judge: &Judge, key: i64, known: &KeyToJudge) -> Stored<()> {
+    put_use(transaction, key, known.last_used, &known.judge(judge).deadlines)
+}
+
+fn put_use(transaction: &Transaction<'_>, key: i64, used: Moment, deadlines: &Deadlines) -> Stored<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO last_use (key_id, used_at, used_state, stale_at, stale_basis, never_used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (key_id) DO UPDATE SET used_at = ?2, used_state = ?3, stale_at = ?4, stale_basis = ?5, never_used_at = ?6",
+        )?
+        .execute((
+            key,
+            used.at().map(Time::unix),
+            used.state(),
+            deadlines.stale.map(|(at, _)| at.unix()),
+            deadlines.stale.map(|(_, basis)| basis.as_str()),
+            deadlines.never_used.map(Time::unix),
+        ))?;
+    Ok(())
+}
+
+/// The row of a set of labels; `None` for the empty one.
+fn label_set(transaction: &Transaction<'_>, labels: &BTreeMap<String, String>) -> Stored<Option<i64>> {
+    if labels.is_empty() {
+        return Ok(None);
+    }
+    let object: serde_json::Map<String, serde_json::Value> =
+        labels.iter().map(|(name, value)| (name.clone(), serde_json::Value::String(value.clone()))).collect();
+    let text = serde_json::Value::Object(object).to_string();
+    let found: Option<i64> =
+        transaction.prepare_cached("SELECT id FROM label_set WHERE labels = ?1")?.query_row([&text], |row| row.get(0)).optional()?;
+    if let Some(id) = found {
+        return Ok(Some(id));
+    }
+    transaction.prepare_cached("INSERT INTO label_set (labels) VALUES (?1)")?.execute([&text])?;
+    Ok(Some(transaction.last_insert_rowid()))
+}
+
+impl Inventory {
+    /// Recomputes every deadline if they were computed by another policy. Returns whether they were.
+    pub async fn judge_all(&self, policy: Arc<Policy>, now: Time) -> Stored<bool> {
+        self.write(move |transaction| {
+            let fingerprint = policy.fingerprint();
+            let stored: Option<i64> = transaction.query_row("SELECT fingerprint FROM policy", [], |row| row.get(0)).optional()?;
+            if stored == Some(fingerprint) {
+                return Ok(false);
+            }
+            rejudge(transaction, &policy, None)?;
+            write_waivers(transaction, &policy)?;
+            transaction.execute(
+                "INSERT INTO policy (one, fingerprint, computed_at) VALUES (1, ?1, ?2)
+                 ON CONFLICT (one) DO UPDATE SET fingerprint = ?1, computed_at = ?2",
+                (fingerprint, now.unix()),
+            )?;
+            Ok(true)
+        })
+        .await
+    }
+}
+
+fn write_waivers(transaction: &Transaction<'_>, policy: &Policy) -> Stored<()> {
+    transaction.execute("DELETE FROM waiver", [])?;
+    let mut insert = transaction.prepare_cached("INSERT INTO waiver (matches, reason, who, until) VALUES (?1, ?2, ?3, ?4)")?;
+    for waiver in &policy.waivers {
+        insert.execute((waiver.matches.to_string(), &waiver.reason, &waiver.who, waiver.until.unix()))?;
+    }
+    Ok(())
+}
+
+/// Keys judged between two looks at the table: no query runs over rows that it changes, and memory stays bounded.
+const SLICE: i64 = 5000;
+
+/// Judges stored keys anew: all of them, or the one named.
+pub(super) fn rejudge(transaction: &Transaction<'_>, policy: &Arc<Policy>, only: Option<i64>) -> Stored<()> {
+    let (mut after, last) = only.map_or((0, i64::MAX), |key| (key - 1, key));
+    loop {
+        let slice = load(transaction, policy, after, last)?;
+        let Some((newest, ..)) = slice.last() else { return Ok(()) };
+        after = *newest;
+        for (key, judge, known) in &slice {
+            write_all(transaction, judge, *key, known)?;
+        }
+    }
+}
+
+/// The keys behind row `after`, up to row `last`, at most a slice of them.
+fn load(transaction: &Transaction<'_>, policy: &Arc<Policy>, after: i64, last: i64) -> Stored<Vec<(i64, Judge, KeyToJudge)>> {
+    let mut select = transaction.prepare_cached(
+        "SELECT k.id, a.provider, a.name, k.remote_id, k.kind, s.name, p.remote_id, p.name, p.email, k.name, k.created_at,
+                u.used_at, u.used_state, k.expires_at, k.expires_state, k.enabled, k.disabled_at,
+                coalesce(min(k.access_lost_at, k.left_at), k.access_lost_at, k.left_at), k.self
+           FROM key AS k JOIN organization AS o ON o.id = k.organization_id JOIN account AS a ON a.id = o.account_id
+           JOIN scope AS s ON s.id = k.scope_id JOIN last_use AS u ON u.key_id = k.id LEFT JOIN person AS p ON p.id = k.person_id
+          WHERE k.id > ?1 AND k.id <= ?2 ORDER BY k.id LIMIT ?3",
+    )?;
+    let mut rows = select.query([after, last, SLICE])?;
+    let mut read = Vec::new();
+    while let Some(row) = rows.next()? {
+        let owner = [6, 7, 8].into_iter().map(|index| row.get::<_, Option<String>>(index)).collect::<Result<Vec<_>, _>>()?;
+        let known = KeyToJudge {
+            key_id: row.get(3)?,
+            kind: word(row, 4, "key.kind")?,
+            scope_name: row.get(5)?,
+            owner: owner.into_iter().flatten().collect(),
+            name: row.get(9)?,
+            created_at: row.get::<_, Option<i64>>(10)?.map(Time::from_unix),
+            last_used: moment(row, 11)?,
+            expires: moment(row, 13)?,
+            enabled: row.get(15)?,
+            disabled_at: row.get(16)?,
+            orphaned_at: row.get(17)?,
+            is_self: row.get(18)?,
+        };
+        let judge = Judge { policy: Arc::clone(policy), provider: row.get(1)?, account: row.get(2)? };
+        read.push((row.get(0)?, judge, known));
+    }
+    Ok(read)
+}

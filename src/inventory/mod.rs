@@ -1,0 +1,32 @@
+//! The inventory: one SQLite file, and the only SQL of the program.
+//!
+//! One thread owns the only connection that writes; readers have connections of their own that cannot. A walk is applied
+//! ([`apply`]) in one transaction that adds and updates, and never concludes that something is absent; a poll is settled
+//! ([`settle`]) in one closing transaction, which concludes by the pure rules of [`conclude`]. The tables are private, the
+//! views in `views/` are interface.
+
+mod account;
+mod apply;
+mod apply_key;
+mod conclude;
+mod deadlines;
+mod error;
+mod migrate;
+mod open;
+mod poll;
+mod read;
+mod reconcile;
+mod settle;
+mod sql;
+mod writer;
+
+pub use account::{ConfiguredAccount, Confirmed, OrganizationRow};
+pub use apply::Applied;
+pub use conclude::{Conclusion, Evidence, Missing, Newest, Witness, conclude};
+pub use deadlines::Judge;
+pub use error::{StoreError, Stored};
+pub use open::Inventory;
+pub use poll::{Poll, SeenOrganization};
+pub use read::Reader;
+pub use settle::{PollEnd, Settled};
+pub use sql::at_now;

@@ -1,0 +1,195 @@
+//! Opening and closing the file: modes, lock, pragmas, schema, the number of this run.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::error::{StoreError, Stored};
+use super::migrate::{MIGRATIONS, check_readable, migrate};
+use super::read::Reader;
+use super::writer::Writer;
+use crate::domain::Time;
+use crate::walk::WalkId;
+
+/// The open inventory: the one that writes. Cheap to clone; the last clone closes it only through [`Inventory::close`].
+#[derive(Debug, Clone)]
+pub struct Inventory(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    writer: Writer,
+    reader: Reader,
+    sequence: AtomicI64,
+    generation: AtomicI64,
+    run: i64,
+    /// Held as long as the process writes; the system lets go of it when the process dies.
+    _lock: File,
+}
+
+impl Inventory {
+    /// Opens the file for writing, creating or migrating it first.
+    ///
+    /// # Errors
+    /// Another process writes it, it is newer than this program, another program's, or cannot be used.
+    pub fn open(path: &Path, now: Time) -> Stored<Self> {
+        create_folder(path)?;
+        let lock = lock(path)?;
+        if !path.exists() {
+            create_private(path)?;
+        }
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        migrate(&mut connection, path, MIGRATIONS)?;
+        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;")?;
+        let run = begin_run(&connection, now)?;
+        let sequence = newest_number(&connection)?;
+        let reader = Reader::open(path)?;
+        let writer = Writer::start(connection).map_err(|error| StoreError::File { path: path.to_owned(), error })?;
+        Ok(Self(Arc::new(Inner {
+            path: path.to_owned(),
+            writer,
+            reader,
+            sequence: AtomicI64::new(sequence),
+            generation: AtomicI64::new(0),
+            run,
+            _lock: lock,
+        })))
+    }
+
+    /// The next number of the sequence that orders walks, polls and conclusions.
+    pub fn next_number(&self) -> i64 {
+        self.0.sequence.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// The number of a walk that begins now.
+    pub fn next_walk(&self) -> WalkId {
+        WalkId(self.next_number())
+    }
+
+    /// The number of this run of the program.
+    pub fn run(&self) -> i64 {
+        self.0.run
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// For questions.
+    pub fn reader(&self) -> &Reader {
+        &self.0.reader
+    }
+
+    /// Grows with each transaction that changed something: what was read under an older number may have changed.
+    pub fn generation(&self) -> i64 {
+        self.0.generation.load(Ordering::SeqCst)
+    }
+
+    /// Runs `work` on the writer's thread in one transaction; an error of it leaves nothing.
+    pub async fn write<R, F>(&self, work: F) -> Stored<R>
+    where
+        R: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Stored<R> + Send + 'static,
+    {
+        let result = self
+            .0
+            .writer
+            .run(move |connection| {
+                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let result = work(&transaction)?;
+                transaction.commit()?;
+                Ok(result)
+            })
+            .await?;
+        self.0.generation.fetch_add(1, Ordering::SeqCst);
+        Ok(result)
+    }
+
+    /// Stops the writer after what it has in hand and leaves a file that everybody can read: without a write-ahead log.
+    pub async fn close(self) -> Stored<()> {
+        self.0.reader.close();
+        self.0
+            .writer
+            .run(|connection| {
+                connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")?;
+                // Refused while somebody reads; then the log stays, and readers of the group can still open the file.
+                let _mode: String = connection.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0)).or_else(|_| {
+                    connection.pragma_query_value(None, "journal_mode", |row| row.get(0))
+                })?;
+                Ok(())
+            })
+            .await?;
+        self.0.writer.stop();
+        Ok(())
+    }
+}
+
+/// A connection with the settings that every connection has.
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> Stored<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.execute_batch(
+        "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -8000;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// A connection that cannot write.
+pub(super) fn connect_read_only(path: &Path) -> Stored<Connection> {
+    if !path.exists() {
+        return Err(StoreError::Absent { path: path.to_owned() });
+    }
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    check_readable(&connection, path)?;
+    connection.execute_batch("PRAGMA query_only = ON;")?;
+    Ok(connection)
+}
+
+/// The state folder, where it is missing: the group may read it, and what is made in it belongs to the group.
+fn create_folder(path: &Path) -> Stored<()> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) else { return Ok(()) };
+    let file_error = |error| StoreError::File { path: folder.to_owned(), error };
+    DirBuilder::new().recursive(true).mode(0o750).create(folder).map_err(file_error)?;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o2750)).map_err(file_error)
+}
+
+/// An empty file of mode 0640, whatever the umask. SQLite gives its log files the mode of the database.
+pub(super) fn create_private(path: &Path) -> Stored<()> {
+    let file_error = |error| StoreError::File { path: path.to_owned(), error };
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path).map_err(file_error)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o640)).map_err(file_error)
+}
+
+/// One writer per file, across processes.
+fn lock(path: &Path) -> Stored<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let file_error = |error| StoreError::File { path: name.clone(), error };
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(&name).map_err(file_error)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(file_error(error)),
+    }
+}
+
+fn begin_run(connection: &Connection, now: Time) -> Stored<i64> {
+    connection.execute("INSERT INTO run (started_at, version) VALUES (?1, ?2)", (now.unix(), env!("CARGO_PKG_VERSION")))?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// The greatest number that anything stored carries. Numbers drawn and lost in a crash may come again: nothing names them.
+fn newest_number(connection: &Connection) -> Stored<i64> {
+    let sql = "SELECT max(coalesce((SELECT max(id) FROM walk), 0), coalesce((SELECT max(id) FROM poll), 0),
+                          coalesce((SELECT max(missing_number) FROM key), 0))";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+}

@@ -1,0 +1,93 @@
+//! The frame of a poll: its number, the organisation it may apply to, and in which order scopes were attempted.
+
+use std::collections::HashMap;
+
+use super::account::{self, Confirmed};
+use super::apply::ensure_scope;
+use super::error::Stored;
+use super::open::Inventory;
+use super::sql::word;
+use crate::domain::{Organization, RemoteId, Scope, ScopeId, Time};
+
+/// A poll under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Poll {
+    /// Its number.
+    pub id: i64,
+    /// Row of its account.
+    pub account: i64,
+    /// When it began.
+    pub started: Time,
+}
+
+/// What a poll saw of its organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeenOrganization {
+    /// The provider named it.
+    Named(Organization),
+    /// The provider does not name it; these are its projects, as far as they were read.
+    ByProjects(Vec<RemoteId>),
+}
+
+impl Inventory {
+    /// Begins a poll of a configured account.
+    pub async fn begin_poll(&self, account: String, now: Time) -> Stored<Poll> {
+        let id = self.next_number();
+        let run = self.run();
+        self.write(move |transaction| {
+            let account = account::account_row(transaction, &account)?;
+            transaction.execute(
+                "INSERT INTO poll (id, account_id, run_id, started_at) VALUES (?1, ?2, ?3, ?4)",
+                (id, account, run, now.unix()),
+            )?;
+            Ok(Poll { id, account, started: now })
+        })
+        .await
+    }
+
+    /// Compares what a poll saw of its organisation with the one that the account's keys stand under. The first is accepted.
+    pub async fn confirm(&self, poll: Poll, seen: SeenOrganization) -> Stored<Confirmed> {
+        self.write(move |transaction| match seen {
+            SeenOrganization::Named(organization) => account::confirm(transaction, poll.account, Some(&organization), poll.started),
+            SeenOrganization::ByProjects(projects) => {
+                if let Some(row) = account::current_organization(transaction, poll.account)?
+                    && !account::shares_a_project(transaction, row.organization, &projects)?
+                {
+                    return Ok(Confirmed::Changed { stored: "the one whose projects were listed before".into() });
+                }
+                account::confirm(transaction, poll.account, None, poll.started)
+            }
+        })
+        .await
+    }
+
+    /// Makes rows for scopes that are known but were not walked yet, so that they are counted as never read.
+    pub async fn know_scopes(&self, organization: i64, scopes: Vec<Scope>) -> Stored<()> {
+        self.write(move |transaction| {
+            for scope in &scopes {
+                ensure_scope(transaction, organization, scope)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The number of the newest walk of each scope of the account's organisation: who waited longest has the smallest.
+    pub async fn attempts(&self, account: i64) -> Stored<HashMap<ScopeId, i64>> {
+        self.reader()
+            .read(move |connection| {
+                let mut select = connection.prepare_cached(
+                    "SELECT s.kind, s.remote_id, s.newest_walk FROM scope AS s JOIN account AS a ON a.organization_id = s.organization_id
+                      WHERE a.id = ?1 AND s.newest_walk IS NOT NULL",
+                )?;
+                let mut rows = select.query([account])?;
+                let mut attempts = HashMap::new();
+                while let Some(row) = rows.next()? {
+                    let of = RemoteId::new(&row.get::<_, String>(1)?);
+                    attempts.insert(ScopeId { kind: word(row, 0, "scope.kind")?, of }, row.get(2)?);
+                }
+                Ok(attempts)
+            })
+            .await
+    }
+}

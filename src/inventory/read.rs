@@ -1,0 +1,77 @@
+//! Connections that cannot write, for everybody who asks.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use rusqlite::Connection;
+
+use super::error::{StoreError, Stored};
+use super::open::connect_read_only;
+
+/// Reads the inventory. Cheap to clone; connections are made as they are needed and kept.
+#[derive(Debug, Clone)]
+pub struct Reader(Arc<Pool>);
+
+#[derive(Debug)]
+struct Pool {
+    path: PathBuf,
+    idle: Mutex<Option<Vec<Connection>>>,
+}
+
+/// Connections that are kept while nobody asks.
+const KEPT: usize = 2;
+
+impl Reader {
+    /// Opens the file for reading, beside whoever writes it.
+    ///
+    /// # Errors
+    /// It does not exist, is another program's, or newer than this one.
+    pub fn open(path: &Path) -> Stored<Self> {
+        let first = connect_read_only(path)?;
+        Ok(Self(Arc::new(Pool { path: path.to_owned(), idle: Mutex::new(Some(vec![first])) })))
+    }
+
+    /// Runs `ask` on a thread that may block. All that one call reads is of one state of the file.
+    pub async fn read<R, F>(&self, ask: F) -> Stored<R>
+    where
+        R: Send + 'static,
+        F: FnOnce(&Connection) -> Stored<R> + Send + 'static,
+    {
+        let reader = self.clone();
+        tokio::task::spawn_blocking(move || reader.read_blocking(ask)).await.map_err(|_| StoreError::Stopped)?
+    }
+
+    /// As [`Reader::read`], for threads that may block.
+    pub fn read_blocking<R>(&self, ask: impl FnOnce(&Connection) -> Stored<R>) -> Stored<R> {
+        let connection = self.take()?;
+        connection.execute_batch("BEGIN")?;
+        let result = ask(&connection);
+        connection.execute_batch("ROLLBACK")?;
+        self.give_back(connection);
+        result
+    }
+
+    fn take(&self) -> Stored<Connection> {
+        let idle = match self.0.idle.lock() {
+            Ok(mut idle) => idle.as_mut().ok_or(StoreError::Stopped)?.pop(),
+            Err(_) => return Err(StoreError::Stopped),
+        };
+        idle.map_or_else(|| connect_read_only(&self.0.path), Ok)
+    }
+
+    fn give_back(&self, connection: Connection) {
+        if let Ok(mut idle) = self.0.idle.lock()
+            && let Some(idle) = idle.as_mut()
+            && idle.len() < KEPT
+        {
+            idle.push(connection);
+        }
+    }
+
+    /// Closes what is idle and lets nobody ask any more.
+    pub(super) fn close(&self) {
+        if let Ok(mut idle) = self.0.idle.lock() {
+            idle.take();
+        }
+    }
+}

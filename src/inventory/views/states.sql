@@ -1,0 +1,39 @@
+-- One row per key with every condition as 0 or 1 at :now. Private; everything that speaks of conditions stands on it.
+--
+-- Claims about use hold only as of what was seen: their deadline is compared with the earlier of now and the last time
+-- that a complete walk listed the key. A key that no complete walk listed yet has no such time, and no such claim.
+SELECT *,
+       substr(iif(stale, ',stale', '') ||
+              iif(never_used, ',never_used', '') ||
+              iif(expiring, ',expiring', '') ||
+              iif(expired, ',expired', '') ||
+              iif(no_expiry, ',no_expiry', '') ||
+              iif(overdue, ',overdue', '') ||
+              iif(disabled, ',disabled', '') ||
+              iif(orphaned, ',orphaned', ''), 2) AS conditions
+  FROM (
+  SELECT k.id AS id,
+         k.account_id AS account_id,
+         k.kind AS kind,
+         k.presence AS presence,
+         nullif(k.last_seen, 0) AS last_seen,
+         u.stale_basis AS stale_basis,
+         k.judged AND coalesce(u.stale_at <= CASE u.stale_basis WHEN 'age' THEN :now ELSE min(:now, k.last_seen) END, 0) AS stale,
+         k.judged AND coalesce(u.never_used_at <= min(:now, k.last_seen), 0) AS never_used,
+         k.judged AND coalesce(d.expiring_at <= :now AND k.expires_at > :now, 0) AS expiring,
+         k.judged AND coalesce(d.expired_at <= :now, 0) AS expired,
+         k.judged AND coalesce(d.no_expiry_at <= :now, 0) AS no_expiry,
+         k.judged AND coalesce(d.overdue_at <= :now, 0) AS overdue,
+         k.judged AND coalesce(d.disabled_at <= :now, 0) AS disabled,
+         k.judged AND coalesce(d.orphaned_at <= :now, 0) AS orphaned,
+         coalesce(d.waived_until > :now, 0) AS waived
+    FROM (SELECT key.id, key.kind, key.presence, key.expires_at, o.account_id,
+                 key.presence IN ('present', 'missing', 'unknown') AS judged,
+                 max(coalesce(key.seen_at, 0),
+                     coalesce((SELECT max(s.complete_at)
+                                 FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id
+                                WHERE x.key_id = key.id AND x.unlisted_walk IS NULL AND x.walk_id <= s.complete_walk), 0)) AS last_seen
+            FROM key JOIN organization AS o ON o.id = key.organization_id) AS k
+    LEFT JOIN last_use AS u ON u.key_id = k.id
+    LEFT JOIN deadline AS d ON d.key_id = k.id
+  )

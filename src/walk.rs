@@ -1,0 +1,416 @@
+//! One walk: pages in, completeness out.
+//!
+//! The engine computes completeness here and nowhere else. [`Complete`] is the proof of it: only a walk whose every page
+//! was read to the provider's own end signal can build one, and only with one may absence be concluded. Pure.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use crate::domain::{
+    ClosedReason, Failure, KeyFacts, Lists, Person, Project, Reason, Refused, RemoteId, Scope, ScopeKind, Time, WalkEnd,
+};
+use crate::providers::{End, Fetch, Item, Next, Subject};
+
+/// The provider's clock and ours may differ by this much, in seconds.
+const GREATEST_SKEW: i64 = 3600;
+
+/// One page as it was read.
+#[derive(Debug)]
+pub struct Page {
+    /// The elements that passed the gate, in order.
+    pub items: Vec<Item>,
+    /// Those that did not, by their index in the page.
+    pub refused: Vec<(u64, Refused)>,
+    /// How many elements the page had, refused ones included.
+    pub elements: u64,
+    /// What the rest of the answer said.
+    pub end: End,
+    /// The answer's `Date`.
+    pub server_time: Option<Time>,
+}
+
+/// How much one walk may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caps {
+    /// Elements.
+    pub items: u64,
+    /// Pages.
+    pub pages: u64,
+}
+
+/// An instant on both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// The wall clock's.
+    pub wall: Time,
+    /// The boot clock's.
+    pub boot: Duration,
+}
+
+/// The number of a walk: drawn from the inventory's sequence when the walk begins, so that numbers order walks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WalkId(pub i64);
+
+/// A walk under way.
+#[derive(Debug)]
+pub struct Walk {
+    id: WalkId,
+    scope: Scope,
+    started: Stamp,
+    caps: Caps,
+    found: Found,
+    places: HashMap<RemoteId, usize>,
+    asked: Vec<u64>,
+    pages: u64,
+    elements: u64,
+    refused: Vec<(u64, Refused)>,
+    other_organization: u64,
+    duplicates: u64,
+    in_member_list: bool,
+}
+
+/// What a walk found, by what its scope lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Keys, each id once.
+    Keys(Vec<KeyFacts>),
+    /// People, each id once.
+    People(Vec<Person>),
+    /// Projects, each id once.
+    Projects(Vec<Project>),
+}
+
+impl Found {
+    const fn nothing(lists: Lists) -> Self {
+        match lists {
+            Lists::Keys => Self::Keys(Vec::new()),
+            Lists::People => Self::People(Vec::new()),
+            Lists::Projects => Self::Projects(Vec::new()),
+        }
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Keys(keys) => keys.len(),
+            Self::People(people) => people.len(),
+            Self::Projects(projects) => projects.len(),
+        }
+    }
+
+    /// None at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What follows a page.
+#[derive(Debug)]
+pub enum Turn {
+    /// Ask this next.
+    Next(Box<Fetch>),
+    /// The walk is over.
+    Ended(WalkEnd),
+}
+
+impl Walk {
+    /// Begins; `first` is the first page's request.
+    pub fn begin(id: WalkId, scope: Scope, first: &Fetch, started: Stamp, caps: Caps) -> Self {
+        Self {
+            id,
+            found: Found::nothing(scope.id.kind.lists()),
+            in_member_list: scope.id.kind == ScopeKind::Member,
+            scope,
+            started,
+            caps,
+            places: HashMap::new(),
+            asked: vec![request_hash(first)],
+            pages: 0,
+            elements: 0,
+            refused: Vec::new(),
+            other_organization: 0,
+            duplicates: 0,
+        }
+    }
+
+    /// Takes the next page in. `subject` is whom it was asked for, `now` when it arrived.
+    pub fn page(&mut self, page: Page, subject: &Subject, now: Time) -> Turn {
+        match self.take(page, subject, now) {
+            Ok(turn) => turn,
+            Err(failure) => Turn::Ended(WalkEnd::Incomplete(failure)),
+        }
+    }
+
+    fn take(&mut self, page: Page, subject: &Subject, now: Time) -> Result<Turn, Failure> {
+        if let Some(server) = page.server_time {
+            let skew = server.since(now);
+            if skew.abs() > GREATEST_SKEW {
+                return Err(Failure::new(Reason::ClockSkew, format!("the provider's clock and ours differ by {} s", skew.abs())));
+            }
+        }
+        self.pages += 1;
+        let before = self.elements;
+        self.elements += page.elements;
+        if self.elements > self.caps.items {
+            return Err(Failure::new(Reason::TooManyItems, format!("over {} elements in one list", self.caps.items)));
+        }
+        self.refused.extend(page.refused.into_iter().map(|(index, refused)| (before + index, refused)));
+        let known = self.places.len();
+        let had_items = !page.items.is_empty();
+        for item in page.items {
+            self.item(item, subject)?;
+        }
+        let next = match page.end.next {
+            Next::Done => return Ok(Turn::Ended(self.end_of_list())),
+            Next::Closed(reason) => return Ok(Turn::Ended(self.closed(reason))),
+            Next::Page(next) => next,
+        };
+        if page.elements == 0 {
+            return Err(Failure::new(Reason::Contradiction, "an empty page promises more"));
+        }
+        if had_items && self.places.len() == known && self.other_organization == 0 {
+            return Err(Failure::new(Reason::RepeatedPage, format!("page {} holds no new id", self.pages)));
+        }
+        if self.pages >= self.caps.pages {
+            return Err(Failure::new(Reason::TooManyPages, format!("over {} pages", self.caps.pages)));
+        }
+        let hash = request_hash(&next);
+        if self.asked.contains(&hash) {
+            return Err(Failure::new(Reason::RepeatedPage, format!("page {} leads back to one that was read", self.pages)));
+        }
+        self.asked.push(hash);
+        Ok(Turn::Next(next))
+    }
+
+    /// A list is complete only if nothing of it was refused.
+    fn end_of_list(&self) -> WalkEnd {
+        match self.refused.first() {
+            None => WalkEnd::Complete,
+            Some((index, first)) => WalkEnd::Incomplete(Failure::new(
+                Reason::ItemRefused,
+                format!("{} of {} elements refused; the first, number {index}: {}: {}", self.refused.len(), self.elements, first.reason, first.detail),
+            )),
+        }
+    }
+
+    /// A refusal in the middle of a list contradicts the pages before it.
+    fn closed(&self, reason: ClosedReason) -> WalkEnd {
+        if self.pages > 1 {
+            WalkEnd::Incomplete(Failure::new(Reason::Contradiction, format!("refused at page {} of a list that was readable", self.pages)))
+        } else {
+            WalkEnd::Closed(reason)
+        }
+    }
+
+    fn item(&mut self, item: Item, subject: &Subject) -> Result<(), Failure> {
+        match (item, &mut self.found) {
+            (Item::Skipped, _) => Ok(()),
+            (Item::Key(key), Found::Keys(keys)) => {
+                if let Some(other) = mismatch(&key, subject, self.in_member_list)? {
+                    self.other_organization += other;
+                    return Ok(());
+                }
+                self.duplicates += place(&mut self.places, keys, *key, |key| &key.id, merge_keys)?;
+                Ok(())
+            }
+            (Item::Person(person), Found::People(people)) => {
+                self.duplicates += place(&mut self.places, people, person, |person| &person.id, |old, new| same(old, new))?;
+                Ok(())
+            }
+            (Item::Project(project), Found::Projects(projects)) => {
+                self.duplicates += place(&mut self.places, projects, project, |project| &project.id, merge_projects)?;
+                Ok(())
+            }
+            (Item::Key(_) | Item::Person(_) | Item::Project(_), Found::Keys(_) | Found::People(_) | Found::Projects(_)) => {
+                Err(Failure::new(Reason::Internal, "the adapter read another kind of element than the scope lists"))
+            }
+        }
+    }
+
+    /// Whose walk it is.
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// What was found so far; adapters that judge a list as a whole may refine it.
+    pub const fn found_mut(&mut self) -> &mut Found {
+        &mut self.found
+    }
+
+    /// Projects read so far, for planning.
+    pub fn projects(&self) -> &[Project] {
+        match &self.found {
+            Found::Projects(projects) => projects,
+            Found::Keys(_) | Found::People(_) => &[],
+        }
+    }
+
+    /// Seals the walk. A failure of attribution leaves nothing of it: what was read may be anybody's.
+    pub fn finish(self, end: WalkEnd, ended: Time) -> Walked {
+        let foreign = match &end {
+            WalkEnd::Incomplete(failure) => matches!(failure.reason, Reason::AttributionMismatch | Reason::AttributionUnproven),
+            WalkEnd::Complete | WalkEnd::Closed(_) => false,
+        };
+        let found = if foreign { Found::nothing(self.scope.id.kind.lists()) } else { self.found };
+        Walked {
+            id: self.id,
+            scope: self.scope,
+            started: self.started,
+            ended,
+            end,
+            found,
+            pages: self.pages,
+            refused: self.refused,
+            other_organization: self.other_organization,
+            duplicates: self.duplicates,
+        }
+    }
+}
+
+/// A walk that ended. Its fields are sealed: nobody outside this module can make one end complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Walked {
+    id: WalkId,
+    scope: Scope,
+    started: Stamp,
+    ended: Time,
+    end: WalkEnd,
+    found: Found,
+    pages: u64,
+    refused: Vec<(u64, Refused)>,
+    other_organization: u64,
+    duplicates: u64,
+}
+
+/// The proof that a walk read its list whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Complete<'a>(&'a Walked);
+
+impl Complete<'_> {
+    /// The walk's number.
+    pub const fn id(self) -> WalkId {
+        self.0.id
+    }
+}
+
+impl Walked {
+    /// The proof of completeness, where there is one.
+    pub fn proof(&self) -> Option<Complete<'_>> {
+        (self.end == WalkEnd::Complete).then_some(Complete(self))
+    }
+
+    /// Its number.
+    pub const fn id(&self) -> WalkId {
+        self.id
+    }
+
+    /// What it walked.
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// When it began.
+    pub const fn started(&self) -> Stamp {
+        self.started
+    }
+
+    /// When it ended.
+    pub const fn ended(&self) -> Time {
+        self.ended
+    }
+
+    /// How it ended.
+    pub const fn end(&self) -> &WalkEnd {
+        &self.end
+    }
+
+    /// What it found, in whichever way it ended.
+    pub const fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// Pages read.
+    pub const fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    /// Elements refused, with their index in the list.
+    pub fn refused(&self) -> &[(u64, Refused)] {
+        &self.refused
+    }
+
+    /// Keys left out because they are bound to another organisation.
+    pub const fn other_organization(&self) -> u64 {
+        self.other_organization
+    }
+
+    /// Ids that came twice.
+    pub const fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+}
+
+fn request_hash(fetch: &Fetch) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&fetch.path, &fetch.query).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Checks whose key it is. `Some(1)` where it is to be left out and counted.
+fn mismatch(key: &KeyFacts, subject: &Subject, in_member_list: bool) -> Result<Option<u64>, Failure> {
+    if let (Some(asked), Some(owner)) = (&subject.member, &key.owner)
+        && owner.id != *asked
+    {
+        return Err(Failure::new(Reason::AttributionMismatch, format!("key {} belongs to {}, not to {asked}", key.id, owner.id)));
+    }
+    match (&subject.organization, &key.organization) {
+        (Some(asked), Some(bound)) if asked != bound && in_member_list => Ok(Some(1)),
+        (Some(asked), Some(bound)) if asked != bound => {
+            Err(Failure::new(Reason::AttributionMismatch, format!("key {} belongs to organisation {bound}, not to {asked}", key.id)))
+        }
+        (_, _) => Ok(None),
+    }
+}
+
+/// Puts an element at its place, or merges it with the one that has its id. Returns the number of duplicates.
+fn place<T>(
+    places: &mut HashMap<RemoteId, usize>,
+    all: &mut Vec<T>,
+    new: T,
+    id: impl Fn(&T) -> &RemoteId,
+    merge: impl Fn(&mut T, &T) -> Result<(), &'static str>,
+) -> Result<u64, Failure> {
+    match places.entry(id(&new).clone()) {
+        Entry::Vacant(vacant) => {
+            vacant.insert(all.len());
+            all.push(new);
+            Ok(0)
+        }
+        Entry::Occupied(occupied) => {
+            let Some(old) = all.get_mut(*occupied.get()) else {
+                return Err(Failure::new(Reason::Internal, "an element lost its place"));
+            };
+            merge(old, &new).map_err(|what| Failure::new(Reason::InconsistentDuplicate, format!("{} came twice with {what}", occupied.key())))?;
+            Ok(1)
+        }
+    }
+}
+
+/// The same key twice is one key. Its last use may have moved while the pages were read: the later counts.
+fn merge_keys(old: &mut KeyFacts, new: &KeyFacts) -> Result<(), &'static str> {
+    let later = if new.last_used.at() > old.last_used.at() { new.last_used } else { old.last_used };
+    old.last_used = later;
+    if *old == (KeyFacts { last_used: later, ..new.clone() }) { Ok(()) } else { Err("different facts") }
+}
+
+/// A default project is known to be listed as active and as archived: it is active.
+fn merge_projects(old: &mut Project, new: &Project) -> Result<(), &'static str> {
+    old.archived = old.archived && new.archived;
+    if old.name == new.name { Ok(()) } else { Err("different names") }
+}
+
+fn same<T: PartialEq>(old: &mut T, new: &T) -> Result<(), &'static str> {
+    if old == new { Ok(()) } else { Err("different facts") }
+}
