@@ -152,5 +152,12 @@ fn no_secret_comes_through_text_or_complaints() {
                 break;
             }
         }
+        for name in element.raw.as_object().unwrap().keys() {
+            let mut leaky = element.raw.clone();
+            leaky[name] = json!(SECRET);
+            if let Err(refused) = provider.item(&element.fetch, leaky.to_string().as_bytes()) {
+                assert!(!refused.detail.contains(SECRET), "{}", refused.detail);
+            }
+        }
     });
 }
