@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use crate::domain::{
-    ClosedReason, Failure, KeyFacts, Lists, Person, Project, Reason, Refused, RemoteId, Scope, ScopeKind, Time, WalkEnd,
+    ClosedReason, Failure, KeyFacts, Lists, Person, Project, Reason, Refused, RemoteId, Scope, ScopeKind, Text, Time, WalkEnd,
 };
 use crate::providers::{End, Fetch, Item, Next, Subject};
 
@@ -98,6 +98,18 @@ impl Found {
             Self::People(people) => people.len(),
             Self::Projects(projects) => projects.len(),
         }
+    }
+
+    fn secret_like(&self) -> u64 {
+        let texts: Box<dyn Iterator<Item = &Text>> = match self {
+            Self::Keys(keys) => Box::new(keys.iter().flat_map(|key| {
+                let owner = key.owner.iter().flat_map(|owner| owner.name.iter().chain(&owner.email));
+                key.name.iter().chain(owner)
+            })),
+            Self::People(people) => Box::new(people.iter().flat_map(|person| person.name.iter().chain(&person.email))),
+            Self::Projects(projects) => Box::new(projects.iter().flat_map(|project| &project.name)),
+        };
+        texts.filter(|text| text.was_secret_like()).count() as u64
     }
 
     /// None at all.
@@ -234,17 +246,14 @@ impl Walk {
         &self.scope
     }
 
+    /// When it began.
+    pub const fn started(&self) -> Stamp {
+        self.started
+    }
+
     /// What was found so far; adapters that judge a list as a whole may refine it.
     pub const fn found_mut(&mut self) -> &mut Found {
         &mut self.found
-    }
-
-    /// Projects read so far, for planning.
-    pub fn projects(&self) -> &[Project] {
-        match &self.found {
-            Found::Projects(projects) => projects,
-            Found::Keys(_) | Found::People(_) => &[],
-        }
     }
 
     /// Seals the walk. A failure of attribution leaves nothing of it: what was read may be anybody's.
@@ -255,6 +264,7 @@ impl Walk {
         };
         let found = if foreign { Found::nothing(self.scope.id.kind.lists()) } else { self.found };
         Walked {
+            secret_like: found.secret_like(),
             id: self.id,
             scope: self.scope,
             started: self.started,
@@ -282,6 +292,7 @@ pub struct Walked {
     refused: Vec<(u64, Refused)>,
     other_organization: u64,
     duplicates: u64,
+    secret_like: u64,
 }
 
 /// The proof that a walk read its list whole.
@@ -344,6 +355,11 @@ impl Walked {
     /// Keys left out because they are bound to another organisation.
     pub const fn other_organization(&self) -> u64 {
         self.other_organization
+    }
+
+    /// Texts that looked like a secret and were replaced at the gate.
+    pub const fn secret_like(&self) -> u64 {
+        self.secret_like
     }
 
     /// Ids that came twice.

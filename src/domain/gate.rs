@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-/// An id that a remote gave: 1 to 128 characters of `A-Z a-z 0-9 _ . : -`.
+/// An id that a remote gave: 1 to 128 characters of `A-Z a-z 0-9 _ . : -`, and nothing that begins as secrets do.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RemoteId(Box<str>);
 
@@ -15,7 +15,7 @@ impl RemoteId {
         let clean = raw.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-'));
         // "." and ".." would be path segments with a meaning of their own.
         let plain = raw != "." && raw != "..";
-        (fits && clean && plain).then(|| Self(raw.into()))
+        (fits && clean && plain && !has_secret_prefix(raw)).then(|| Self(raw.into()))
     }
 
     /// The id as text.
@@ -146,29 +146,18 @@ fn without_secrets(raw: &str) -> (std::borrow::Cow<'_, str>, bool) {
     (out.into(), true)
 }
 
-/// The prefixes of real keys, JSON web tokens, and long runs that mix cases and digits as only random text does.
+/// Typed secrets, and long runs that mix cases and digits as only random text does.
 fn looks_like_secret(run: &str) -> bool {
-    const TYPED: &[(&str, usize)] = &[
-        ("sk-", 20),
-        ("bt-st-", 20),
-        ("den_", 24),
-        ("eyJ", 40),
-        ("ghp_", 30),
-        ("gho_", 30),
-        ("github_pat_", 30),
-        ("xoxb-", 30),
-        ("AKIA", 20),
-    ];
-    if TYPED
-        .iter()
-        .any(|(prefix, length)| run.len() >= *length && run.starts_with(prefix) && has_digit_or_capital(&run[prefix.len()..]))
-    {
-        return true;
-    }
-    let lower = run.bytes().filter(u8::is_ascii_lowercase).count();
-    let upper = run.bytes().filter(u8::is_ascii_uppercase).count();
-    let digits = run.bytes().filter(u8::is_ascii_digit).count();
-    run.len() >= 40 && lower >= 6 && upper >= 6 && digits >= 3
+    let count = |of: fn(&u8) -> bool| run.bytes().filter(of).count();
+    let random = || count(u8::is_ascii_lowercase) >= 6 && count(u8::is_ascii_uppercase) >= 6 && count(u8::is_ascii_digit) >= 3;
+    has_secret_prefix(run) || (run.len() >= 40 && random())
+}
+
+/// Begins as real keys and JSON web tokens do, and is as long as they are.
+fn has_secret_prefix(run: &str) -> bool {
+    const TYPED: &[(&str, usize)] =
+        &[("sk-", 20), ("bt-st-", 20), ("den_", 24), ("eyJ", 40), ("ghp_", 30), ("gho_", 30), ("github_pat_", 30), ("xoxb-", 30), ("AKIA", 20)];
+    TYPED.iter().any(|(prefix, length)| run.len() >= *length && run.starts_with(prefix) && has_digit_or_capital(&run[prefix.len()..]))
 }
 
 fn has_digit_or_capital(body: &str) -> bool {
@@ -184,7 +173,7 @@ mod tests {
         for good in ["key_abc", "proj-1", "9a3c:4", "apk_01m7zwzc1fet5a8cvnfjckxdb0"] {
             assert!(RemoteId::new(good).is_some(), "{good}");
         }
-        for bad in ["", "a b", "a/b", "é", "..", &"x".repeat(129)] {
+        for bad in ["", "a b", "a/b", "é", "..", "sk-proj-abcdefghijklmnop1234", &"x".repeat(129)] {
             assert!(RemoteId::new(bad).is_none(), "{bad}");
         }
     }

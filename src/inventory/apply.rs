@@ -16,12 +16,12 @@ use super::open::Inventory;
 use super::reconcile::{self, Here, Home, Stored};
 use super::sql::word;
 use crate::domain::{
-    ChangeKind, KeyFacts, Moment, OwnerAccess, Person, Presence, Project, Reason, RemoteId, Scope, ScopeKind, WalkEnd,
+    ChangeKind, KeyFacts, Moment, OwnerAccess, Person, Presence, Project, Reason, RemoteId, Scope, ScopeId, ScopeKind, WalkEnd,
 };
 use crate::walk::{Found, WalkId, Walked};
 
 /// What applying a batch changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Applied {
     /// Keys that were not known.
     pub added: u64,
@@ -29,6 +29,8 @@ pub struct Applied {
     pub changed: u64,
     /// Keys whose last use moved.
     pub used: u64,
+    /// Scopes that were readable before and are refused for the first time: their walks count as incomplete.
+    pub refused_once: Vec<ScopeId>,
 }
 
 /// What all walks of a batch have in common.
@@ -81,7 +83,7 @@ fn apply(batch: &Batch<'_>, walked: &Walked, applied: &mut Applied) -> Result<()
         Found::People(people) => apply_people(batch, walked, people)?,
         Found::Projects(projects) => apply_projects(batch, walked, projects)?,
     }
-    record_walk(batch, &scope, walked)
+    record_walk(batch, &scope, walked, applied)
 }
 
 /// The scope's row, made where it is new, renamed where its name changed.
@@ -124,7 +126,7 @@ pub(super) fn ensure_scope(transaction: &Transaction<'_>, organization: i64, sco
 }
 
 /// Writes the walk's own row, and what its end says of its scope.
-fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked) -> Result<()> {
+fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, applied: &mut Applied) -> Result<()> {
     let id = walked.id().0;
     let (mut outcome, mut reason) = (walked.end().as_str(), walked.end().reason());
     let detail = match walked.end() {
@@ -155,6 +157,7 @@ fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked) -> Result<(
             let closes = scope.complete_walk.is_none() || scope.refusals >= 1;
             if !closes {
                 (outcome, reason) = ("incomplete", Some(Reason::RefusedOnce.as_str()));
+                applied.refused_once.push(walked.scope().id.clone());
             }
             batch
                 .transaction

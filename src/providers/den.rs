@@ -136,7 +136,7 @@ impl Provider for Den {
     }
 
     /// A null `lastRequest` is *never* only where another key shows that this server records use.
-    fn whole_answer(&self, keys: &mut [&mut KeyFacts], asked_at: Time) {
+    fn whole_answer(&self, keys: &mut [KeyFacts], asked_at: Time) {
         let shows = |used: Time| (-AHEAD..=USE_IS_RECORDED).contains(&asked_at.since(used));
         if !keys.iter().any(|key| key.last_used.at().is_some_and(shows)) {
             for key in keys.iter_mut().filter(|key| key.last_used == Moment::Never) {

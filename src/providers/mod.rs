@@ -48,12 +48,12 @@ pub trait Provider: Sync {
     /// The walk is incomplete, and why.
     fn end(&self, fetch: &Fetch, answer: &Answer<'_>) -> Result<End, Failure>;
 
-    /// Corrects what only a whole list can tell, after the last page of a complete walk; `keys` are all of its keys and
-    /// `asked_at` is when it began. An adapter whose null means *never* only on some evidence reads it as [`Moment::Never`]
+    /// Corrects what only a whole list can tell, after the last page of a walk, however it ended; `keys` are all of its
+    /// keys and `asked_at` is when it began. An adapter whose null means *never* only on some evidence reads it as [`Moment::Never`]
     /// in [`item`](Self::item) and takes that back here. Neither adds nor drops a key, nor changes an id.
     ///
     /// [`Moment::Never`]: crate::domain::Moment::Never
-    fn whole_answer(&self, _keys: &mut [&mut KeyFacts], _asked_at: Time) {}
+    fn whole_answer(&self, _keys: &mut [KeyFacts], _asked_at: Time) {}
 
     /// The request that asks for one key by its id, where the provider has such a call: 404 proves absence.
     fn by_id(&self, _key: &KeyRef) -> Option<Fetch> {

@@ -203,7 +203,7 @@ fn null_is_never_only_where_the_server_records_use() {
             .into_iter()
             .map(|last_used| KeyFacts { last_used, ..key_with("").unwrap() })
             .collect();
-        Den.whole_answer(&mut all.iter_mut().collect::<Vec<_>>(), asked_at);
+        Den.whole_answer(&mut all, asked_at);
         assert_eq!(all[0].last_used, read_as, "{others:?}");
         for (key, before) in all[1..].iter().zip(others).filter(|(_, before)| before.at().is_some()) {
             assert_eq!(key.last_used, before);

@@ -1,0 +1,101 @@
+//! Collects walks until there are enough for a transaction, and lets none through before the organisation is confirmed.
+
+use std::sync::Arc;
+
+use crate::domain::{Failure, Reason, ScopeId, ScopeKind};
+use crate::inventory::{Applied, Confirmed, Inventory, Judge, OrganizationRow, Poll, SeenOrganization, Stored};
+use crate::providers::Known;
+use crate::walk::Walked;
+
+/// Rows that are worth a transaction of their own.
+const ENOUGH_ROWS: usize = 5_000;
+/// Walks that are.
+const ENOUGH_WALKS: usize = 256;
+
+/// The walks of one poll on their way into the inventory.
+pub(super) struct Batch {
+    inventory: Inventory,
+    poll: Poll,
+    judge: Arc<Judge>,
+    waiting: Vec<Walked>,
+    rows: usize,
+    standing: Standing,
+    refused_once: Vec<ScopeId>,
+}
+
+/// Whether walks may be applied.
+enum Standing {
+    /// The poll has not shown its organisation yet.
+    Unknown,
+    Confirmed(OrganizationRow),
+    Refused(Failure),
+}
+
+impl Batch {
+    pub fn new(inventory: Inventory, poll: Poll, judge: Arc<Judge>) -> Self {
+        Self { inventory, poll, judge, waiting: Vec::new(), rows: 0, standing: Standing::Unknown, refused_once: Vec::new() }
+    }
+
+    /// Takes a walk that ended.
+    pub async fn push(&mut self, walked: Walked, known: &Known) -> Stored<()> {
+        self.rows += walked.found().len();
+        self.waiting.push(walked);
+        self.confirm(known).await?;
+        if self.rows >= ENOUGH_ROWS || self.waiting.len() >= ENOUGH_WALKS {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Confirms the organisation as soon as the poll has shown it.
+    async fn confirm(&mut self, known: &Known) -> Stored<()> {
+        let Standing::Unknown = self.standing else { return Ok(()) };
+        let projects = known.ended.get(&ScopeId { kind: ScopeKind::Projects, of: None });
+        let (seen, whole) = match (&known.organization, projects) {
+            (Some(organization), _) => (SeenOrganization::Named(organization.clone()), true),
+            (None, Some(end)) => {
+                (SeenOrganization::ByProjects(known.projects.keys().cloned().collect()), *end == crate::domain::WalkEnd::Complete)
+            }
+            (None, None) => return Ok(()),
+        };
+        self.standing = match self.inventory.confirm(self.poll, seen).await? {
+            Confirmed::Yes(row) => Standing::Confirmed(row),
+            Confirmed::Changed { stored } if whole => Standing::Refused(Failure::new(
+                Reason::OrganizationChanged,
+                format!("the credential sees another organisation than {stored}; nothing of this poll was stored"),
+            )),
+            Confirmed::Changed { .. } => Standing::Refused(Failure::new(
+                Reason::OrganizationUnconfirmed,
+                "no known project is on the part of the project list that could be read; nothing of this poll was stored",
+            )),
+        };
+        Ok(())
+    }
+
+    /// Applies what waits, if it may be applied.
+    async fn flush(&mut self) -> Stored<()> {
+        let Standing::Confirmed(row) = self.standing else { return Ok(()) };
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let walks = std::mem::take(&mut self.waiting);
+        self.rows = 0;
+        let Applied { added: _, changed: _, used: _, refused_once } =
+            self.inventory.apply(row, self.poll.id, Arc::clone(&self.judge), walks).await?;
+        self.refused_once.extend(refused_once);
+        Ok(())
+    }
+
+    /// Applies the rest. Returns where walks were applied, or why they were not, and the scopes that are refused for the first time.
+    pub async fn finish(mut self) -> Stored<(Result<OrganizationRow, Failure>, Vec<ScopeId>)> {
+        self.flush().await?;
+        let applied = match self.standing {
+            Standing::Confirmed(row) => Ok(row),
+            Standing::Refused(failure) => Err(failure),
+            Standing::Unknown => {
+                Err(Failure::new(Reason::OrganizationUnconfirmed, "the organisation could not be asked; nothing of this poll was stored"))
+            }
+        };
+        Ok((applied, self.refused_once))
+    }
+}

@@ -1,0 +1,16 @@
+//! Orchestration: one poll of one account, when accounts are due, and an orderly stop.
+//!
+//! It knows what comes when; what is asked and what it means is the adapters', how it is sent is `remote`'s, what follows
+//! from it is `walk`'s and the inventory's. It writes no SQL.
+
+mod batch;
+mod due;
+mod poll;
+mod report;
+mod round;
+mod supervisor;
+
+pub use due::{Clockwork, splay};
+pub use poll::{Line, poll};
+pub use report::{Progress, Report, ScopeReport};
+pub use supervisor::{Asked, Status, Supervisor};
