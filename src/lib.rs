@@ -1,5 +1,7 @@
 //! keymuster calls the roll of every API key that an organisation has issued.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod policy;
 pub mod providers;
