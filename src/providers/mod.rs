@@ -11,7 +11,9 @@ pub mod wire;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::domain::{ClosedReason, Failure, KeyFacts, Organization, Person, Project, Refused, RemoteId, Scope, ScopeId, WalkEnd};
+use crate::domain::{
+    ClosedReason, Failure, KeyFacts, Organization, Person, Project, Refused, RemoteId, Scope, ScopeId, Time, WalkEnd,
+};
 
 pub use spec::{Account, Auth, CredentialRule, Fact, OptionSpec, Pace, Paging, Sample, SamplePage, SignIn, Spec};
 
@@ -45,6 +47,13 @@ pub trait Provider: Sync {
     /// # Errors
     /// The walk is incomplete, and why.
     fn end(&self, fetch: &Fetch, answer: &Answer<'_>) -> Result<End, Failure>;
+
+    /// Corrects what only a whole list can tell, after the last page of a complete walk; `keys` are all of its keys and
+    /// `asked_at` is when it began. An adapter whose null means *never* only on some evidence reads it as [`Moment::Never`]
+    /// in [`item`](Self::item) and takes that back here. Neither adds nor drops a key, nor changes an id.
+    ///
+    /// [`Moment::Never`]: crate::domain::Moment::Never
+    fn whole_answer(&self, _keys: &mut [&mut KeyFacts], _asked_at: Time) {}
 
     /// The request that asks for one key by its id, where the provider has such a call: 404 proves absence.
     fn by_id(&self, _key: &KeyRef) -> Option<Fetch> {
@@ -107,7 +116,8 @@ pub enum Item {
 pub struct Answer<'a> {
     /// HTTP status; never a redirect, never one that trying again may mend.
     pub status: u16,
-    /// The body without the list's elements: `{"data":[],"has_more":true}`. Empty for a status that is not 2xx.
+    /// The body without the list's elements: `{"data":[],"has_more":true}`. For a status that is not 2xx the first bytes of
+    /// the body, 4 KiB at most, so that an adapter can branch on words that it knows; nothing of them may be told on.
     pub rest: &'a [u8],
     /// How many elements the list had; `None` where the answer holds no such list.
     pub elements: Option<u64>,
