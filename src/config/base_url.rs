@@ -94,15 +94,14 @@ fn parse(text: &str) -> Result<Url, UrlError> {
         return Err(UrlError::NotAUrl);
     }
     // `https:host` parses too, and `file:///` has no host.
-    if !text.contains("://") {
-        return Err(UrlError::NotAUrl);
+    let (_, after_scheme) = text.split_once("://").ok_or(UrlError::NotAUrl)?;
+    // An empty user does not survive parsing, and is not meant either.
+    if after_scheme.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@')) {
+        return Err(UrlError::User);
     }
     let url = Url::parse(text).map_err(|_| UrlError::NotAUrl)?;
     if !url.has_host() {
         return Err(UrlError::NotAUrl);
-    }
-    if !url.username().is_empty() || url.password().is_some() || url.authority().contains('@') {
-        return Err(UrlError::User);
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(UrlError::Query);
@@ -159,7 +158,10 @@ mod tests {
 
     #[test]
     fn proxies() {
-        assert_eq!(ProxyUrl::check("http://proxy.example:3128/").map(|u| u.to_string()).as_deref(), Ok("http://proxy.example:3128"));
+        assert_eq!(
+            ProxyUrl::check("http://proxy.example:3128/").map(|u| u.to_string()).as_deref(),
+            Ok("http://proxy.example:3128")
+        );
         for (text, error) in [
             ("https://proxy.example:3128", UrlError::NotAProxy),
             ("socks5://proxy.example", UrlError::NotAProxy),

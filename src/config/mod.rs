@@ -13,8 +13,6 @@ mod rules;
 mod schedule;
 mod secrets;
 mod sections;
-#[cfg(test)]
-mod tests;
 mod tree;
 mod values;
 
@@ -115,18 +113,21 @@ impl Config {
         Ok(())
     }
 
-    /// Pairs of accounts that are one organisation for all that the config tells: the same provider, address, credential and
-    /// organisation. That is allowed, both are counted, and people are told.
+    /// Pairs of accounts that are one organisation for all that the config tells: the same provider, address and credential,
+    /// and no option of different values among those that have no default, which are those that choose an organisation. That
+    /// is allowed, both are counted, and people are told.
     pub fn same_organization(&self) -> Vec<(&str, &str)> {
         let accounts: Vec<&AccountConfig> = self.accounts.values().collect();
         let pairs = accounts.iter().enumerate().flat_map(|(at, a)| accounts[at + 1..].iter().map(move |b| (a, b)));
         let same = pairs.filter(|(a, b)| {
-            a.provider.spec().id == b.provider.spec().id
+            let spec = a.provider.spec();
+            let mut choosing = spec.options.iter().filter(|option| option.default.is_none());
+            spec.id == b.provider.spec().id
                 && a.base_url == b.base_url
                 && a.credential == b.credential
-                && ["org_name", "organization_id"].into_iter().all(|name| {
-                    let (a, b) = (a.account.option(name), b.account.option(name));
-                    a.is_none() || b.is_none() || a == b
+                && choosing.all(|option| match (a.account.option(option.name), b.account.option(option.name)) {
+                    (Some(a), Some(b)) => a == b,
+                    (None, _) | (_, None) => true,
                 })
         });
         same.map(|(a, b)| (a.name.as_str(), b.name.as_str())).collect()

@@ -159,7 +159,11 @@ impl<'t> Section<'t> {
 /// Reports a name that is none of the known ones.
 pub(super) fn unknown(full: &str, name: &str, node: &Node, known: &[&str], sink: &Sink) {
     if secrets::is_name_of_one(name) {
-        sink.add(&node.place, format!("`{full}` would hold a secret, and secrets do not stand in the config"), secrets::RIGHT_WAY);
+        sink.add(
+            &node.place,
+            format!("`{full}` would hold a secret, and secrets do not stand in the config"),
+            secrets::RIGHT_WAY,
+        );
     } else {
         sink.add(&node.place, format!("`{full}` is no setting"), suggestion(name, known));
     }

@@ -21,7 +21,7 @@ pub(super) fn limits(section: &Section<'_>) -> Limits {
         never_used_grace: section.get("never_used_grace", values::limit),
         expiring_within: section.get("expiring_within", values::limit),
         max_age: section.get("max_age", values::limit),
-        ignore: section.get("ignore", values::words(Condition::ALL, Condition::as_str)).map(|words| words.into_iter().collect()),
+        ignore: values::words(section, "ignore", Condition::ALL, Condition::as_str).map(|words| words.into_iter().collect()),
     }
 }
 
@@ -52,7 +52,9 @@ pub(super) fn waivers(root: &Section<'_>, names: &Names<'_>) -> Vec<Waiver> {
 
 fn waiver(section: Section<'_>, names: &Names<'_>) -> Option<Waiver> {
     let matches = matches(&section, names, "say which keys are waived");
-    for (name, about) in [("reason", "why the keys are waived"), ("who", "who accepted it"), ("until", "the day on which it ends")] {
+    for (name, about) in
+        [("reason", "why the keys are waived"), ("who", "who accepted it"), ("until", "the day on which it ends")]
+    {
         if !section.has(name) {
             section.problem(section.place_of(""), format!("a waiver has no `{name}`"), format!("say {about}"));
         }

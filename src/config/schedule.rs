@@ -5,6 +5,7 @@
 use std::fmt;
 
 use croner::Cron;
+use croner::errors::CronError;
 use croner::parser::{CronParser, Year};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -45,8 +46,7 @@ impl Schedule {
     /// # Errors
     /// See [`ScheduleError`].
     pub fn parse(text: &str) -> Result<Self, ScheduleError> {
-        let pattern = |error: croner::errors::CronError| ScheduleError::Pattern(error.to_string().trim_end_matches('.').to_owned());
-        let cron = CronParser::builder().year(Year::Disallowed).build().parse(text).map_err(pattern)?;
+        let cron = CronParser::builder().year(Year::Disallowed).build().parse(text).map_err(in_its_words)?;
         let fields = &cron.pattern;
         if fields.matches_dom_and_dow() || !(fields.is_dom_wildcard() || fields.is_dow_wildcard()) {
             return Err(ScheduleError::BothDays);
@@ -105,6 +105,18 @@ impl PartialEq for Schedule {
 
 impl Eq for Schedule {}
 
+/// What cron says of a pattern, without the pieces of the pattern that it repeats: nobody knows what was pasted there.
+fn in_its_words(error: CronError) -> ScheduleError {
+    let text = match &error {
+        CronError::IllegalCharacters(_) => "a field holds a character that it cannot hold".to_owned(),
+        CronError::InvalidPattern(text) | CronError::ComponentError(text) => text.clone(),
+        CronError::EmptyPattern | CronError::InvalidDate | CronError::InvalidTime | CronError::TimeSearchLimitExceeded => {
+            error.to_string()
+        }
+    };
+    ScheduleError::Pattern(text.trim_end_matches('.').to_owned())
+}
+
 fn civil(time: Time) -> Option<DateTime> {
     let instant = jiff::Timestamp::from_second(time.unix()).ok()?;
     Some(instant.to_zoned(TimeZone::UTC).datetime())
@@ -127,20 +139,21 @@ fn six_fields(cron: &Cron) -> String {
     let shift = parts.len().saturating_sub(5);
     let p = &cron.pattern;
     let fields = [
-        (&p.seconds, None),
-        (&p.minutes, None),
-        (&p.hours, None),
-        (&p.days, parts.get(2 + shift)),
-        (&p.months, None),
-        (&p.days_of_week, parts.get(4 + shift)),
+        (&p.seconds, 60, None),
+        (&p.minutes, 60, None),
+        (&p.hours, 24, None),
+        (&p.days, 31, parts.get(2 + shift)),
+        (&p.months, 12, None),
+        (&p.days_of_week, 7, parts.get(4 + shift)),
     ];
-    let written = fields.map(|(field, raw)| {
-        if field.from_wildcard {
-            "*".to_owned()
-        } else if field.has_modifiers() {
+    let written = fields.map(|(field, all, raw)| {
+        let values = field.values();
+        if field.has_modifiers() {
             raw.map_or("*", |raw| raw).replace('?', "*")
+        } else if values.len() == all {
+            "*".to_owned()
         } else {
-            field.values().iter().map(u16::to_string).collect::<Vec<_>>().join(",")
+            values.iter().map(u16::to_string).collect::<Vec<_>>().join(",")
         }
     });
     written.join(" ")
@@ -182,6 +195,8 @@ fn fewest_days(cron: &Cron) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn time(text: &str) -> Time {
@@ -212,7 +227,7 @@ mod tests {
     fn good_patterns() {
         for (text, six_fields, gap) in GOOD {
             let schedule = Schedule::parse(text).unwrap();
-            assert_eq!((schedule.six_fields(), schedule.shortest_gap().to_string().as_str()), (six_fields, gap), "{text}");
+            assert_eq!((schedule.six_fields(), Ok(schedule.shortest_gap())), (six_fields, gap.parse()), "{text}");
             let again = Schedule::parse(six_fields).unwrap();
             let mut at = time("2026-11-21T20:33:01Z");
             for _ in 0..20 {
@@ -251,6 +266,22 @@ mod tests {
         }
         for text in ["", "hourly", "@minutely", "* * * *", "61 * * * *", "5/5 * * * *", "0 0 0 1 1 * 2027", "0 0 * * xyz"] {
             assert!(matches!(Schedule::parse(text), Err(ScheduleError::Pattern(_))), "{text}: {:?}", Schedule::parse(text));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_pattern_panics_and_gaps_are_true(text in "(@[a-z]{1,7}|([0-9*/,?LW#+-]{1,5} ){4,6}[0-9*/,?L#-]{1,4})") {
+            if let Ok(schedule) = Schedule::parse(&text) {
+                let mut at = REFERENCE;
+                for _ in 0..5 {
+                    let (Some(first), Some(second)) = (schedule.next_after(at), schedule.next_after(schedule.next_after(at).unwrap()))
+                    else { break };
+                    prop_assert!(second.since(first) >= schedule.shortest_gap().as_secs(), "{}", text);
+                    prop_assert_eq!(schedule.previous_before(second), Some(first));
+                    at = first;
+                }
+            }
         }
     }
 }

@@ -9,8 +9,9 @@ use super::tree::{Node, Value};
 pub(super) const RIGHT_WAY: &str = "put the secret into a file of its own with mode 0600 and name that file by `credential_file`, \
      or pass it as a systemd credential and name that by `credential`";
 
-/// What the secrets of providers begin with.
-const PREFIXES: &[&str] = &["sk-", "bt-st-", "den_", "eyJ", "ghp_", "gho_", "github_pat_", "xoxb-", "AKIA"];
+/// What the secrets of providers begin with, and from how many further characters on: a credential may well be named
+/// `den_session`.
+const PREFIXES: &[(&str, usize)] = &[("sk-", 0), ("bt-st-", 0), ("den_", 16), ("eyJ", 16), ("ghp_", 16), ("AKIA", 12)];
 
 /// Replaces each text, and drops each name, that looks like a secret.
 pub(super) fn refuse(node: &mut Node, sink: &Sink) {
@@ -40,9 +41,9 @@ fn looks_like_one(text: &str) -> bool {
     if is_path { text.split('/').any(|part| Text::clean(part).was_secret_like()) } else { Text::clean(text).was_secret_like() }
 }
 
-/// A text that begins as the secrets of providers do, however short.
+/// A text that begins as the secrets of providers do, where only a path or a name is wanted.
 pub(super) fn begins_like_one(text: &str) -> bool {
-    PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+    PREFIXES.iter().any(|(prefix, more)| text.strip_prefix(prefix).is_some_and(|rest| rest.len() >= *more))
 }
 
 /// A setting that we do not have, and that people would write a secret to.

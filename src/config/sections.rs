@@ -24,7 +24,8 @@ impl Web {
             insecure: section.get_or("insecure", false, values::boolean),
         };
         if !web.insecure && !web.listen.ip().is_loopback() {
-            let message = format!("`{}` is no loopback address, and the pages have neither TLS nor sign-in", section.full("listen"));
+            let message =
+                format!("`{}` is no loopback address, and the pages have neither TLS nor sign-in", section.full("listen"));
             let remedy = "listen on 127.0.0.1 behind a proxy that has both, or set `insecure = true` in [web]";
             section.problem(section.place_of("listen"), message, remedy);
         }
@@ -100,11 +101,7 @@ impl Limits {
             connect_timeout: wait("connect_timeout", Span::seconds(10)),
             read_timeout: wait("read_timeout", Span::seconds(15)),
             request_timeout: wait("request_timeout", Span::minutes(1)),
-            scope_timeout: section.get_or(
-                "scope_timeout",
-                Span::minutes(30),
-                values::span(Span::seconds(1)..=Span::days(1)),
-            ),
+            scope_timeout: section.get_or("scope_timeout", Span::minutes(30), values::span(Span::seconds(1)..=Span::days(1))),
             wire_bytes: section.get_or("wire_bytes", 32 << 20, values::size),
             inflated_bytes: section.get_or("inflated_bytes", 64 << 20, values::size),
             items_per_page: count("items_per_page", 1_000),

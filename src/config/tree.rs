@@ -34,8 +34,18 @@ pub(super) enum Value {
 
 impl Node {
     /// Whether it comes from the environment, where everything is text.
-    pub(super) fn is_variable(&self) -> bool {
+    fn is_variable(&self) -> bool {
         matches!(self.place, Place::Variable(_))
+    }
+
+    /// Its text.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        if let Value::Text(text) = &self.value { Some(text) } else { None }
+    }
+
+    /// Its text, where it comes from the environment and stands for a value of another type.
+    pub(super) fn variable_text(&self) -> Option<&str> {
+        self.as_text().filter(|_| self.is_variable())
     }
 
     /// What it is, for messages.

@@ -42,12 +42,11 @@ pub(super) fn path(folder: &Path) -> impl Fn(&Node) -> Result<PathBuf, Fault> {
 
 /// `true` or `false`.
 pub(super) fn boolean(node: &Node) -> Result<bool, Fault> {
-    match &node.value {
-        Value::Boolean(b) => Ok(*b),
-        Value::Text(text) if node.is_variable() && text == "true" => Ok(true),
-        Value::Text(text) if node.is_variable() && text == "false" => Ok(false),
-        _other => Err(is_not(node, "a boolean", "true or false")),
+    if let Value::Boolean(b) = node.value {
+        return Ok(b);
     }
+    let read = node.variable_text().and_then(|text| text.parse().ok());
+    read.ok_or_else(|| is_not(node, "a boolean", "true or false"))
 }
 
 /// A whole number of that range.
@@ -61,20 +60,15 @@ pub(super) fn whole(range: RangeInclusive<u32>) -> impl Fn(&Node) -> Result<u32,
 }
 
 fn integer(node: &Node) -> Option<i128> {
-    match &node.value {
-        Value::Integer(n) => Some(*n),
-        Value::Text(text) if node.is_variable() => text.parse().ok(),
-        _other => None,
-    }
+    if let Value::Integer(n) = node.value { Some(n) } else { node.variable_text()?.parse().ok() }
 }
 
 /// A part of a whole: over 0, up to 1.
 pub(super) fn share(node: &Node) -> Result<f64, Fault> {
-    let number = match &node.value {
-        Value::Float(n) => Some(*n),
-        Value::Integer(1) => Some(1.0),
-        Value::Text(text) if node.is_variable() => text.parse().ok(),
-        _other => None,
+    let number = match (&node.value, integer(node)) {
+        (Value::Float(n), _) => Some(*n),
+        (_, Some(1)) => Some(1.0),
+        (_, _) => node.variable_text().and_then(|text| text.parse().ok()),
     };
     let fits = number.filter(|n| *n > 0.0 && *n <= 1.0);
     fits.ok_or_else(|| Fault::new("is no share of a whole", "write a number over 0 and up to 1, such as 0.5"))
@@ -115,9 +109,9 @@ pub(super) fn size(node: &Node) -> Result<u64, Fault> {
         let (number, unit) = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)))?;
         number.trim_end().parse::<u64>().ok()?.checked_mul(unit)
     };
-    let bytes = match &node.value {
-        Value::Text(text) if integer(node).is_none() => with_unit(text),
-        _other => integer(node).and_then(|n| u64::try_from(n).ok()),
+    let bytes = match integer(node) {
+        Some(number) => u64::try_from(number).ok(),
+        None => node.as_text().and_then(with_unit),
     };
     bytes.filter(|n| (1 << 10..=1 << 32).contains(n)).ok_or_else(|| Fault::new("is no size", remedy))
 }
@@ -136,19 +130,26 @@ pub(super) fn none_of(word: &str, known: &[&str]) -> Fault {
     Fault::new("is none of the words that it can be", suggestion(word, known))
 }
 
-/// Words of a closed list: a list, or text with commas in the environment.
-pub(super) fn words<T: Copy + Ord>(all: &[T], as_str: fn(T) -> &'static str) -> impl Fn(&Node) -> Result<Vec<T>, Fault> {
-    move |node| {
-        let known: Vec<&str> = all.iter().map(|t| as_str(*t)).collect();
-        let find = |text: &str| all.iter().copied().find(|t| as_str(*t) == text).ok_or_else(|| none_of(text, &known));
-        match &node.value {
-            Value::List(list) => list.iter().map(|element| text(element).and_then(find)).collect(),
-            Value::Text(text) if node.is_variable() => {
-                text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(find).collect()
-            }
-            _other => Err(is_not(node, "a list", &format!("a list such as [\"{}\"]", known.first().unwrap_or(&"")))),
+/// Words of a closed list: a list, or text with commas in the environment. Each wrong word is reported.
+pub(super) fn words<T: Copy>(
+    section: &Section<'_>,
+    name: &'static str,
+    all: &[T],
+    as_str: fn(T) -> &'static str,
+) -> Option<Vec<T>> {
+    let known: Vec<&str> = all.iter().map(|t| as_str(*t)).collect();
+    let find = |text: &str| all.iter().copied().find(|t| as_str(*t) == text).ok_or_else(|| none_of(text, &known));
+    let full = section.full(name);
+    let read = section.get(name, |node| {
+        if let Value::List(list) = &node.value {
+            return Ok(list.iter().map(|e| section.read(&full, e, |e| text(e).and_then(find))).collect());
         }
-    }
+        let example = format!("a list such as [\"{}\"]", known.first().unwrap_or(&""));
+        let words = node.variable_text().ok_or_else(|| is_not(node, "a list", &example))?;
+        words.split(',').map(str::trim).filter(|word| !word.is_empty()).map(|word| find(word).map(Some)).collect()
+    });
+    let read: Vec<Option<T>> = read?;
+    read.into_iter().collect()
 }
 
 /// An address with its port.
@@ -165,12 +166,9 @@ pub(super) fn instant(node: &Node) -> Result<Time, Fault> {
             "write a day such as \"2027-01-31\", which begins at 00:00 UTC, or a time such as \"2027-01-31T12:00:00Z\"",
         )
     };
-    let text = match &node.value {
-        Value::Date(date) => date,
-        Value::Text(text) => text,
-        _other => return Err(fault()),
-    };
-    let with_time = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.clone() };
+    let date = if let Value::Date(date) = &node.value { Some(date.as_str()) } else { node.as_text() };
+    let text = date.ok_or_else(fault)?;
+    let with_time = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     Time::from_remote_rfc3339(&with_time).ok_or_else(fault)
 }
 

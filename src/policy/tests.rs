@@ -201,8 +201,7 @@ fn the_longest_waiver_counts() {
         who: "ada".into(),
         until: MADE.plus(days * DAY),
     };
-    let policy =
-        Policy { waivers: vec![waiver(1, "key_1"), waiver(5, "key_*"), waiver(9, "key_2")], ..Policy::default() };
+    let policy = Policy { waivers: vec![waiver(1, "key_1"), waiver(5, "key_*"), waiver(9, "key_2")], ..Policy::default() };
     assert_eq!(policy.judge(&key()).waived_until, Some(MADE.plus(5 * DAY)));
 }
 
@@ -212,13 +211,27 @@ fn the_fingerprint_is_fixed_and_sees_everything() {
     assert_eq!(Policy::default().fingerprint(), -3_951_022_416_584_561_745);
     let mut seen = BTreeSet::from([Policy::default().fingerprint()]);
     let label = || BTreeMap::from([("team".to_owned(), "a".to_owned())]);
-    let rule = |matches: Match, limits: Limits, labels| Policy { rules: vec![Rule { matches, limits, labels }], ..Policy::default() };
+    let rule =
+        |matches: Match, limits: Limits, labels| Policy { rules: vec![Rule { matches, limits, labels }], ..Policy::default() };
     let account = |limits: Limits, labels| Policy {
         accounts: BTreeMap::from([("acme".to_owned(), AccountPolicy { limits, labels })]),
         ..Policy::default()
     };
     let glob = || Some(Glob::new("x"));
+    let waiver = |key_id: &str, reason: &str, until| Policy {
+        waivers: vec![Waiver {
+            matches: Match { key_id: Some(Glob::new(key_id)), ..Match::default() },
+            reason: reason.into(),
+            who: "ada".into(),
+            until,
+        }],
+        ..Policy::default()
+    };
     let policies = [
+        waiver("a", "b", MADE),
+        waiver("a", "c", MADE),
+        waiver("b", "b", MADE),
+        waiver("a", "b", MADE.plus(1)),
         Policy { limits: Limits { stale_after: after(1), ..Limits::default() }, ..Policy::default() },
         Policy { limits: Limits { stale_after: after(2), ..Limits::default() }, ..Policy::default() },
         Policy { limits: Limits { stale_after: Some(Limit::Never), ..Limits::default() }, ..Policy::default() },
