@@ -1,7 +1,9 @@
 //! keymuster calls the roll of every API key that an organisation has issued.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod policy;
 pub mod providers;
 pub mod inventory;
 pub mod policy;

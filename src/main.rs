@@ -1,1 +1,3 @@
+//! The program `keymuster`.
+
 fn main() {}

@@ -1,0 +1,255 @@
+//! From where a credential comes, and reading it: a file or a systemd credential, and nothing else. No error repeats content.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use crate::providers::SignIn;
+
+use super::problem::Fault;
+use super::secrets;
+use super::tree::Node;
+use super::values;
+
+/// From where an account's credential comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialSource {
+    /// `credential_file`: a file that only we, and perhaps our group, may read.
+    File(PathBuf),
+    /// `credential`: a systemd credential of that name.
+    Systemd {
+        /// The name, as `LoadCredential=` gives it.
+        name: String,
+        /// The folder that `CREDENTIALS_DIRECTORY` named; `None` where systemd passed no credentials.
+        directory: Option<PathBuf>,
+    },
+}
+
+/// Why a credential cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// systemd passed no credentials to this process.
+    #[error(
+        "credential {0}: CREDENTIALS_DIRECTORY is not set; start by systemd with LoadCredential={0}:FILE, or use credential_file"
+    )]
+    NoDirectory(String),
+    /// The file cannot be opened or read.
+    #[error("{}: cannot be read: {source}; see that it exists and that this user may read it", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A folder, a device, a pipe.
+    #[error("{}: is no regular file; name the file that holds the credential", .0.display())]
+    NotAFile(PathBuf),
+    /// Others may read it, or others or the group may write it.
+    #[error("{}: has mode {mode:04o}, so that {who}; run chmod 600 on it", path.display())]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// The permission bits.
+        mode: u32,
+        /// Who may do what.
+        who: &'static str,
+    },
+    /// Not one line of visible ASCII of at most 8 KiB.
+    #[error("{}: {what}; write the credential alone, on one line", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with what it holds.
+        what: &'static str,
+    },
+    /// A credential of another kind than this way to sign in takes.
+    #[error("{}: begins with {prefix}: {because}", path.display())]
+    WrongKind {
+        /// The file.
+        path: PathBuf,
+        /// What it begins with.
+        prefix: &'static str,
+        /// Why it is refused, and what to use.
+        because: &'static str,
+    },
+}
+
+/// No provider has longer ones.
+const LONGEST: u64 = 8 << 10;
+
+/// Reads a credential, once, and drops one line end behind it.
+///
+/// # Errors
+/// See [`CredentialError`]. The mode of a systemd credential is not looked at: its folder is private to the service.
+pub fn load(source: &CredentialSource, sign_in: &SignIn) -> Result<SecretString, CredentialError> {
+    let (path, check_mode) = match source {
+        CredentialSource::File(path) => (path.clone(), true),
+        CredentialSource::Systemd { name, directory: Some(directory) } => (directory.join(name), false),
+        CredentialSource::Systemd { name, directory: None } => return Err(CredentialError::NoDirectory(name.clone())),
+    };
+    let text = read(&path, check_mode)?;
+    for rule in sign_in.rules {
+        if text.starts_with(rule.refused_prefix) {
+            return Err(CredentialError::WrongKind { path, prefix: rule.refused_prefix, because: rule.because });
+        }
+    }
+    Ok(SecretString::from(text))
+}
+
+fn read(path: &Path, check_mode: bool) -> Result<String, CredentialError> {
+    let io = |source| CredentialError::Io { path: path.to_owned(), source };
+    let content = |what| CredentialError::Content { path: path.to_owned(), what };
+    // Without NONBLOCK a pipe without a writer would wait for ever.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(io)?;
+    let facts = file.metadata().map_err(io)?;
+    if !facts.is_file() {
+        return Err(CredentialError::NotAFile(path.to_owned()));
+    }
+    if check_mode {
+        let mode = facts.mode() & 0o7777;
+        let who = match (mode & 0o004 != 0, mode & 0o002 != 0, mode & 0o020 != 0) {
+            (true, _, _) => Some("everybody may read it"),
+            (false, true, _) => Some("everybody may write it"),
+            (false, false, true) => Some("its group may write it"),
+            (false, false, false) => None,
+        };
+        if let Some(who) = who {
+            return Err(CredentialError::Mode { path: path.to_owned(), mode, who });
+        }
+    }
+    let mut bytes = Vec::with_capacity(1024);
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(content("holds more than 8 KiB"));
+    }
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    if bytes.is_empty() {
+        return Err(content("is empty"));
+    }
+    if bytes.contains(&b'\n') {
+        return Err(content("holds more than one line"));
+    }
+    if bytes.iter().any(|b| !(b'!'..=b'~').contains(b)) {
+        return Err(content("holds spaces, control characters or characters that are not ASCII"));
+    }
+    // Visible ASCII is UTF-8.
+    String::from_utf8(bytes).map_err(|_| content("is no ASCII"))
+}
+
+/// The name of a systemd credential: a file name.
+pub(super) fn name(node: &Node) -> Result<String, Fault> {
+    let text = values::text(node)?;
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    if secrets::begins_like_one(text) {
+        Err(Fault::new("looks like a secret itself, and names a systemd credential", secrets::RIGHT_WAY))
+    } else if !plain || text.len() > 255 || text.starts_with('.') {
+        Err(Fault::new("is no name of a systemd credential", "write letters, digits, `_`, `.` and `-`, as in LoadCredential="))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// The path of a credential's file.
+pub(super) fn file(folder: &Path) -> impl Fn(&Node) -> Result<PathBuf, Fault> {
+    move |node| {
+        if secrets::begins_like_one(values::text(node)?) {
+            return Err(Fault::new("looks like a secret itself, and is the path of a file that holds it", secrets::RIGHT_WAY));
+        }
+        values::path(folder)(node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::providers::{Auth, CredentialRule};
+
+    const SIGN_IN: SignIn = SignIn {
+        word: "admin_key",
+        about: "an admin key",
+        auth: Auth::Bearer,
+        rules: &[CredentialRule { refused_prefix: "sk-proj-", because: "This is a project key; create an admin key." }],
+    };
+
+    fn loaded(content: &[u8], mode: u32) -> Result<String, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let secret = load(&CredentialSource::File(path), &SIGN_IN);
+        let shown = secret.map(|s| s.expose_secret().to_owned()).map_err(|e| e.to_string());
+        shown.map_err(|e| e.replace(&folder.path().display().to_string(), ""))
+    }
+
+    #[test]
+    fn good_files() {
+        for content in [&b"den_canary"[..], b"den_canary\n", b"den_canary\r\n"] {
+            for mode in [0o400, 0o600, 0o640, 0o440] {
+                assert_eq!(loaded(content, mode).as_deref(), Ok("den_canary"));
+            }
+        }
+    }
+
+    #[test]
+    fn refused_files() {
+        let long = vec![b'x'; 8193];
+        for (content, mode, error) in [
+            (&b"canary\n"[..], 0o644, "/key: has mode 0644, so that everybody may read it; run chmod 600 on it"),
+            (b"canary\n", 0o604, "/key: has mode 0604, so that everybody may read it; run chmod 600 on it"),
+            (b"canary\n", 0o602, "/key: has mode 0602, so that everybody may write it; run chmod 600 on it"),
+            (b"canary\n", 0o660, "/key: has mode 0660, so that its group may write it; run chmod 600 on it"),
+            (b"", 0o600, "/key: is empty; write the credential alone, on one line"),
+            (b"\n", 0o600, "/key: is empty; write the credential alone, on one line"),
+            (b"canary\ncanary\n", 0o600, "/key: holds more than one line; write the credential alone, on one line"),
+            (b"canary\n\n", 0o600, "/key: holds more than one line; write the credential alone, on one line"),
+            (&long, 0o600, "/key: holds more than 8 KiB; write the credential alone, on one line"),
+            (b"sk-proj-canary", 0o600, "/key: begins with sk-proj-: This is a project key; create an admin key."),
+        ] {
+            assert_eq!(loaded(content, mode).as_ref().map_err(String::as_str), Err(error));
+        }
+        for content in [&b"Bearer canary"[..], b"can\tary", "can\u{e4}ry".as_bytes(), b"can\xffary", b"canary\0"] {
+            let error = loaded(content, 0o600).unwrap_err();
+            assert!(error.contains("not ASCII") && !error.contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn systemd_credentials() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("openai");
+        std::fs::write(&path, "canary").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
+        let source = |directory| CredentialSource::Systemd { name: "openai".into(), directory };
+        let secret = load(&source(Some(folder.path().to_owned())), &SIGN_IN).unwrap();
+        assert_eq!(secret.expose_secret(), "canary");
+        assert!(!format!("{secret:?}").contains("canary"));
+        assert!(matches!(load(&source(None), &SIGN_IN), Err(CredentialError::NoDirectory(_))));
+    }
+
+    #[test]
+    fn links_are_followed_and_other_things_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("key"), folder.path().join("link"));
+        std::fs::write(&file, "canary").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(load(&CredentialSource::File(link), &SIGN_IN).is_ok());
+        let of = |path: PathBuf| load(&CredentialSource::File(path), &SIGN_IN);
+        assert!(matches!(of(folder.path().to_owned()), Err(CredentialError::NotAFile(_))));
+        assert!(matches!(of(folder.path().join("none")), Err(CredentialError::Io { .. })));
+        assert!(matches!(of(PathBuf::from("/dev/null")), Err(CredentialError::NotAFile(_))));
+    }
+}

@@ -1,0 +1,87 @@
+//! What a rule or a waiver applies to.
+
+use std::collections::BTreeMap;
+
+use crate::domain::{KeyKind, Moment, Time};
+
+use super::glob::Glob;
+
+/// What policy may know of a key when it judges it. Labels are not in it: those of the account are part of the policy.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The provider's word.
+    pub provider: &'a str,
+    /// The account's name.
+    pub account: &'a str,
+    /// The provider's id of the key.
+    pub key_id: &'a str,
+    /// What sort of key it is.
+    pub kind: KeyKind,
+    /// The name of the scope that its facts come from.
+    pub scope_name: Option<&'a str>,
+    /// Every word that its owner is known by: id, name, e-mail address. Empty where the owner is not reported.
+    pub owner: &'a [&'a str],
+    /// The key's name.
+    pub name: Option<&'a str>,
+    /// When it was made; `None` is *not reported*.
+    pub created_at: Option<Time>,
+    /// When it was last used.
+    pub last_used: Moment,
+    /// When it expires.
+    pub expires: Moment,
+    /// False only where the provider says that it is disabled.
+    pub enabled: bool,
+    /// When it was first seen disabled.
+    pub disabled_since: Option<Time>,
+    /// Since when its owner is known to have left or lost access; `None` where that is not so.
+    pub orphaned_since: Option<Time>,
+    /// It is the key that we read this account with.
+    pub is_self: bool,
+}
+
+/// Which keys: every field that is given has to match. A field that a key does not have matches no pattern, not even `*`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Match {
+    /// The provider's word.
+    pub provider: Option<Glob>,
+    /// The account's name.
+    pub account: Option<Glob>,
+    /// The provider's id of the key.
+    pub key_id: Option<Glob>,
+    /// The sort of key.
+    pub kind: Option<KeyKind>,
+    /// The name of the scope.
+    pub scope_name: Option<Glob>,
+    /// The owner's id, name or e-mail address.
+    pub owner: Option<Glob>,
+    /// The key's name.
+    pub name: Option<Glob>,
+    /// Labels of the account. What rules give is not looked at, so that the order of rules means one thing only.
+    pub label: BTreeMap<String, Glob>,
+}
+
+impl Match {
+    /// Nothing is asked for, so everything would match.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether the key is meant.
+    pub fn applies(&self, key: &Evidence<'_>, account_labels: Option<&BTreeMap<String, String>>) -> bool {
+        let text = |glob: &Option<Glob>, text: Option<&str>| match glob {
+            Some(glob) => text.is_some_and(|text| glob.matches(text)),
+            None => true,
+        };
+        text(&self.provider, Some(key.provider))
+            && text(&self.account, Some(key.account))
+            && text(&self.key_id, Some(key.key_id))
+            && self.kind.is_none_or(|kind| kind == key.kind)
+            && text(&self.scope_name, key.scope_name)
+            && self.owner.as_ref().is_none_or(|glob| key.owner.iter().any(|word| glob.matches(word)))
+            && text(&self.name, key.name)
+            && self
+                .label
+                .iter()
+                .all(|(label, glob)| account_labels.and_then(|labels| labels.get(label)).is_some_and(|v| glob.matches(v)))
+    }
+}
