@@ -3,8 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod domain;
-pub mod policy;
-pub mod providers;
 pub mod inventory;
 pub mod policy;
+pub mod providers;
 pub mod walk;

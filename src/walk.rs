@@ -202,7 +202,13 @@ impl Walk {
             None => WalkEnd::Complete,
             Some((index, first)) => WalkEnd::Incomplete(Failure::new(
                 Reason::ItemRefused,
-                format!("{} of {} elements refused; the first, number {index}: {}: {}", self.refused.len(), self.elements, first.reason, first.detail),
+                format!(
+                    "{} of {} elements refused; the first, number {index}: {}: {}",
+                    self.refused.len(),
+                    self.elements,
+                    first.reason,
+                    first.detail
+                ),
             )),
         }
     }
@@ -210,7 +216,10 @@ impl Walk {
     /// A refusal in the middle of a list contradicts the pages before it.
     fn closed(&self, reason: ClosedReason) -> WalkEnd {
         if self.pages > 1 {
-            WalkEnd::Incomplete(Failure::new(Reason::Contradiction, format!("refused at page {} of a list that was readable", self.pages)))
+            WalkEnd::Incomplete(Failure::new(
+                Reason::Contradiction,
+                format!("refused at page {} of a list that was readable", self.pages),
+            ))
         } else {
             WalkEnd::Closed(reason)
         }
@@ -228,7 +237,7 @@ impl Walk {
                 Ok(())
             }
             (Item::Person(person), Found::People(people)) => {
-                self.duplicates += place(&mut self.places, people, person, |person| &person.id, |old, new| same(old, new))?;
+                self.duplicates += place(&mut self.places, people, person, |person| &person.id, same)?;
                 Ok(())
             }
             (Item::Project(project), Found::Projects(projects)) => {
@@ -383,9 +392,10 @@ fn mismatch(key: &KeyFacts, subject: &Subject, in_member_list: bool) -> Result<O
     }
     match (&subject.organization, &key.organization) {
         (Some(asked), Some(bound)) if asked != bound && in_member_list => Ok(Some(1)),
-        (Some(asked), Some(bound)) if asked != bound => {
-            Err(Failure::new(Reason::AttributionMismatch, format!("key {} belongs to organisation {bound}, not to {asked}", key.id)))
-        }
+        (Some(asked), Some(bound)) if asked != bound => Err(Failure::new(
+            Reason::AttributionMismatch,
+            format!("key {} belongs to organisation {bound}, not to {asked}", key.id),
+        )),
         (_, _) => Ok(None),
     }
 }
@@ -408,7 +418,9 @@ fn place<T>(
             let Some(old) = all.get_mut(*occupied.get()) else {
                 return Err(Failure::new(Reason::Internal, "an element lost its place"));
             };
-            merge(old, &new).map_err(|what| Failure::new(Reason::InconsistentDuplicate, format!("{} came twice with {what}", occupied.key())))?;
+            merge(old, &new).map_err(|what| {
+                Failure::new(Reason::InconsistentDuplicate, format!("{} came twice with {what}", occupied.key()))
+            })?;
             Ok(1)
         }
     }

@@ -155,9 +155,20 @@ fn looks_like_secret(run: &str) -> bool {
 
 /// Begins as real keys and JSON web tokens do, and is as long as they are.
 fn has_secret_prefix(run: &str) -> bool {
-    const TYPED: &[(&str, usize)] =
-        &[("sk-", 20), ("bt-st-", 20), ("den_", 24), ("eyJ", 40), ("ghp_", 30), ("gho_", 30), ("github_pat_", 30), ("xoxb-", 30), ("AKIA", 20)];
-    TYPED.iter().any(|(prefix, length)| run.len() >= *length && run.starts_with(prefix) && has_digit_or_capital(&run[prefix.len()..]))
+    const TYPED: &[(&str, usize)] = &[
+        ("sk-", 20),
+        ("bt-st-", 20),
+        ("den_", 24),
+        ("eyJ", 40),
+        ("ghp_", 30),
+        ("gho_", 30),
+        ("github_pat_", 30),
+        ("xoxb-", 30),
+        ("AKIA", 20),
+    ];
+    TYPED
+        .iter()
+        .any(|(prefix, length)| run.len() >= *length && run.starts_with(prefix) && has_digit_or_capital(&run[prefix.len()..]))
 }
 
 fn has_digit_or_capital(body: &str) -> bool {

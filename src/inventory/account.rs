@@ -108,7 +108,8 @@ pub fn account_row(connection: &Connection, name: &str) -> Stored<i64> {
 
 /// The organisation under which an account's keys stand, if any poll confirmed one.
 pub fn current_organization(connection: &Connection, account: i64) -> Stored<Option<OrganizationRow>> {
-    let organization: Option<i64> = connection.query_row("SELECT organization_id FROM account WHERE id = ?1", [account], |row| row.get(0))?;
+    let organization: Option<i64> =
+        connection.query_row("SELECT organization_id FROM account WHERE id = ?1", [account], |row| row.get(0))?;
     Ok(organization.map(|organization| OrganizationRow { account, organization }))
 }
 
@@ -142,9 +143,13 @@ pub fn confirm(transaction: &Transaction<'_>, account: i64, seen: Option<&Organi
 
 /// Whether the projects that a poll saw are those of the organisation: one of the ids is known, or none was ever.
 pub fn shares_a_project(connection: &Connection, organization: i64, seen: &[RemoteId]) -> Stored<bool> {
-    let known: i64 =
-        connection.query_row("SELECT count(*) FROM scope WHERE organization_id = ?1 AND kind = 'project'", [organization], |row| row.get(0))?;
-    let mut find = connection.prepare_cached("SELECT 1 FROM scope WHERE organization_id = ?1 AND kind = 'project' AND remote_id = ?2")?;
+    let known: i64 = connection.query_row(
+        "SELECT count(*) FROM scope WHERE organization_id = ?1 AND kind = 'project'",
+        [organization],
+        |row| row.get(0),
+    )?;
+    let mut find =
+        connection.prepare_cached("SELECT 1 FROM scope WHERE organization_id = ?1 AND kind = 'project' AND remote_id = ?2")?;
     for id in seen {
         if find.exists((organization, id.as_str()))? {
             return Ok(true);

@@ -58,7 +58,13 @@ impl Inventory {
     ///
     /// # Errors
     /// The database refused; nothing of the batch is stored.
-    pub async fn apply(&self, organization: OrganizationRow, poll: i64, judge: Arc<Judge>, walks: Vec<Walked>) -> Result<Applied> {
+    pub async fn apply(
+        &self,
+        organization: OrganizationRow,
+        poll: i64,
+        judge: Arc<Judge>,
+        walks: Vec<Walked>,
+    ) -> Result<Applied> {
         let run = self.run();
         self.write(move |transaction| {
             let batch = Batch { transaction, organization, poll, run, judge: &judge };
@@ -90,8 +96,9 @@ fn apply(batch: &Batch<'_>, walked: &Walked, applied: &mut Applied) -> Result<()
 fn scope_row(batch: &Batch<'_>, scope: &Scope) -> Result<ScopeRow> {
     let id = ensure_scope(batch.transaction, batch.organization.organization, scope)?;
     let name = scope.name.as_ref().map(|name| name.as_str().to_owned());
-    let mut statement =
-        batch.transaction.prepare_cached("SELECT complete_walk, complete_at, refusals, newest_walk, name FROM scope WHERE id = ?1")?;
+    let mut statement = batch
+        .transaction
+        .prepare_cached("SELECT complete_walk, complete_at, refusals, newest_walk, name FROM scope WHERE id = ?1")?;
     let row = statement.query_row([id], |row| {
         Ok(ScopeRow {
             id,
@@ -110,7 +117,8 @@ fn scope_row(batch: &Batch<'_>, scope: &Scope) -> Result<ScopeRow> {
 pub(super) fn ensure_scope(transaction: &Transaction<'_>, organization: i64, scope: &Scope) -> Result<i64> {
     let of = scope.id.of.as_ref().map_or("", RemoteId::as_str);
     let name = scope.name.as_ref().map(crate::domain::Text::as_str);
-    let mut find = transaction.prepare_cached("SELECT id, name FROM scope WHERE organization_id = ?1 AND kind = ?2 AND remote_id = ?3")?;
+    let mut find =
+        transaction.prepare_cached("SELECT id, name FROM scope WHERE organization_id = ?1 AND kind = ?2 AND remote_id = ?3")?;
     let found: Option<(i64, Option<String>)> =
         find.query_row((organization, scope.id.kind.as_str(), of), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     if let Some((id, stored)) = found {
@@ -349,10 +357,12 @@ fn apply_projects(batch: &Batch<'_>, walked: &Walked, projects: &[Project]) -> R
         ensure_scope(batch.transaction, organization, &scope)?;
     }
     let listed: std::collections::HashSet<&str> = projects.iter().map(|project| project.id.as_str()).collect();
-    let mut load =
-        batch.transaction.prepare_cached("SELECT id, remote_id, unlisted_walk IS NOT NULL FROM scope WHERE organization_id = ?1 AND kind = 'project'")?;
-    let rows: Vec<(i64, String, bool)> =
-        load.query_map([organization], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<std::result::Result<_, _>>()?;
+    let mut load = batch.transaction.prepare_cached(
+        "SELECT id, remote_id, unlisted_walk IS NOT NULL FROM scope WHERE organization_id = ?1 AND kind = 'project'",
+    )?;
+    let rows: Vec<(i64, String, bool)> = load
+        .query_map([organization], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<std::result::Result<_, _>>()?;
     // A project that is listed again is to be walked again; its keys wait for that walk.
     let mut relist = batch.transaction.prepare_cached(
         "UPDATE scope SET unlisted_walk = NULL, standing = iif(standing = 'vanished', 'open', standing),
@@ -374,7 +384,14 @@ fn apply_projects(batch: &Batch<'_>, walked: &Walked, projects: &[Project]) -> R
 }
 
 /// Appends one line of history.
-pub(super) fn change(batch: &Batch<'_>, at: i64, key: i64, what: ChangeKind, before: Option<&str>, after: Option<&str>) -> Result<()> {
+pub(super) fn change(
+    batch: &Batch<'_>,
+    at: i64,
+    key: i64,
+    what: ChangeKind,
+    before: Option<&str>,
+    after: Option<&str>,
+) -> Result<()> {
     batch
         .transaction
         .prepare_cached("INSERT INTO change (at, poll_id, key_id, change, before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?

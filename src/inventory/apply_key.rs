@@ -105,7 +105,8 @@ pub(super) fn update(
         rewrite(batch, lister, walked, stored, facts)?;
         applied.changed += 1;
     } else if update.used {
-        let is_self = batch.transaction.prepare_cached("SELECT self FROM key WHERE id = ?1")?.query_row([stored.key], |row| row.get(0))?;
+        let is_self =
+            batch.transaction.prepare_cached("SELECT self FROM key WHERE id = ?1")?.query_row([stored.key], |row| row.get(0))?;
         let judged = KeyToJudge::from_facts(facts, lister.name, None, None, is_self);
         deadlines::write_use(batch.transaction, batch.judge, stored.key, &judged)?;
     }
@@ -159,7 +160,8 @@ fn rewrite(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, stored: &Stor
         ])?;
     let left_at = if old.owner == owner { old.left_at } else { None };
     let orphaned_since = [access_lost_at, left_at].into_iter().flatten().min();
-    let judged = KeyToJudge::from_facts(&KeyFacts { kind, ..facts.clone() }, lister.name, disabled_at, orphaned_since, old.is_self);
+    let judged =
+        KeyToJudge::from_facts(&KeyFacts { kind, ..facts.clone() }, lister.name, disabled_at, orphaned_since, old.is_self);
     deadlines::write_all(batch.transaction, batch.judge, stored.key, &judged)?;
     if old.first_walk > batch.poll {
         // This poll found it first; a better list of the same poll only says the same more exactly.
@@ -248,29 +250,30 @@ fn sight(batch: &Batch<'_>, scope: i64, key: i64, walked: &Walked) -> Result<()>
 
 /// The owner's row. What a list of people says of a person is better than what a key's record says.
 fn person_row(batch: &Batch<'_>, owner: &Owner) -> Result<i64> {
-    let organization = batch.organization.organization;
-    let name = owner.name.as_ref().map(Text::as_str);
-    let email = owner.email.as_ref().map(Text::as_str);
-    let mut find =
-        batch.transaction.prepare_cached("SELECT id, listed, kind, name, email FROM person WHERE organization_id = ?1 AND remote_id = ?2")?;
-    let found: Option<(i64, bool, String, Option<String>, Option<String>)> = find
-        .query_row((organization, owner.id.as_str()), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
-        .optional()?;
-    match found {
-        Some((id, listed, kind, stored_name, stored_email)) => {
-            if !listed && (kind != owner.kind.as_str() || stored_name.as_deref() != name || stored_email.as_deref() != email) {
-                batch
-                    .transaction
-                    .prepare_cached("UPDATE person SET kind = ?2, name = ?3, email = ?4 WHERE id = ?1")?
-                    .execute((id, owner.kind.as_str(), name, email))?;
-            }
+    let told = (
+        batch.organization.organization,
+        owner.id.as_str(),
+        owner.kind.as_str(),
+        owner.name.as_ref().map(Text::as_str),
+        owner.email.as_ref().map(Text::as_str),
+    );
+    let mut find = batch.transaction.prepare_cached(
+        "SELECT id, listed = 0 AND (kind <> ?3 OR name IS NOT ?4 OR email IS NOT ?5) FROM person WHERE organization_id = ?1 AND remote_id = ?2",
+    )?;
+    match find.query_row(told, |row| Ok((row.get(0)?, row.get(1)?))).optional()? {
+        Some((id, false)) => Ok(id),
+        Some((id, true)) => {
+            let mut update = batch
+                .transaction
+                .prepare_cached("UPDATE person SET kind = ?3, name = ?4, email = ?5 WHERE organization_id = ?1 AND remote_id = ?2")?;
+            update.execute(told)?;
             Ok(id)
         }
         None => {
             batch
                 .transaction
                 .prepare_cached("INSERT INTO person (organization_id, remote_id, kind, name, email, listed) VALUES (?1, ?2, ?3, ?4, ?5, 0)")?
-                .execute((organization, owner.id.as_str(), owner.kind.as_str(), name, email))?;
+                .execute(told)?;
             Ok(batch.transaction.last_insert_rowid())
         }
     }

@@ -167,9 +167,17 @@ mod tests {
     fn gone_needs_a_later_walk_of_every_witness_after_the_wait() {
         let gone = |witnesses| conclude(&evidence(Presence::Missing, witnesses));
         assert_eq!(gone(vec![witness(true, 11, 600)]), Conclusion::BecomesGone);
-        assert_eq!(gone(vec![witness(true, 10, 600)]), Conclusion::Unchanged, "the walk that made it missing proves nothing more");
+        assert_eq!(
+            gone(vec![witness(true, 10, 600)]),
+            Conclusion::Unchanged,
+            "the walk that made it missing proves nothing more"
+        );
         assert_eq!(gone(vec![witness(true, 11, 599)]), Conclusion::Unchanged, "begun too early");
-        assert_eq!(gone(vec![witness(true, 11, 600), witness(true, 9, 600)]), Conclusion::Unchanged, "a witness was not walked again");
+        assert_eq!(
+            gone(vec![witness(true, 11, 600), witness(true, 9, 600)]),
+            Conclusion::Unchanged,
+            "a witness was not walked again"
+        );
         assert_eq!(gone(vec![witness(true, 11, -5)]), Conclusion::WaitsAnew);
     }
 
@@ -191,7 +199,10 @@ mod tests {
         let beside_a_silence = evidence(Presence::Present, vec![closed, witness(true, 9, 0)]);
         assert_eq!(conclude(&beside_a_silence), Conclusion::BecomesUnknown(PresenceReason::ScopeClosed));
         let vanished = Witness { standing: Standing::Vanished, ..witness(true, 9, 0) };
-        assert_eq!(conclude(&evidence(Presence::Missing, vec![vanished])), Conclusion::BecomesUnknown(PresenceReason::ScopeVanished));
+        assert_eq!(
+            conclude(&evidence(Presence::Missing, vec![vanished])),
+            Conclusion::BecomesUnknown(PresenceReason::ScopeVanished)
+        );
         let half = evidence(Presence::Missing, vec![vanished, witness(true, 11, 600)]);
         assert_eq!(conclude(&half), Conclusion::Unchanged, "a witness that cannot be walked again proves nothing");
     }

@@ -10,7 +10,7 @@ use super::error::Stored;
 use super::open::Inventory;
 use super::sql::word;
 use crate::domain::{Deadlines, KeyFacts, KeyKind, Moment, Text, Time};
-use crate::policy::{Evidence, Policy};
+use crate::policy::{Policy, Profile};
 
 /// The policy, and for which account it judges.
 #[derive(Debug, Clone)]
@@ -42,7 +42,13 @@ pub(super) struct KeyToJudge {
 
 impl KeyToJudge {
     /// From what a walk found, and what only the inventory knows.
-    pub fn from_facts(facts: &KeyFacts, scope_name: Option<&str>, disabled_at: Option<i64>, orphaned_at: Option<i64>, is_self: bool) -> Self {
+    pub fn from_facts(
+        facts: &KeyFacts,
+        scope_name: Option<&str>,
+        disabled_at: Option<i64>,
+        orphaned_at: Option<i64>,
+        is_self: bool,
+    ) -> Self {
         let owner = facts.owner.iter().flat_map(|owner| {
             let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned());
             [Some(owner.id.as_str().to_owned()), text(&owner.name), text(&owner.email)]
@@ -65,7 +71,7 @@ impl KeyToJudge {
 
     fn judge(&self, judge: &Judge) -> crate::policy::Verdict {
         let owner: Vec<&str> = self.owner.iter().map(String::as_str).collect();
-        judge.policy.judge(&Evidence {
+        judge.policy.judge(&Profile {
             provider: &judge.provider,
             account: &judge.account,
             key_id: &self.key_id,
@@ -142,8 +148,10 @@ fn label_set(transaction: &Transaction<'_>, labels: &BTreeMap<String, String>) -
     let object: serde_json::Map<String, serde_json::Value> =
         labels.iter().map(|(name, value)| (name.clone(), serde_json::Value::String(value.clone()))).collect();
     let text = serde_json::Value::Object(object).to_string();
-    let found: Option<i64> =
-        transaction.prepare_cached("SELECT id FROM label_set WHERE labels = ?1")?.query_row([&text], |row| row.get(0)).optional()?;
+    let found: Option<i64> = transaction
+        .prepare_cached("SELECT id FROM label_set WHERE labels = ?1")?
+        .query_row([&text], |row| row.get(0))
+        .optional()?;
     if let Some(id) = found {
         return Ok(Some(id));
     }

@@ -24,7 +24,12 @@ pub fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) ->
     let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
     let done = usize::try_from(found).ok().filter(|done| *done <= migrations.len());
     let Some(done) = done else {
-        return Err(StoreError::Newer { path: path.to_owned(), found, known, backup: backup_path(path, found).display().to_string() });
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+            backup: backup_path(path, found).display().to_string(),
+        });
     };
     let pending = &migrations[done..];
     if !pending.is_empty() && done > 0 {
@@ -53,7 +58,12 @@ pub fn check_readable(connection: &Connection, path: &Path) -> Stored<()> {
     }
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if found > known {
-        return Err(StoreError::Newer { path: path.to_owned(), found, known, backup: backup_path(path, found).display().to_string() });
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+            backup: backup_path(path, found).display().to_string(),
+        });
     }
     Ok(())
 }
@@ -67,7 +77,13 @@ fn views_differ(connection: &Connection) -> Stored<bool> {
         stored.push(';');
     }
     // SQLite keeps the text of a view from CREATE to the end of its last token.
-    let squeeze = |text: &str| text.lines().filter(|line| !line.trim_start().starts_with("--")).flat_map(|l| l.chars()).filter(|c| !c.is_whitespace()).collect::<String>();
+    let squeeze = |text: &str| {
+        text.lines()
+            .filter(|line| !line.trim_start().starts_with("--"))
+            .flat_map(|l| l.chars())
+            .filter(|c| !c.is_whitespace())
+            .collect::<String>()
+    };
     Ok(squeeze(&stored) != squeeze(&VIEWS))
 }
 

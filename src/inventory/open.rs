@@ -45,7 +45,8 @@ impl Inventory {
         }
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         migrate(&mut connection, path, MIGRATIONS)?;
-        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;")?;
+        connection
+            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;")?;
         let run = begin_run(&connection, now)?;
         let sequence = newest_number(&connection)?;
         let reader = Reader::open(path)?;
@@ -119,9 +120,9 @@ impl Inventory {
             .run(|connection| {
                 connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")?;
                 // Refused while somebody reads; then the log stays, and readers of the group can still open the file.
-                let _mode: String = connection.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0)).or_else(|_| {
-                    connection.pragma_query_value(None, "journal_mode", |row| row.get(0))
-                })?;
+                let _mode: String = connection
+                    .pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))
+                    .or_else(|_| connection.pragma_query_value(None, "journal_mode", |row| row.get(0)))?;
                 Ok(())
             })
             .await?;

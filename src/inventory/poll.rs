@@ -48,7 +48,9 @@ impl Inventory {
     /// Compares what a poll saw of its organisation with the one that the account's keys stand under. The first is accepted.
     pub async fn confirm(&self, poll: Poll, seen: SeenOrganization) -> Stored<Confirmed> {
         self.write(move |transaction| match seen {
-            SeenOrganization::Named(organization) => account::confirm(transaction, poll.account, Some(&organization), poll.started),
+            SeenOrganization::Named(organization) => {
+                account::confirm(transaction, poll.account, Some(&organization), poll.started)
+            }
             SeenOrganization::ByProjects(projects) => {
                 if let Some(row) = account::current_organization(transaction, poll.account)?
                     && !account::shares_a_project(transaction, row.organization, &projects)?
@@ -87,6 +89,20 @@ impl Inventory {
                     attempts.insert(ScopeId { kind: word(row, 0, "scope.kind")?, of }, row.get(2)?);
                 }
                 Ok(attempts)
+            })
+            .await
+    }
+
+    /// When each account was last polled to the end.
+    pub async fn last_polls(&self) -> Stored<HashMap<String, Time>> {
+        self.reader()
+            .read(|connection| {
+                let mut select = connection.prepare_cached(
+                    "SELECT a.name, max(p.started_at) FROM account AS a JOIN poll AS p ON p.account_id = a.id
+                      WHERE p.settled_at IS NOT NULL GROUP BY a.id",
+                )?;
+                let rows = select.query_map([], |row| Ok((row.get(0)?, Time::from_unix(row.get(1)?))))?;
+                Ok(rows.collect::<Result<_, _>>()?)
             })
             .await
     }

@@ -112,7 +112,10 @@ pub fn update(stored: &Stored, found: &KeyFacts) -> Update {
 }
 
 /// Of the keys that this list held before and that the walk did not find, those to be marked so. Only with the proof.
-pub fn unlisted<'a>(_proof: Complete<'_>, not_found: impl Iterator<Item = &'a Stored> + 'a) -> impl Iterator<Item = &'a Stored> + 'a {
+pub fn unlisted<'a>(
+    _proof: Complete<'_>,
+    not_found: impl Iterator<Item = &'a Stored> + 'a,
+) -> impl Iterator<Item = &'a Stored> + 'a {
     not_found.filter(|stored| stored.here.is_some_and(|here| !here.unlisted))
 }
 

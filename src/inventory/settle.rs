@@ -44,7 +44,14 @@ struct Settling<'a> {
 
 impl Inventory {
     /// Settles a poll, however it ended.
-    pub async fn settle(&self, poll: Poll, end: PollEnd, policy: Arc<Policy>, confirm_after_s: i64, now: Stamp) -> Stored<Settled> {
+    pub async fn settle(
+        &self,
+        poll: Poll,
+        end: PollEnd,
+        policy: Arc<Policy>,
+        confirm_after_s: i64,
+        now: Stamp,
+    ) -> Stored<Settled> {
         let (run, number) = (self.run(), self.next_number());
         self.write(move |transaction| {
             if let Some(row) = end.organization {
@@ -258,8 +265,9 @@ struct Since {
 
 /// The lines of history that the poll wrote, counted.
 fn changes(transaction: &Transaction<'_>, poll: i64) -> Stored<Settled> {
-    let mut select = transaction
-        .prepare_cached("SELECT k.kind, c.change, count(*) FROM change AS c JOIN key AS k ON k.id = c.key_id WHERE c.poll_id = ?1 GROUP BY 1, 2")?;
+    let mut select = transaction.prepare_cached(
+        "SELECT k.kind, c.change, count(*) FROM change AS c JOIN key AS k ON k.id = c.key_id WHERE c.poll_id = ?1 GROUP BY 1, 2",
+    )?;
     let mut rows = select.query([poll])?;
     let mut changes = Vec::new();
     while let Some(row) = rows.next()? {

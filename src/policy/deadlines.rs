@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::domain::{Basis, Condition, Deadlines, Moment, Time};
 
 use super::Limit;
-use super::matching::Evidence;
+use super::matching::Profile;
 
 /// Stands in where a condition holds since a time that nobody told: 2015-01-01, before all keys that we read.
 pub const EARLIEST: Time = Time::from_unix(1_420_070_400);
@@ -26,7 +26,7 @@ pub struct KeyLimits<'a> {
 }
 
 /// When each condition of that key begins.
-pub fn deadlines(key: &Evidence<'_>, limits: &KeyLimits<'_>) -> Deadlines {
+pub fn deadlines(key: &Profile<'_>, limits: &KeyLimits<'_>) -> Deadlines {
     let claimed = |condition| !limits.ignore.contains(&condition);
     if !key.enabled {
         let since = key.disabled_since.or(key.created_at).unwrap_or(EARLIEST);

@@ -1,6 +1,7 @@
 //! What a rule or a waiver applies to.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::domain::{KeyKind, Moment, Time};
 
@@ -8,7 +9,7 @@ use super::glob::Glob;
 
 /// What policy may know of a key when it judges it. Labels are not in it: those of the account are part of the policy.
 #[derive(Debug, Clone, Copy)]
-pub struct Evidence<'a> {
+pub struct Profile<'a> {
     /// The provider's word.
     pub provider: &'a str,
     /// The account's name.
@@ -67,7 +68,7 @@ impl Match {
     }
 
     /// Whether the key is meant.
-    pub fn applies(&self, key: &Evidence<'_>, account_labels: Option<&BTreeMap<String, String>>) -> bool {
+    pub fn applies(&self, key: &Profile<'_>, account_labels: Option<&BTreeMap<String, String>>) -> bool {
         let text = |glob: &Option<Glob>, text: Option<&str>| match glob {
             Some(glob) => text.is_some_and(|text| glob.matches(text)),
             None => true,
@@ -83,5 +84,23 @@ impl Match {
                 .label
                 .iter()
                 .all(|(label, glob)| account_labels.and_then(|labels| labels.get(label)).is_some_and(|v| glob.matches(v)))
+    }
+}
+
+impl fmt::Display for Match {
+    /// `account = acme-*, label.team = data`: what is asked for, as the config writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let globs = [
+            ("provider", &self.provider),
+            ("account", &self.account),
+            ("key_id", &self.key_id),
+            ("scope_name", &self.scope_name),
+            ("owner", &self.owner),
+            ("name", &self.name),
+        ];
+        let globs = globs.into_iter().filter_map(|(field, glob)| Some(format!("{field} = {}", glob.as_ref()?.as_str())));
+        let kind = self.kind.map(|kind| format!("kind = {kind}"));
+        let labels = self.label.iter().map(|(label, glob)| format!("label.{label} = {}", glob.as_str()));
+        f.pad(&globs.chain(kind).chain(labels).collect::<Vec<_>>().join(", "))
     }
 }

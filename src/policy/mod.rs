@@ -20,7 +20,7 @@ use crate::domain::{Condition, Deadlines, Time};
 
 pub use deadlines::{EARLIEST, KeyLimits};
 pub use glob::Glob;
-pub use matching::{Evidence, Match};
+pub use matching::{Match, Profile};
 pub use span::{Span, SpanError};
 
 /// One limit: a length of time, or that the condition is never reached.
@@ -227,7 +227,7 @@ impl Verdict {
 
 impl Policy {
     /// Deadlines, labels and waivers of one key.
-    pub fn judge(&self, key: &Evidence<'_>) -> Verdict {
+    pub fn judge(&self, key: &Profile<'_>) -> Verdict {
         Verdict {
             deadlines: deadlines::deadlines(key, &self.limits_for(key).values()),
             waived_until: self.waivers_for(key).map(|waiver| waiver.until).max(),
@@ -236,7 +236,7 @@ impl Policy {
     }
 
     /// Which place sets each limit of that key.
-    pub fn limits_for(&self, key: &Evidence<'_>) -> ChosenLimits<'_> {
+    pub fn limits_for(&self, key: &Profile<'_>) -> ChosenLimits<'_> {
         let built_in = &*BUILT_IN;
         let places: Vec<(Source, &Limits)> = self
             .rules_for(key)
@@ -259,7 +259,7 @@ impl Policy {
     }
 
     /// Which place gives each label of that key.
-    pub fn labels_for(&self, key: &Evidence<'_>) -> BTreeMap<&str, Chosen<&str>> {
+    pub fn labels_for(&self, key: &Profile<'_>) -> BTreeMap<&str, Chosen<&str>> {
         let mut labels = BTreeMap::new();
         let given = self
             .rules_for(key)
@@ -274,7 +274,7 @@ impl Policy {
     }
 
     /// The waivers that match that key, also those that are over.
-    pub fn waivers_for(&self, key: &Evidence<'_>) -> impl Iterator<Item = &Waiver> {
+    pub fn waivers_for(&self, key: &Profile<'_>) -> impl Iterator<Item = &Waiver> {
         self.waivers.iter().filter(move |waiver| waiver.matches.applies(key, self.account_labels(key)))
     }
 
@@ -283,13 +283,13 @@ impl Policy {
         fingerprint::fingerprint(self)
     }
 
-    fn rules_for(&self, key: &Evidence<'_>) -> impl Iterator<Item = (Source, &Rule)> {
+    fn rules_for(&self, key: &Profile<'_>) -> impl Iterator<Item = (Source, &Rule)> {
         let labels = self.account_labels(key);
         let numbered = self.rules.iter().enumerate();
         numbered.filter(move |(_, rule)| rule.matches.applies(key, labels)).map(|(at, rule)| (Source::Rule(at + 1), rule))
     }
 
-    fn account_labels(&self, key: &Evidence<'_>) -> Option<&BTreeMap<String, String>> {
+    fn account_labels(&self, key: &Profile<'_>) -> Option<&BTreeMap<String, String>> {
         self.accounts.get(key.account).map(|account| &account.labels)
     }
 }

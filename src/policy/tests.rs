@@ -8,8 +8,8 @@ use crate::domain::{Basis, KeyKind, Moment};
 const DAY: i64 = 86_400;
 const MADE: Time = Time::from_unix(1_700_000_000);
 
-fn key() -> Evidence<'static> {
-    Evidence {
+fn key() -> Profile<'static> {
+    Profile {
         provider: "openai",
         account: "acme",
         key_id: "key_1",
@@ -36,7 +36,7 @@ fn plain() -> Policy {
     Policy { limits: Limits { ignore: Some(BTreeSet::new()), ..Limits::built_in() }, ..Policy::default() }
 }
 
-fn judged(change: impl FnOnce(&mut Evidence<'static>)) -> Deadlines {
+fn judged(change: impl FnOnce(&mut Profile<'static>)) -> Deadlines {
     let mut key = key();
     change(&mut key);
     plain().judge(&key).deadlines
@@ -189,7 +189,7 @@ fn every_field_of_a_match_counts() {
             "{at}: all fields have to match"
         );
     }
-    let nameless = Evidence { name: None, ..key() };
+    let nameless = Profile { name: None, ..key() };
     assert!(!Match { name: glob("*"), ..Match::default() }.applies(&nameless, None), "no name, no match");
 }
 
@@ -266,10 +266,10 @@ fn moment() -> impl Strategy<Value = Moment> {
     ]
 }
 
-fn evidence() -> impl Strategy<Value = Evidence<'static>> {
+fn evidence() -> impl Strategy<Value = Profile<'static>> {
     let time = || proptest::option::of((EARLIEST.unix()..2_000_000_000_i64).prop_map(Time::from_unix));
     (time(), moment(), moment(), any::<bool>(), time(), time(), any::<bool>()).prop_map(
-        |(created_at, last_used, expires, enabled, disabled_since, orphaned_since, is_self)| Evidence {
+        |(created_at, last_used, expires, enabled, disabled_since, orphaned_since, is_self)| Profile {
             created_at,
             last_used,
             expires,
@@ -314,11 +314,11 @@ proptest! {
 
     #[test]
     fn a_disabled_key_has_no_other_condition(key in evidence()) {
-        let key = Evidence { enabled: false, ..key };
+        let key = Profile { enabled: false, ..key };
         let deadlines = plain().judge(&key).deadlines;
         prop_assert!(deadlines.disabled.is_some());
         prop_assert_eq!(Deadlines { disabled: None, ..deadlines }, Deadlines::default());
-        let enabled = plain().judge(&Evidence { enabled: true, ..key }).deadlines;
+        let enabled = plain().judge(&Profile { enabled: true, ..key }).deadlines;
         prop_assert_eq!(enabled.disabled, None);
     }
 

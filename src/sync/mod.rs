@@ -10,7 +10,6 @@ mod report;
 mod round;
 mod supervisor;
 
-pub use due::{Clockwork, splay};
 pub use poll::{Line, poll};
 pub use report::{Progress, Report, ScopeReport};
-pub use supervisor::{Asked, Status, Supervisor};
+pub use supervisor::{Polls, Scheduled, Supervisor};

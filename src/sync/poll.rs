@@ -95,13 +95,13 @@ pub async fn poll(
         started: poll.started,
         took: Duration::ZERO,
         scopes: course.reports,
-        questions: course.failed_questions,
+        general: course.failed_questions,
         unapplied: applied.as_ref().err().cloned(),
         not_opened: course.not_opened.len(),
         changes: Vec::new(),
     };
     if stop.is_cancelled() {
-        report.unapplied.get_or_insert_with(|| Failure::new(Reason::Stopped, "told to stop in the middle of the poll"));
+        report.general.push(Failure::new(Reason::Stopped, "told to stop in the middle of the poll"));
     }
     if let Ok(row) = &applied {
         inventory.know_scopes(row.organization, course.not_opened).await?;

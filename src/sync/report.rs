@@ -19,8 +19,8 @@ pub struct Report {
     pub took: Duration,
     /// What each scope gave, in the order in which they ended.
     pub scopes: Vec<ScopeReport>,
-    /// Why questions failed that list nothing, such as which organisation it is.
-    pub questions: Vec<Failure>,
+    /// Failures that hit no one scope: questions that list nothing, such as which organisation it is, or a stop.
+    pub general: Vec<Failure>,
     /// Why nothing could be applied, where that is so.
     pub unapplied: Option<Failure>,
     /// Scopes whose turn did not come.
@@ -70,7 +70,7 @@ impl Report {
             WalkEnd::Incomplete(failure) => Some((Some(&scope.scope.id), failure)),
             WalkEnd::Complete | WalkEnd::Closed(_) => None,
         });
-        self.unapplied.iter().chain(&self.questions).map(|failure| (None, failure)).chain(of_scopes)
+        self.unapplied.iter().chain(&self.general).map(|failure| (None, failure)).chain(of_scopes)
     }
 
     /// The first failure's reason; `None` where every scope that was opened ended complete or closed, and was applied.

@@ -179,7 +179,7 @@ fn correcting_a_whole_answer_changes_no_identity_and_settles_at_once() {
         let before = keys(*provider);
         for asked_at in [Time::from_unix(1_795_000_000), Time::from_unix(1_420_070_400)] {
             let correct = |mut all: Vec<KeyFacts>| {
-                provider.whole_answer(&mut all.iter_mut().collect::<Vec<_>>(), asked_at);
+                provider.whole_answer(&mut all, asked_at);
                 all
             };
             let once = correct(before.clone());
