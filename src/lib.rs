@@ -6,4 +6,7 @@ pub mod domain;
 pub mod inventory;
 pub mod policy;
 pub mod providers;
+pub mod remote;
+pub mod sim;
+pub mod sync;
 pub mod walk;

@@ -1,0 +1,80 @@
+//! Faults that change the list of a good answer. Slow and plain: only faulted answers come here.
+
+use serde_json::{Value, json};
+
+use super::Remote;
+use super::faults::Rewrite;
+
+/// Looks like a secret, and stands in a field that people may write into. It is worth nothing.
+pub const LEAKED_SECRET: &str = "sk-proj-Qm7vT2xLr9KdW4bYc8NhZp3sJf6Ga1Ue5Xo0";
+
+/// The body as the fault would have it; unchanged where it holds no list.
+pub(super) fn apply(change: &Rewrite, body: &[u8], provider: Remote, cursor: Option<&str>) -> Vec<u8> {
+    let altered = serde_json::from_slice(body).ok().and_then(|mut answer: Value| {
+        let pages = provider == Remote::OpenAi;
+        alter(change, answer.as_object_mut()?, pages, cursor)?;
+        serde_json::to_vec(&answer).ok()
+    });
+    altered.unwrap_or_else(|| body.to_vec())
+}
+
+fn alter(change: &Rewrite, answer: &mut serde_json::Map<String, Value>, pages: bool, cursor: Option<&str>) -> Option<()> {
+    let field = ["data", "apiKeys", "members", "orgs"].into_iter().find(|f| answer.get(*f).is_some_and(Value::is_array))?;
+    let mut items = answer.get_mut(field)?.as_array().cloned()?;
+    let mut has_more = answer.get("has_more").cloned();
+    match change {
+        Rewrite::NoHasMore => has_more = None,
+        Rewrite::RepeatedPage => has_more = Some(true.into()),
+        Rewrite::RepeatedCursor => {
+            has_more = Some(true.into());
+            if let (Some(last), Some(cursor)) = (items.last_mut(), cursor) {
+                last["id"] = cursor.into();
+            }
+        }
+        Rewrite::EmptyPageHasMore => {
+            has_more = Some(true.into());
+            items.clear();
+        }
+        Rewrite::EmptyList => {
+            has_more = Some(false.into());
+            items.clear();
+        }
+        Rewrite::BadItem => items.insert(items.len() / 2, json!({"id": 7, "name": ["neither", "text"], "created_at": "soon"})),
+        Rewrite::DuplicateItem => {
+            if let Some(first) = items.first().cloned() {
+                items.insert(0, first);
+            }
+        }
+        Rewrite::ShortList { percent } => {
+            let last = items.pop();
+            items.retain(|item| draw(item["id"].as_str().unwrap_or_default()) >= *percent);
+            items.extend(last);
+        }
+        Rewrite::MissingField(name) => {
+            for item in items.iter_mut().filter_map(Value::as_object_mut) {
+                item.remove(name);
+            }
+        }
+        Rewrite::SecretName => {
+            if let Some(first) = items.first_mut() {
+                first["name"] = format!("pasted {LEAKED_SECRET} here").into();
+            }
+        }
+    }
+    if pages {
+        for (name, item) in [("first_id", items.first()), ("last_id", items.last())] {
+            answer.insert(name.to_owned(), item.map_or(Value::Null, |item| item["id"].clone()));
+        }
+        match has_more {
+            Some(value) => answer.insert("has_more".to_owned(), value),
+            None => answer.remove("has_more"),
+        };
+    }
+    answer.insert(field.to_owned(), items.into());
+    Some(())
+}
+
+/// 0 to 99, of the same id always the same.
+fn draw(id: &str) -> u64 {
+    id.bytes().fold(7, |state, byte| super::random::mix(state ^ u64::from(byte))) % 100
+}

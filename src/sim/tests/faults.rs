@@ -1,0 +1,245 @@
+use super::*;
+use crate::sim::{KINDS, LEAKED_SECRET, Remote};
+
+const USERS: &str = "/organization/users?limit=10";
+
+/// The first page of users and what they really are.
+async fn users(faults: &str) -> (Simulation, Answer, Vec<String>) {
+    let simulation = simulation().await;
+    let real = openai(&simulation, USERS).await.ids("data");
+    simulation.set_faults(Fault::parse_all(faults).unwrap());
+    let answer = openai(&simulation, USERS).await;
+    (simulation, answer, real)
+}
+
+#[tokio::test]
+async fn statuses_and_their_bodies() {
+    for (fault, status) in
+        [("http_500", 500), ("http_503", 503), ("status:502", 502), ("unauthorized", 401), ("forbidden", 403), ("not_found", 404)]
+    {
+        let simulation = with_faults(fault).await;
+        let (one, other) = (openai(&simulation, "/organization/projects").await, den(&simulation, "/v1/api-keys").await);
+        assert_eq!((one.status, other.status), (status, status), "{fault}");
+        assert!(one.json()["error"].is_object() || fault == "forbidden");
+        assert!(other.json()["error"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn a_fault_keeps_to_its_provider_path_and_requests() {
+    let simulation = with_faults("http_500:openai on /organization/users from 2 to 5 every 2").await;
+    let mut seen = Vec::new();
+    for _ in 0..6 {
+        seen.push(openai(&simulation, "/organization/users").await.status);
+        assert_eq!(openai(&simulation, "/organization/projects").await.status, 200);
+        assert_eq!(den(&simulation, "/v1/api-keys").await.status, 200);
+    }
+    assert_eq!(seen, [200, 500, 200, 500, 200, 200]);
+    let projects = ids(&walk(&simulation, "/organization/projects", 100).await.into());
+    let path = |number: usize| format!("/organization/projects/{}/api_keys", projects[number]);
+    simulation.set_faults(vec![format!("forbidden on {}", path(0)).parse().unwrap()]);
+    assert_eq!((openai(&simulation, &path(0)).await.status, openai(&simulation, &path(1)).await.status), (403, 200));
+    simulation.set_faults(vec![format!("forbidden on {PROJECT_KEYS}").parse().unwrap()]);
+    assert_eq!((openai(&simulation, &path(0)).await.status, openai(&simulation, &path(1)).await.status), (403, 403));
+}
+
+#[tokio::test]
+async fn haste_is_refused_for_each_endpoint_by_itself() {
+    for (fault, header) in [("rate_limit:3", None), ("rate_limit_seconds:3", Some("60")), ("rate_limit_date:3", Some("GMT"))] {
+        let clock = Clock::runtime(NOW);
+        let simulation = start(Options::default(), clock.clone()).await.unwrap();
+        simulation.set_faults(Fault::parse_all(fault).unwrap());
+        for _ in 0..3 {
+            assert_eq!(openai(&simulation, "/organization/users").await.status, 200);
+        }
+        let refused = openai(&simulation, "/organization/users").await;
+        assert_eq!((refused.status, openai(&simulation, "/organization/projects").await.status), (429, 200), "{fault}");
+        let told = refused.headers.get("retry-after").map(|v| v.to_str().unwrap().to_owned());
+        match header {
+            Some("60") => assert!((55..=60).contains(&told.unwrap().parse::<u64>().unwrap())),
+            Some(part) => assert!(told.unwrap().ends_with(part)),
+            None => assert_eq!(told, None),
+        }
+    }
+}
+
+#[tokio::test]
+async fn other_people_s_pages() {
+    let (_, page, _) = users("html_200").await;
+    assert!(
+        page.status == 200
+            && page.headers["content-type"].to_str().unwrap().starts_with("text/html")
+            && page.text.contains("<h1>")
+    );
+    let (_, moved, _) = users("redirect:http://127.0.0.1:9/x").await;
+    assert_eq!((moved.status, moved.headers["location"].to_str().unwrap()), (302, "http://127.0.0.1:9/x"));
+    let simulation = with_faults("wrong_org on /v1/api-keys\nwrong_org:openai").await;
+    let den_truth = true_ids(&simulation.other_truth(), |k| k.provider == Remote::Den && k.listed);
+    assert_eq!(sorted(den(&simulation, "/v1/api-keys").await.ids("apiKeys")), den_truth);
+    assert_eq!(den(&simulation, "/v1/org").await.json()["organization"]["id"], simulation.den_organization_id());
+    let foreign = true_ids(&simulation.other_truth(), |k| k.home.starts_with("proj_"));
+    let projects = ids(&walk(&simulation, "/organization/projects", 100).await.into());
+    let keys = walk(&simulation, &format!("/organization/projects/{}/api_keys", projects[0]), 100).await;
+    assert!(!keys.is_empty() && ids(&keys.into()).iter().all(|id| foreign.contains(id)));
+}
+
+#[tokio::test]
+async fn lists_that_lie() {
+    let (_, page, real) = users("no_has_more").await;
+    assert!(page.json().get("has_more").is_none() && page.ids("data") == real);
+
+    let (simulation, page, real) = users("repeated_page").await;
+    assert!(page.ids("data") == real && page.json()["has_more"] == true);
+    let next = openai(&simulation, &format!("{USERS}&after={}", real[9])).await;
+    assert!(next.ids("data") == real && next.json()["has_more"] == true);
+
+    let (simulation, page, real) = users("repeated_cursor").await;
+    assert_eq!(page.ids("data"), real);
+    let next = openai(&simulation, &format!("{USERS}&after={}", real[9])).await;
+    assert!(
+        next.ids("data").last() == real.last() && next.json()["last_id"] == real[9].as_str() && next.json()["has_more"] == true
+    );
+
+    let (_, page, _) = users("empty_page_has_more").await;
+    assert!(page.ids("data").is_empty() && page.json()["has_more"] == true && page.json()["last_id"].is_null());
+
+    let (_, page, _) = users("empty_list").await;
+    assert!(page.ids("data").is_empty() && page.json()["has_more"] == false);
+}
+
+#[tokio::test]
+async fn elements_that_lie() {
+    let (_, page, real) = users("bad_item").await;
+    let got = page.ids("data");
+    assert_eq!(got.len(), real.len() + 1);
+    assert_eq!(got.iter().filter(|id| *id != "?").cloned().collect::<Vec<_>>(), real);
+
+    let (_, page, real) = users("duplicate_item").await;
+    assert_eq!(page.ids("data")[..2], [real[0].clone(), real[0].clone()]);
+    assert_eq!(page.ids("data")[1..], real);
+
+    let (_, page, real) = users("missing_field:added_at").await;
+    assert!(page.ids("data") == real && page.json()["data"].as_array().unwrap().iter().all(|u| u.get("added_at").is_none()));
+
+    let (_, page, _) = users("secret_name").await;
+    assert!(page.text.contains(LEAKED_SECRET) && page.text.matches(LEAKED_SECRET).count() == 1);
+
+    let simulation = simulation().await;
+    let all = den(&simulation, "/v1/api-keys").await.ids("apiKeys");
+    simulation.set_faults(Fault::parse_all("short_list:den:40").unwrap());
+    let short = den(&simulation, "/v1/api-keys").await.ids("apiKeys");
+    assert!(short.len() < all.len() * 4 / 5 && short.len() > all.len() * 2 / 5, "{} of {}", short.len(), all.len());
+    assert_eq!(short, den(&simulation, "/v1/api-keys").await.ids("apiKeys"), "the same in each walk");
+    assert_eq!(short.last(), all.last());
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_arrive() {
+    for fault in ["cut_body", "drop_connection"] {
+        let simulation = with_faults(fault).await;
+        let sent = ask_openai(&simulation, USERS).send().await;
+        match sent {
+            Ok(response) if fault == "cut_body" => {
+                assert_eq!(response.status().as_u16(), 200);
+                assert!(response.content_length().unwrap() > 500);
+                assert!(response.text().await.is_err());
+            }
+            Ok(response) => panic!("{fault}: {}", response.status()),
+            Err(why) => assert_eq!(fault, "drop_connection", "{why}"),
+        }
+        simulation.set_faults(Vec::new());
+        assert_eq!(openai(&simulation, USERS).await.status, 200, "the next connection is good");
+    }
+    let (_, page, _) = users("cut_json").await;
+    assert!(page.status == 200 && serde_json::from_str::<Value>(&page.text).is_err() && page.text.starts_with("{\"object\""));
+}
+
+#[tokio::test]
+async fn answers_that_take_their_time() {
+    let timed = async |faults: &str, path: &str| {
+        let simulation = with_faults(faults).await;
+        let began = tokio::time::Instant::now();
+        let answer = den(&simulation, path).await;
+        (began.elapsed(), answer)
+    };
+    let (took, answer) = timed("latency:den:300", "/health").await;
+    assert!(took >= Duration::from_millis(300) && answer.status == 200);
+    let (took, answer) = timed("slow_drip:60", "/health").await;
+    assert!(took >= Duration::from_millis(180) && answer.json()["ok"] == true, "{took:?}");
+}
+
+#[tokio::test]
+async fn bodies_that_are_more_than_they_seem() {
+    let simulation =
+        with_faults("gzip_bomb:3 on /organization/users\nhuge:2 on /organization/projects\ngzip on /v1/api-keys").await;
+    let bomb = ask_openai(&simulation, USERS).send().await.unwrap();
+    assert_eq!(bomb.headers()["content-encoding"], "gzip");
+    let wire = bomb.bytes().await.unwrap();
+    assert!(wire.len() < 64 << 10, "{}", wire.len());
+    let mut inflated = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&wire[..]), &mut inflated).unwrap();
+    assert!(inflated.len() > 3 << 20);
+    assert_eq!(serde_json::from_str::<Value>(&inflated).unwrap()["has_more"], false, "and valid to the end");
+
+    let huge = openai(&simulation, "/organization/projects").await;
+    assert_eq!(huge.ids("data")[0].len(), 2 << 20);
+
+    let plain = den(&simulation, "/v1/api-keys").await;
+    assert!(!plain.headers.contains_key("content-encoding"), "not asked for");
+    let packed = ask_den(&simulation, "/v1/api-keys").header("accept-encoding", "gzip").send().await.unwrap();
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    let wire = packed.bytes().await.unwrap();
+    let mut inflated = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&wire[..]), &mut inflated).unwrap();
+    assert_eq!(inflated, plain.text);
+}
+
+#[tokio::test]
+async fn the_date_goes_wrong() {
+    let dated = async |faults: &str| with_faults(faults).await.date().await;
+    let right = dated("").await;
+    assert!((NOW.unix()..NOW.unix() + 30).contains(&right), "{right}");
+    let wrong = dated("clock_skew").await;
+    assert!((7200..7230).contains(&(wrong - NOW.unix())), "{wrong}");
+    assert!((-100..-60).contains(&(dated("clock_skew:-100").await - NOW.unix())));
+}
+
+impl Simulation {
+    async fn date(&self) -> i64 {
+        let answer = openai(self, USERS).await;
+        let text = answer.headers["date"].to_str().unwrap();
+        assert_eq!(answer.headers.get_all("date").iter().count(), 1);
+        jiff::fmt::rfc2822::parse(text).unwrap().timestamp().as_second()
+    }
+}
+
+/// Every kind changes what is seen, or is one of the few that are tested for that above alone.
+#[tokio::test]
+async fn no_kind_is_without_effect() {
+    let simulation = simulation().await;
+    let good = openai(&simulation, USERS).await;
+    for kind in KINDS {
+        let argument = match kind.name {
+            "status" => ":502",
+            "missing_field" => ":id",
+            "gzip_bomb" | "huge" => ":1",
+            "latency" | "slow_drip" => ":1",
+            "rate_limit" | "rate_limit_seconds" | "rate_limit_date" => ":1",
+            _ => "",
+        };
+        simulation.set_faults(vec![format!("{}{argument}", kind.name).parse().unwrap()]);
+        let invisible = matches!(kind.name, "latency" | "slow_drip" | "gzip" | "drop_connection" | "cut_body");
+        let follow = if kind.name == "repeated_cursor" { format!("&after={}", good.ids("data")[0]) } else { String::new() };
+        if kind.name.starts_with("rate_limit") {
+            openai(&simulation, USERS).await;
+        }
+        if invisible {
+            continue;
+        }
+        let response = ask_openai(&simulation, &format!("{USERS}{follow}")).send().await.unwrap();
+        let skewed = jiff::fmt::rfc2822::parse(response.headers()["date"].to_str().unwrap()).unwrap().timestamp().as_second();
+        let body = response.bytes().await.unwrap();
+        let same = body == good.text.as_bytes() && (skewed - NOW.unix()).abs() < 60;
+        assert!(!same || kind.name == "repeated_page", "{}", kind.name);
+    }
+}
