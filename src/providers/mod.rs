@@ -107,7 +107,8 @@ pub enum Item {
 pub struct Answer<'a> {
     /// HTTP status; never a redirect, never one that trying again may mend.
     pub status: u16,
-    /// The body without the list's elements: `{"data":[],"has_more":true}`. Empty for a status that is not 2xx.
+    /// The body without the list's elements: `{"data":[],"has_more":true}`. For a status that is not 2xx, the first 4 KiB of
+    /// the body as far as they came, of any type.
     pub rest: &'a [u8],
     /// How many elements the list had; `None` where the answer holds no such list.
     pub elements: Option<u64>,
