@@ -1,0 +1,106 @@
+//! Builds the HTTP client of one account: no redirects, no proxy and no key log from the environment, TLS only where needed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::Settings;
+
+/// Why an account's line cannot be set up. No text of it holds a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// `ca_file` cannot be read.
+    #[error("ca_file {path}: {why}", path = path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// https without any root to trust.
+    #[error("no CA certificates found on this machine: install ca-certificates, or set ca_file")]
+    NoRoots,
+    /// The credential cannot be sent.
+    #[error("the credential is empty or holds characters that no header can carry, such as a line break")]
+    Credential,
+    /// The header that the provider names for credentials is none: a bug of its adapter.
+    #[error("'{0}' is no header name")]
+    Header(&'static str),
+    /// The proxy or the client itself.
+    #[error("HTTP client: {0}")]
+    Client(String),
+}
+
+/// Idle connections are closed before common servers close them: a request on a dying connection is a needless failure.
+const IDLE: Duration = Duration::from_secs(4);
+const IDLE_CONNECTIONS: usize = 8;
+const HEADER_LINES: usize = 100;
+
+pub(super) fn build(settings: &Settings) -> Result<reqwest::Client, SetupError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    #[expect(clippy::disallowed_methods, reason = "this is the place that builds clients")]
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(settings)?)
+        .user_agent(concat!("keymuster/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        .https_only(settings.base_url.is_https())
+        .http1_only()
+        .http1_max_headers(HEADER_LINES)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .connect_timeout(settings.limits.connect)
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS);
+    if let Some(proxy) = &settings.proxy {
+        // For https alone: a proxy would read what is meant for loopback.
+        let proxy = reqwest::Proxy::https(proxy.url()).map_err(|error| SetupError::Client(error.without_url().to_string()))?;
+        builder = builder.proxy(proxy);
+    }
+    builder.build().map_err(|error| SetupError::Client(error.without_url().to_string()))
+}
+
+/// The provider is named here, not taken from what happens to be installed in the process. For http the roots are empty and
+/// no CA file is touched.
+fn tls(settings: &Settings) -> Result<rustls::ClientConfig, SetupError> {
+    let mut roots = rustls::RootCertStore::empty();
+    if settings.base_url.is_https() {
+        match &settings.ca_file {
+            Some(path) => add_file(&mut roots, path)?,
+            None => {
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                if roots.is_empty() {
+                    return Err(SetupError::NoRoots);
+                }
+            }
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| SetupError::Client(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn add_file(roots: &mut rustls::RootCertStore, path: &Path) -> Result<(), SetupError> {
+    let wrong = |why: String| SetupError::CaFile { path: path.to_owned(), why };
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|_| wrong("not a PEM file of certificates".to_owned()))?;
+        roots.add(certificate).map_err(|_| wrong("holds a certificate that cannot be a root".to_owned()))?;
+    }
+    if roots.is_empty() {
+        return Err(wrong("holds no certificate".to_owned()));
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! The only outbound input and output of the daemon: one way to send, with limits, deadlines, signing, pace and retries.
+//!
+//! Everything goes to one pinned host by GET. No redirect is followed, no URL of a server used, no proxy taken from the
+//! environment. A body is never held whole: its elements go to the adapter one by one as they arrive. It does not know what
+//! an answer means, whether a list is complete, or what comes next.
+
+mod broken;
+mod client;
+mod elements;
+#[cfg(test)]
+mod elements_tests;
+mod inflate;
+mod pace;
+mod request;
+mod retry;
+mod retry_after;
+mod scan;
+mod send;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::domain::{Failure, Refused, RemoteId, Time};
+use crate::providers::{Answer, End, Fetch, Item, Known, Provider};
+
+pub use client::SetupError;
+pub use settings::{BaseUrl, Limits, ProxyUrl, Settings, UrlProblem};
+
+use pace::Paces;
+use request::Signer;
+use retry::{Cause, Next, Setback, Tally};
+use send::{Line, Reading};
+
+/// Told of each request as it ends; one that is dropped on its way is not told of.
+pub trait Requests: Send + Sync {
+    /// `endpoint` is the template, `outcome` is `ok` or the word of a [`Reason`](crate::domain::Reason). Each attempt is one request; `took` is
+    /// without the wait for its turn.
+    fn ended(&self, endpoint: &'static str, outcome: &'static str, took: Duration);
+}
+
+/// One answer.
+#[derive(Debug)]
+pub struct Page {
+    /// The elements that passed the gate, in order.
+    pub items: Vec<Item>,
+    /// The elements that did not, by their index in the answer from 0.
+    pub refused: Vec<(u64, Refused)>,
+    /// Elements of the list, refused ones too; 0 where the answer held no list.
+    pub elements: u64,
+    /// The id of the last element that passed the gate.
+    pub last_id: Option<RemoteId>,
+    /// What the adapter read from the rest.
+    pub end: End,
+    /// The answer's `Date`.
+    pub server_time: Option<Time>,
+    /// Bytes of the body as they came, before unpacking.
+    pub wire_bytes: u64,
+}
+
+/// One account's line to its provider. Cheap to clone; clones share pace and connections.
+#[derive(Clone)]
+pub struct Remote(Arc<Inner>);
+
+struct Inner {
+    client: reqwest::Client,
+    signer: Signer,
+    limits: Limits,
+    paces: Paces,
+    clock: Clock,
+    requests: Arc<dyn Requests>,
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("signer", &self.0.signer).field("limits", &self.0.limits).finish_non_exhaustive()
+    }
+}
+
+impl Remote {
+    /// Sets the line up; sends nothing. For https this reads the roots, for http no CA file is touched.
+    ///
+    /// # Errors
+    /// A CA file that cannot be read, no roots at all, a credential that no header can carry.
+    pub fn new(settings: Settings, clock: Clock, requests: Arc<dyn Requests>) -> Result<Self, SetupError> {
+        Ok(Self(Arc::new(Inner {
+            client: client::build(&settings)?,
+            signer: Signer::new(&settings)?,
+            limits: settings.limits,
+            paces: Paces::new(settings.pace, clock.clone()),
+            clock,
+            requests,
+        })))
+    }
+
+    /// Asks for one page: waits for its turn, sends, tries again what may be tried again, reads.
+    ///
+    /// Dropping the future ends the request and leaves nothing behind. Elements of an attempt that failed are forgotten.
+    ///
+    /// # Errors
+    /// The request's own failure, or the adapter's reading of the rest. Details hold no URL, body or secret.
+    pub async fn ask(&self, provider: &dyn Provider, fetch: &Fetch, known: &Known) -> Result<Page, Failure> {
+        let inner = &*self.0;
+        let endpoint = inner.paces.of(fetch.endpoint);
+        let line = Line { client: &inner.client, limits: &inner.limits, clock: &inner.clock };
+        let mut tally = Tally::default();
+        loop {
+            let request = inner.signer.request(fetch)?;
+            let sent_at = endpoint.turn().await?;
+            let result = line.attempt(provider, fetch, request).await;
+            let took = inner.clock.boot().saturating_sub(sent_at);
+            let outcome = match &result {
+                Ok(reading) => send::outcome(reading.status),
+                Err(setback) => setback.failure.reason.as_str(),
+            };
+            inner.requests.ended(fetch.endpoint, outcome, took);
+            let setback = match result {
+                Ok(reading) => {
+                    // A refusal proves nothing: Den answers 401 to a key that it throttles.
+                    if outcome == "ok" {
+                        endpoint.answered(sent_at);
+                    }
+                    return page(provider, fetch, known, reading);
+                }
+                Err(setback) => setback,
+            };
+            if let Cause::Limited(asked) = setback.cause {
+                endpoint.limited(sent_at, asked.after);
+            }
+            match tally.next(setback.cause, inner.limits.retries, fetch) {
+                Next::GiveUp => return Err(last(setback, &tally)),
+                Next::After(wait) => tokio::time::sleep(wait).await,
+                Next::WhenPaced => {}
+            }
+        }
+    }
+}
+
+fn page(provider: &dyn Provider, fetch: &Fetch, known: &Known, reading: Reading) -> Result<Page, Failure> {
+    let answer = Answer {
+        status: reading.status,
+        rest: &reading.rest.rest,
+        elements: reading.rest.elements,
+        last_id: reading.last_id.as_ref(),
+        known,
+    };
+    let end = provider.end(fetch, &answer)?;
+    Ok(Page {
+        items: reading.items,
+        refused: reading.refused,
+        elements: reading.rest.elements.unwrap_or(0),
+        last_id: reading.last_id,
+        end,
+        server_time: reading.server_time,
+        wire_bytes: reading.wire_bytes,
+    })
+}
+
+fn last(setback: Setback, tally: &Tally) -> Failure {
+    let Setback { failure: Failure { reason, detail }, cause: _ } = setback;
+    match tally.attempts() {
+        0 | 1 => Failure { reason, detail },
+        attempts => Failure { reason, detail: format!("{detail}, after {attempts} attempts") },
+    }
+}

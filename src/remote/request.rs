@@ -1,0 +1,135 @@
+//! Turns a [`Fetch`] into a request: address, query, headers, signature. Every request is a GET below the base URL.
+
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::{Method, Request};
+use secrecy::ExposeSecret;
+
+use crate::domain::{Failure, Reason};
+use crate::providers::{Auth, Fetch};
+
+use super::{BaseUrl, Settings, SetupError};
+
+/// Where requests go and how they are signed. The value is marked sensitive, so that no debug print shows it.
+#[derive(Debug)]
+pub(super) struct Signer {
+    base_url: BaseUrl,
+    header: HeaderName,
+    credential: HeaderValue,
+}
+
+impl Signer {
+    pub(super) fn new(settings: &Settings) -> Result<Self, SetupError> {
+        let secret = settings.credential.expose_secret();
+        if secret.is_empty() {
+            return Err(SetupError::Credential);
+        }
+        let (header, value) = match settings.auth {
+            Auth::Bearer => (AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {secret}"))),
+            Auth::Header(name) => {
+                let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| SetupError::Header(name))?;
+                (header, HeaderValue::from_str(secret))
+            }
+        };
+        let mut credential = value.map_err(|_| SetupError::Credential)?;
+        credential.set_sensitive(true);
+        Ok(Self { base_url: settings.base_url.clone(), header, credential })
+    }
+
+    /// The signed request.
+    ///
+    /// # Errors
+    /// `internal`: the adapter named a path that leads elsewhere, or a header that is none or that carries the credential.
+    pub(super) fn request(&self, fetch: &Fetch) -> Result<Request, Failure> {
+        let bug = |what| Failure::new(Reason::Internal, format!("{}: {what}", fetch.endpoint));
+        let mut url = self.base_url.join(&fetch.path).ok_or_else(|| bug("the path would lead elsewhere"))?;
+        if !fetch.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&fetch.query);
+        }
+        let mut request = Request::new(Method::GET, url);
+        for (name, id) in &fetch.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bug("a header's name is none"))?;
+            let mut value = HeaderValue::from_str(id.as_str()).map_err(|_| bug("a header's value is none"))?;
+            value.set_sensitive(true);
+            if name == self.header || request.headers_mut().insert(name, value).is_some() {
+                return Err(bug("a header is there twice"));
+            }
+        }
+        request.headers_mut().insert(self.header.clone(), self.credential.clone());
+        Ok(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::RemoteId;
+    use crate::providers::{Pace, Subject, Target};
+    use crate::remote::Limits;
+
+    fn signer(auth: Auth, credential: &str) -> Result<Signer, SetupError> {
+        Signer::new(&Settings {
+            base_url: BaseUrl::parse("https://host.example/v1").unwrap(),
+            credential: credential.to_owned().into(),
+            auth,
+            pace: Pace { per_minute: 60, burst: 1 },
+            limits: Limits::default(),
+            ca_file: None,
+            proxy: None,
+        })
+    }
+
+    fn fetch() -> Fetch {
+        Fetch {
+            target: Target::Question("who"),
+            endpoint: "/keys",
+            path: "/keys".to_owned(),
+            query: vec![("limit", "100".to_owned()), ("after", "a&b=c#d/../é\r\n".to_owned())],
+            headers: vec![("x-org", RemoteId::new("org_canary-id").unwrap())],
+            list: None,
+            subject: Subject::default(),
+        }
+    }
+
+    #[test]
+    fn values_are_encoded() {
+        let request = signer(Auth::Bearer, "canary").unwrap().request(&fetch()).unwrap();
+        assert_eq!(request.url().as_str(), "https://host.example/v1/keys?limit=100&after=a%26b%3Dc%23d%2F..%2F%C3%A9%0D%0A");
+    }
+
+    #[test]
+    fn nothing_shows_a_secret() {
+        for auth in [Auth::Bearer, Auth::Header("x-api-key")] {
+            let signer = signer(auth, "canary-secret").unwrap();
+            let request = signer.request(&fetch()).unwrap();
+            let shown = format!("{signer:?} {request:?}");
+            assert!(!shown.contains("canary"), "{shown}");
+            assert_eq!(shown.matches("Sensitive").count(), 3, "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_credential_that_no_header_carries_is_refused() {
+        for bad in ["", "a\nb", "a\u{0}b"] {
+            let refused = signer(Auth::Header("x-api-key"), bad).unwrap_err();
+            assert!(matches!(refused, SetupError::Credential), "{refused}");
+        }
+        assert!(matches!(signer(Auth::Header("x api key"), "a"), Err(SetupError::Header("x api key"))));
+    }
+
+    #[test]
+    fn headers_cannot_replace_the_credential() {
+        let signer = signer(Auth::Header("x-api-key"), "canary").unwrap();
+        for name in ["x-api-key", "X-API-Key", "x-org", "two words"] {
+            let mut twice = fetch();
+            twice.headers.push((name, RemoteId::new("other").unwrap()));
+            assert_eq!(signer.request(&twice).unwrap_err().reason, Reason::Internal, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_leads_elsewhere_is_a_bug() {
+        let elsewhere = Fetch { path: "/../other".to_owned(), ..fetch() };
+        let refused = signer(Auth::Bearer, "canary").unwrap().request(&elsewhere).unwrap_err();
+        assert_eq!((refused.reason, refused.detail.as_str()), (Reason::Internal, "/keys: the path would lead elsewhere"));
+    }
+}

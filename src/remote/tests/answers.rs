@@ -1,0 +1,170 @@
+//! What is read of answers that are in order, and of refusals.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::*;
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn a_page_is_read() {
+    let body = r#"{"data":[{"id":"a"},{"id":"b b"},{"id":"c"},{"pending":1}],"has_more":false}"#;
+    let server = Server::one(reply("200 OK", &[JSON, "date: Sat, 21 Nov 2026 20:33:01 GMT"], body)).await;
+    let (page, outcomes) = ask(settings(&format!("{}/base/v1/", server.url()))).await;
+    let page = page.unwrap();
+    assert_eq!((page.items.len(), page.elements), (3, 4));
+    assert_eq!(page.refused, [(1, Refused::new(ItemReason::BadId, "id"))]);
+    assert_eq!(page.last_id, RemoteId::new("c"));
+    assert_eq!(page.end, End::done());
+    assert_eq!(page.server_time.map(|time| time.to_string()).as_deref(), Some("2026-11-21T20:33:01Z"));
+    assert_eq!(page.wire_bytes, body.len() as u64);
+    assert_eq!(outcomes, ["ok"]);
+
+    let head = server.heard().remove(0).to_ascii_lowercase();
+    assert!(head.starts_with("get /base/v1/keys/7?after=canary+cursor%26x http/1.1\r\n"), "{head}");
+    for line in ["accept: application/json", "accept-encoding: gzip", "x-org: org_1", "x-api-key: canary-credential"] {
+        assert_eq!(head.matches(&format!("\r\n{line}\r\n")).count(), 1, "{line} in {head}");
+    }
+    assert!(head.contains(&format!("user-agent: keymuster/{}\r\n", env!("CARGO_PKG_VERSION"))), "{head}");
+    assert!(!head.contains("referer") && !head.contains("cookie"), "{head}");
+    assert_eq!(head.matches("canary-credential").count(), 1);
+}
+
+#[tokio::test]
+async fn the_bearer_form_is_sent_once() {
+    let server = Server::one(ok(PAGE)).await;
+    let mut bearer = settings(&server.url());
+    bearer.auth = Auth::Bearer;
+    ask(bearer).await.0.unwrap();
+    let head = server.heard().remove(0);
+    assert_eq!(head.matches("authorization: Bearer canary-credential\r\n").count(), 1, "{head}");
+    assert_eq!(head.matches("canary-credential").count(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_list_is_all_rest() {
+    let server = Server::one(ok(r#"{"id":"org"}"#)).await;
+    let (remote, _) = connect(settings(&server.url()));
+    let page = remote.ask(&Simple, &fetch(None), &Known::default()).await.unwrap();
+    assert_eq!((page.elements, page.items.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn gzip_and_chunks_are_read_and_counted_as_they_came() {
+    let elements: Vec<String> = (0..1_000).map(|n| format!(r#"{{"id":"key_{n}","name":"a name of some length"}}"#)).collect();
+    let body = format!(r#"{{"data":[{}]}}"#, elements.join(","));
+    let packed = gzip(body.as_bytes());
+    let mut chunked =
+        format!("HTTP/1.1 200 OK\r\n{JSON}\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n").into_bytes();
+    for piece in packed.chunks(1_000) {
+        chunked.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+        chunked.extend_from_slice(piece);
+        chunked.extend_from_slice(b"\r\n");
+    }
+    chunked.extend_from_slice(b"0\r\n\r\n");
+    let server = Server::replies([chunked, reply("200 OK", &[JSON, "content-encoding: gzip"], &packed), ok(&body)]).await;
+    for wire in [packed.len(), packed.len(), body.len()] {
+        let page = ask(settings(&server.url())).await.0.unwrap();
+        assert_eq!((page.items.len(), page.last_id, page.wire_bytes), (1_000, RemoteId::new("key_999"), wire as u64));
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_json_is_named() {
+    let page = "<html>Please sign in</html>";
+    for (answer, expected) in [
+        (reply("200 OK", &["content-type: text/html"], page), Reason::NotJson),
+        (reply("200 OK", &[], PAGE), Reason::NotJson),
+        (reply("204 No Content", &[], ""), Reason::NotJson),
+        (reply("200 OK", &["content-type: text/plain"], PAGE), Reason::NotJson),
+        (ok(page), Reason::Malformed),
+        (ok(""), Reason::Malformed),
+        (ok("[]"), Reason::Malformed),
+        (ok(format!("\u{feff}{PAGE}")), Reason::Malformed),
+        (ok(b"{\"data\":[],\"a\":\"\xff\"}"), Reason::Malformed),
+        (ok(PAGE.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()), Reason::Malformed),
+        (ok(&PAGE[..PAGE.len() - 1]), Reason::Malformed),
+        (reply("200 OK", &[JSON, "content-encoding: br"], PAGE), Reason::Malformed),
+        (reply("200 OK", &[JSON, "content-encoding: gzip, gzip"], PAGE), Reason::Malformed),
+        (reply("200 OK", &[JSON, "content-encoding: gzip"], PAGE), Reason::Malformed),
+        (reply("200 OK", &[JSON, "content-encoding: gzip"], gzip(PAGE.as_bytes()).repeat(2)), Reason::Malformed),
+    ] {
+        let server = Server::one(answer.clone()).await;
+        let (page, outcomes) = ask(settings(&server.url())).await;
+        assert_eq!(page.unwrap_err().reason, expected, "{}", String::from_utf8_lossy(&answer));
+        assert_eq!((outcomes.len(), server.heard().len()), (1, 1), "never asked again");
+    }
+}
+
+#[tokio::test]
+async fn an_element_that_is_no_utf8_is_refused_alone() {
+    let server = Server::one(ok(b"{\"data\":[{\"id\":\"a\"},{\"id\":\"\xff\"},{\"id\":\"c\"}]}")).await;
+    let page = ask(settings(&server.url())).await.0.unwrap();
+    assert_eq!((page.items.len(), page.refused.len(), page.refused[0].0), (2, 1, 1));
+}
+
+#[tokio::test]
+async fn refusals_go_to_the_adapter_at_once() {
+    for (status, outcome) in
+        [(400, "unexpected_status"), (401, "auth"), (403, "forbidden"), (404, "not_found"), (409, "unexpected_status")]
+    {
+        let server = Server::one(reply(&format!("{status} No"), &["content-type: text/plain"], "why not")).await;
+        let (page, outcomes) = ask(settings(&server.url())).await;
+        assert_eq!(page.unwrap_err().detail, format!("{status} why not"));
+        assert_eq!((outcomes, server.heard().len()), (vec![outcome], 1));
+    }
+}
+
+#[tokio::test]
+async fn of_a_refusal_four_kibibytes_are_read() {
+    let packed = gzip("x".repeat(100_000).as_bytes());
+    let announced = format!("HTTP/1.1 403 No\r\ncontent-length: 1000000000\r\n\r\n{}", "x".repeat(8_192)).into_bytes();
+    for script in [
+        vec![Step::Send(reply("403 No", &[], "x".repeat(100_000)))],
+        vec![Step::Send(reply("403 No", &["content-encoding: gzip"], packed))],
+        vec![Step::Send(announced), Step::Hang],
+    ] {
+        let server = Server::start(vec![script]).await;
+        let (page, outcomes) = ask(settings(&server.url())).await;
+        assert_eq!(page.unwrap_err().detail, format!("403 {}", "x".repeat(4_096)));
+        assert_eq!(outcomes, ["forbidden"]);
+    }
+}
+
+#[tokio::test]
+async fn a_status_survives_a_body_that_does_not_come() {
+    let head = b"HTTP/1.1 401 No\r\ncontent-length: 100\r\n\r\nbegun".to_vec();
+    let server = Server::start(vec![vec![Step::Send(head), Step::Hang]]).await;
+    let (page, outcomes) = ask(limited(&server.url(), |limits| limits.read = Duration::from_millis(100))).await;
+    assert_eq!(page.unwrap_err().detail, "401 begun");
+    assert_eq!(outcomes, ["auth"]);
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        for _ in 0..3 {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let answer = format!("HTTP/1.1 200 OK\r\n{JSON}\r\ncontent-length: {}\r\n\r\n{PAGE}", PAGE.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let (remote, _) = connect(settings(&format!("http://{address}")));
+    for _ in 0..3 {
+        assert_eq!(remote.ask(&Simple, &fetch(Some("data")), &Known::default()).await.unwrap().elements, 2);
+    }
+    server.await.unwrap();
+}
