@@ -29,6 +29,10 @@ pub struct Page {
     pub end: End,
     /// The answer's `Date`.
     pub server_time: Option<Time>,
+    /// Bytes of the body as they came, before unpacking.
+    pub wire_bytes: u64,
+    /// How long it took to ask, without the waits for pace and between attempts.
+    pub took: Duration,
 }
 
 /// How much one walk may read.
@@ -38,6 +42,8 @@ pub struct Caps {
     pub items: u64,
     /// Pages.
     pub pages: u64,
+    /// Time spent asking.
+    pub time: Duration,
 }
 
 /// An instant on both clocks.
@@ -64,6 +70,7 @@ pub struct Walk {
     places: HashMap<RemoteId, usize>,
     asked: Vec<u64>,
     pages: u64,
+    took: Duration,
     elements: u64,
     refused: Vec<(u64, Refused)>,
     other_organization: u64,
@@ -140,6 +147,7 @@ impl Walk {
             places: HashMap::new(),
             asked: vec![request_hash(first)],
             pages: 0,
+            took: Duration::ZERO,
             elements: 0,
             refused: Vec::new(),
             other_organization: 0,
@@ -163,6 +171,7 @@ impl Walk {
             }
         }
         self.pages += 1;
+        self.took += page.took;
         let before = self.elements;
         self.elements += page.elements;
         if self.elements > self.caps.items {
@@ -187,6 +196,9 @@ impl Walk {
         }
         if self.pages >= self.caps.pages {
             return Err(Failure::new(Reason::TooManyPages, format!("over {} pages", self.caps.pages)));
+        }
+        if self.took > self.caps.time {
+            return Err(Failure::new(Reason::Timeout, format!("{} pages took over {} s", self.pages, self.caps.time.as_secs())));
         }
         let hash = request_hash(&next);
         if self.asked.contains(&hash) {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::domain::Time;
 use crate::policy::{AccountPolicy, Span};
 use crate::providers::{self, Provider, Spec};
+use crate::remote::{BaseUrl, ProxyUrl};
 
-use super::base_url::{BaseUrl, ProxyUrl};
 use super::credential::{self, CredentialSource};
 use super::problem::Fault;
 use super::reader::{Section, suggestion, unknown};
@@ -121,7 +121,7 @@ pub(super) fn account(name: &str, section: Section<'_>, around: &Surroundings<'_
     section.finish();
 
     let (provider, schedule) = (provider?, schedule?);
-    let base_url = configured_url.or_else(|| BaseUrl::check(provider.spec().base_url).ok())?;
+    let base_url = configured_url.or_else(|| BaseUrl::parse(provider.spec().base_url).ok())?;
     let config = AccountConfig {
         name: name.to_owned(),
         provider,
@@ -209,11 +209,11 @@ fn options(section: &Section<'_>, spec: &Spec) -> BTreeMap<String, String> {
 fn base_url(node: &Node) -> Result<BaseUrl, Fault> {
     let remedy =
         "write https://HOST or https://HOST/PATH, without user, query and fragment; http is for loopback addresses alone";
-    BaseUrl::check(values::text(node)?).map_err(|error| Fault::new(error.to_string(), remedy))
+    BaseUrl::parse(values::text(node)?).map_err(|error| Fault::new(error.to_string(), remedy))
 }
 
 /// A proxy's URL.
 pub(super) fn proxy(node: &Node) -> Result<ProxyUrl, Fault> {
     let remedy = "write http://HOST:PORT; a proxy that wants a password is not supported";
-    ProxyUrl::check(values::text(node)?).map_err(|error| Fault::new(error.to_string(), remedy))
+    ProxyUrl::parse(values::text(node)?).map_err(|error| Fault::new(error.to_string(), remedy))
 }

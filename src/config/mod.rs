@@ -5,7 +5,6 @@
 //! Secrets are not part of the config: it names where they are, and [`credential::load`] reads them.
 
 mod accounts;
-mod base_url;
 pub mod credential;
 mod problem;
 mod reader;
@@ -23,7 +22,6 @@ use crate::policy::Policy;
 use crate::providers::{PROVIDERS, Provider};
 
 pub use accounts::AccountConfig;
-pub use base_url::{BaseUrl, ProxyUrl, UrlError};
 pub use credential::{CredentialError, CredentialSource};
 pub use problem::{Place, Problem, Problems};
 pub use schedule::{Schedule, ScheduleError};

@@ -263,16 +263,18 @@ fn person_row(batch: &Batch<'_>, owner: &Owner) -> Result<i64> {
     match find.query_row(told, |row| Ok((row.get(0)?, row.get(1)?))).optional()? {
         Some((id, false)) => Ok(id),
         Some((id, true)) => {
-            let mut update = batch
-                .transaction
-                .prepare_cached("UPDATE person SET kind = ?3, name = ?4, email = ?5 WHERE organization_id = ?1 AND remote_id = ?2")?;
+            let mut update = batch.transaction.prepare_cached(
+                "UPDATE person SET kind = ?3, name = ?4, email = ?5 WHERE organization_id = ?1 AND remote_id = ?2",
+            )?;
             update.execute(told)?;
             Ok(id)
         }
         None => {
             batch
                 .transaction
-                .prepare_cached("INSERT INTO person (organization_id, remote_id, kind, name, email, listed) VALUES (?1, ?2, ?3, ?4, ?5, 0)")?
+                .prepare_cached(
+                    "INSERT INTO person (organization_id, remote_id, kind, name, email, listed) VALUES (?1, ?2, ?3, ?4, ?5, 0)",
+                )?
                 .execute(told)?;
             Ok(batch.transaction.last_insert_rowid())
         }

@@ -25,8 +25,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::domain::{Failure, Refused, RemoteId, Time};
-use crate::providers::{Answer, End, Fetch, Item, Known, Provider};
+use crate::domain::Failure;
+use crate::providers::{Answer, Fetch, Known, Provider};
+use crate::walk::Page;
 
 pub use client::SetupError;
 pub use settings::{BaseUrl, Limits, ProxyUrl, Settings, UrlProblem};
@@ -41,25 +42,6 @@ pub trait Requests: Send + Sync {
     /// `endpoint` is the template, `outcome` is `ok` or the word of a [`Reason`](crate::domain::Reason). Each attempt is one request; `took` is
     /// without the wait for its turn.
     fn ended(&self, endpoint: &'static str, outcome: &'static str, took: Duration);
-}
-
-/// One answer.
-#[derive(Debug)]
-pub struct Page {
-    /// The elements that passed the gate, in order.
-    pub items: Vec<Item>,
-    /// The elements that did not, by their index in the answer from 0.
-    pub refused: Vec<(u64, Refused)>,
-    /// Elements of the list, refused ones too; 0 where the answer held no list.
-    pub elements: u64,
-    /// The id of the last element that passed the gate.
-    pub last_id: Option<RemoteId>,
-    /// What the adapter read from the rest.
-    pub end: End,
-    /// The answer's `Date`.
-    pub server_time: Option<Time>,
-    /// Bytes of the body as they came, before unpacking.
-    pub wire_bytes: u64,
 }
 
 /// One account's line to its provider. Cheap to clone; clones share pace and connections.
@@ -124,7 +106,7 @@ impl Remote {
                     if outcome == "ok" {
                         endpoint.answered(sent_at);
                     }
-                    return page(provider, fetch, known, reading);
+                    return page(provider, fetch, known, reading, took);
                 }
                 Err(setback) => setback,
             };
@@ -140,7 +122,7 @@ impl Remote {
     }
 }
 
-fn page(provider: &dyn Provider, fetch: &Fetch, known: &Known, reading: Reading) -> Result<Page, Failure> {
+fn page(provider: &dyn Provider, fetch: &Fetch, known: &Known, reading: Reading, took: Duration) -> Result<Page, Failure> {
     let answer = Answer {
         status: reading.status,
         rest: &reading.rest.rest,
@@ -153,10 +135,10 @@ fn page(provider: &dyn Provider, fetch: &Fetch, known: &Known, reading: Reading)
         items: reading.items,
         refused: reading.refused,
         elements: reading.rest.elements.unwrap_or(0),
-        last_id: reading.last_id,
         end,
         server_time: reading.server_time,
         wire_bytes: reading.wire_bytes,
+        took,
     })
 }
 

@@ -197,6 +197,12 @@ impl ProxyUrl {
     }
 }
 
+impl fmt::Display for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
 impl std::str::FromStr for ProxyUrl {
     type Err = UrlProblem;
     fn from_str(text: &str) -> Result<Self, UrlProblem> {
@@ -205,8 +211,8 @@ impl std::str::FromStr for ProxyUrl {
 }
 
 fn plain_url(text: &str) -> Result<Url, UrlProblem> {
-    // The URL parser drops tabs and line breaks, and takes a backslash for a slash.
-    if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
+    // The URL parser drops tabs and line breaks, takes a backslash for a slash, and letters that only look like Latin ones.
+    if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\' || !c.is_ascii()) {
         return Err(UrlProblem::NotAUrl);
     }
     if text.contains(['?', '#']) {

@@ -92,9 +92,10 @@ impl Batch {
         let applied = match self.standing {
             Standing::Confirmed(row) => Ok(row),
             Standing::Refused(failure) => Err(failure),
-            Standing::Unknown => {
-                Err(Failure::new(Reason::OrganizationUnconfirmed, "the organisation could not be asked; nothing of this poll was stored"))
-            }
+            Standing::Unknown => Err(Failure::new(
+                Reason::OrganizationUnconfirmed,
+                "the organisation could not be asked; nothing of this poll was stored",
+            )),
         };
         Ok((applied, self.refused_once))
     }

@@ -48,7 +48,8 @@ impl Clockwork {
 /// the gap between two polls and at most a minute. It keeps accounts of one schedule from asking at the same second.
 pub fn splay(account: &str, gap: Duration) -> Duration {
     let widest = (gap / 20).min(Duration::from_mins(1));
-    let hash = account.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash =
+        account.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let thousandth = u32::try_from(hash % 1000).unwrap_or(0);
     widest * thousandth / 1000
 }

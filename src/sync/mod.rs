@@ -5,6 +5,7 @@
 
 mod batch;
 mod due;
+mod line;
 mod poll;
 mod report;
 mod round;

@@ -39,7 +39,10 @@ pub struct Line {
 
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line").field("provider", &self.provider.spec().id).field("account", &self.account.name).finish_non_exhaustive()
+        f.debug_struct("Line")
+            .field("provider", &self.provider.spec().id)
+            .field("account", &self.account.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,7 +73,8 @@ pub async fn poll(
         if planned.is_empty() {
             break;
         }
-        let common = Common { line: Arc::clone(line), known: course.known.clone(), clock: clock.clone(), inventory: inventory.clone() };
+        let common =
+            Common { line: Arc::clone(line), known: course.known.clone(), clock: clock.clone(), inventory: inventory.clone() };
         let mut round = Round::new(common, planned);
         while let Some(ended) = round.next(deadline, stop).await {
             if let Some(walked) = course.take(ended) {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::JobSchedulerError;
@@ -115,7 +114,7 @@ impl Supervisor {
         let (inventory, policy, clock, polls, stop) =
             (self.inventory.clone(), Arc::clone(&self.policy), self.clock.clone(), Arc::clone(&self.polls), self.stop.clone());
         let line = Arc::clone(&account.line);
-        let wait = splay(name, Duration::from_secs(account.schedule.shortest_gap().as_seconds().unsigned_abs()));
+        let wait = splay(name, account.schedule.shortest_gap().as_duration());
         self.tracker.spawn(async move {
             let turn = turn;
             tokio::select! {

@@ -37,7 +37,7 @@ fn it_is_valid_with_everything_switched_on() {
         let spec = provider.spec();
         let account = config.accounts.values().find(|a| a.provider.spec().id == spec.id);
         let account = account.unwrap_or_else(|| panic!("no account of {}", spec.id));
-        let default = keymuster::config::BaseUrl::check(spec.base_url).unwrap();
+        let default = keymuster::remote::BaseUrl::parse(spec.base_url).unwrap();
         assert_eq!(account.base_url, default, "{}: its own address", spec.id);
         for option in spec.options {
             assert!(account.account.option(option.name).is_some(), "{}: option {} is not shown", spec.id, option.name);

@@ -14,8 +14,8 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
 use super::*;
-use crate::domain::{ItemReason, OwnerKind, Person, Reason};
-use crate::providers::{Account, Auth, Pace, Spec, Subject, Target};
+use crate::domain::{ItemReason, OwnerKind, Person, Reason, Refused, RemoteId};
+use crate::providers::{Account, Auth, End, Item, Pace, Spec, Subject, Target};
 
 /// What a server does after it has read a request's head.
 #[derive(Debug, Clone)]

@@ -52,12 +52,6 @@ async fn no_connection_is_named() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_found_is_named() {
-    let failure = ask(limited("https://no-such-host.invalid", |limits| limits.retries = 0)).await.0.unwrap_err();
-    assert_eq!(failure, Failure::new(Reason::Network, "name not found"));
-}
-
-#[tokio::test]
 async fn a_named_wait_is_kept() {
     // The clock of these tests stands at 20:33:01, the answer's own date wins where there is one.
     for headers in [

@@ -1,0 +1,65 @@
+//! Makes the line of one account from its config and its credential.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::poll::Line;
+use crate::clock::Clock;
+use crate::config::{AccountConfig, Config};
+use crate::providers::{Pace, Paging};
+use crate::remote::{self, Remote, Requests, Settings, SetupError};
+use crate::walk::Caps;
+
+impl Line {
+    /// Sets up how an account is polled; sends nothing.
+    ///
+    /// # Errors
+    /// The connection's settings do not work out: roots, CA file, credential.
+    pub fn new(
+        config: &Config,
+        account: &AccountConfig,
+        credential: SecretString,
+        clock: &Clock,
+        requests: Arc<dyn Requests>,
+    ) -> Result<Self, SetupError> {
+        let spec = account.provider.spec();
+        let limits = &config.limits;
+        let settings = Settings {
+            base_url: account.base_url.clone(),
+            credential,
+            auth: spec.sign_in(&account.account).auth,
+            // A pace of one's own is steady: what was measured in the wild allows a burst, a chosen number need not.
+            pace: account.pace.map_or(spec.pace, |per_minute| Pace { per_minute, burst: spec.pace.burst.min(per_minute) }),
+            limits: remote::Limits {
+                connect: limits.connect_timeout.as_duration(),
+                read: limits.read_timeout.as_duration(),
+                request: limits.request_timeout.as_duration(),
+                wire_bytes: limits.wire_bytes,
+                inflated_bytes: limits.inflated_bytes,
+                items_per_answer: match spec.paging {
+                    Paging::Pages => limits.items_per_page.into(),
+                    Paging::OneAnswer => limits.items_per_answer.into(),
+                },
+                retries: limits.retries,
+                ..remote::Limits::of(spec.paging)
+            },
+            ca_file: account.ca_file.clone(),
+            proxy: account.proxy.clone(),
+        };
+        Ok(Self {
+            provider: account.provider,
+            account: account.account.clone(),
+            remote: Remote::new(settings, clock.clone(), requests)?,
+            caps: Caps {
+                items: limits.items_per_scope.into(),
+                pages: limits.pages_per_scope.into(),
+                time: limits.scope_timeout.as_duration(),
+            },
+            concurrency: usize::try_from(account.concurrency).unwrap_or(1),
+            deadline: account.poll_deadline.as_duration().max(Duration::from_secs(1)),
+            confirm_after_s: config.guard.confirm_after.as_secs(),
+        })
+    }
+}
