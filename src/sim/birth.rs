@@ -40,7 +40,7 @@ impl World {
             beats: 0,
         };
         world.make_people(size.people.max(4), now);
-        world.make_projects(size.projects.max(1), now);
+        world.make_projects(size.projects.max(1), size.archived_projects, now);
         world.make_project_keys(size.project_keys, now);
         world.make_admin_keys(size.admin_keys.max(1), now);
         world.make_den_keys(size.den_keys.max(1), now);
@@ -52,7 +52,7 @@ impl World {
 
     /// A small organisation beside `main`, which the owner of `main` belongs to as well.
     pub(super) fn neighbour(main: &Self, seed: u64, now: Time) -> Self {
-        let size = Size { people: 5, projects: 2, project_keys: 12, admin_keys: 2, den_keys: 5 };
+        let size = Size { people: 5, projects: 2, archived_projects: 0, project_keys: 12, admin_keys: 2, den_keys: 5 };
         let mut world = Self::make(seed ^ 0x6b69_7465, size, now);
         world.name = names::NEIGHBOUR;
         if let (Some(theirs), Some(ours)) = (world.people.first_mut(), main.people.first()) {
@@ -80,7 +80,7 @@ impl World {
         }
     }
 
-    fn make_projects(&mut self, projects: usize, now: Time) {
+    fn make_projects(&mut self, projects: usize, archived: usize, now: Time) {
         for number in 0..projects {
             let round = number / names::PROJECTS.len();
             let plain = names::PROJECTS[number % names::PROJECTS.len()];
@@ -88,7 +88,7 @@ impl World {
             let mut id = String::from("proj_");
             self.salt.push_base62(&mut id, Sort::Project, count(number), 24);
             let created = self.founded.plus(DAY * i64::from(count(number).min(90)) + HOUR);
-            let archived = (projects >= 8 && number + 2 >= projects).then(|| now.plus(-self.random.between(20 * DAY, 300 * DAY)));
+            let archived = (number + archived >= projects).then(|| now.plus(-self.random.between(20 * DAY, 300 * DAY)));
             let refuses_keys = archived.is_some() && number + 1 == projects;
             self.projects.push(Project { id, name, created, archived, refuses_keys, listed: true, keys: Vec::new() });
             for _ in 0..2 {

@@ -10,8 +10,10 @@ use crate::domain::Time;
 pub struct Size {
     /// Members of the organisation, at OpenAI and at Den; at least four.
     pub people: usize,
-    /// OpenAI projects, at least one. From eight on, the last two are archived, and one of them refuses to list its keys.
+    /// OpenAI projects, at least one.
     pub projects: usize,
+    /// How many of them are archived: the last ones, of which the very last refuses to list its keys.
+    pub archived_projects: usize,
     /// OpenAI project keys over all projects, spread evenly.
     pub project_keys: usize,
     /// OpenAI admin keys, the simulation's own among them; at least one.
@@ -23,10 +25,10 @@ pub struct Size {
 impl Size {
     /// What a person can look over, and every condition in it.
     pub const fn demo() -> Self {
-        Self { people: 30, projects: 8, project_keys: 220, admin_keys: 5, den_keys: 60 }
+        Self { people: 30, projects: 8, archived_projects: 2, project_keys: 220, admin_keys: 5, den_keys: 60 }
     }
 
-    /// That many OpenAI project keys, a thousand to a project; few of anything else.
+    /// That many OpenAI project keys, a thousand to a project, none of which is archived; few of anything else.
     pub const fn of(keys: usize) -> Self {
         let people = keys / 100;
         let people = if people < 10 {
@@ -36,7 +38,7 @@ impl Size {
         } else {
             people
         };
-        Self { people, projects: keys.div_ceil(1000), project_keys: keys, admin_keys: 5, den_keys: 60 }
+        Self { people, projects: keys.div_ceil(1000), archived_projects: 0, project_keys: keys, admin_keys: 5, den_keys: 60 }
     }
 }
 

@@ -112,5 +112,8 @@ fn sorted(ids: impl IntoIterator<Item = String>) -> Vec<String> {
 }
 
 fn tiny(project_keys: usize) -> Options {
-    Options { size: Size { people: 6, projects: 1, project_keys, admin_keys: 3, den_keys: 4 }, ..Options::default() }
+    Options {
+        size: Size { people: 6, projects: 1, archived_projects: 0, project_keys, admin_keys: 3, den_keys: 4 },
+        ..Options::default()
+    }
 }

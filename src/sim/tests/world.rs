@@ -97,6 +97,7 @@ fn sizes_are_kept() {
     for keys in [1, 999, 2500, 20_000] {
         let truth = World::make(1, Size::of(keys), NOW).truth();
         assert_eq!(truth.iter().filter(|k| k.home.starts_with("proj_")).count(), keys);
+        assert!(truth.iter().all(|k| k.provider == Remote::Den || k.listed), "a benchmark sees all of them");
         let ids: std::collections::HashSet<&str> = truth.iter().map(|k| k.id.as_str()).collect();
         assert_eq!(ids.len(), truth.len());
     }
