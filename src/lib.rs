@@ -1,5 +1,6 @@
 //! keymuster calls the roll of every API key that an organisation has issued.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;

@@ -1,3 +1,7 @@
-//! The program `keymuster`.
+//! The program: see the library's map, and `cli` for the commands.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    keymuster::cli::main()
+}

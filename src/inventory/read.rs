@@ -51,6 +51,23 @@ impl Reader {
         result
     }
 
+    /// Writes a whole copy of the file, of one state of it, to `path`, which must not exist.
+    ///
+    /// # Errors
+    /// The copy cannot be written.
+    pub async fn copy_to(&self, path: PathBuf) -> Stored<()> {
+        super::open::create_private(&path)?;
+        let reader = self.clone();
+        let copy = move || {
+            let connection = reader.take()?;
+            // Not within a transaction of its own, which VACUUM refuses; it reads one state of the file all the same.
+            connection.execute_batch("PRAGMA query_only = OFF")?;
+            connection.execute("VACUUM INTO ?1", [path.to_string_lossy()])?;
+            Ok(())
+        };
+        tokio::task::spawn_blocking(copy).await.map_err(|_| StoreError::Stopped)?
+    }
+
     fn take(&self) -> Stored<Connection> {
         let idle = match self.0.idle.lock() {
             Ok(mut idle) => idle.as_mut().ok_or(StoreError::Stopped)?.pop(),

@@ -1,0 +1,185 @@
+//! What can be typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::exit::Exit;
+use crate::domain::{Condition, KeyKind, Presence};
+use crate::sim::Fault;
+
+/// Where the config is unless told otherwise.
+const CONFIG: &str = "/etc/keymuster/keymuster.toml";
+
+/// Calls the roll of every API key that an organisation has issued at its AI providers.
+///
+/// One SQLite inventory of all keys, who owns them, when they were last used and when they expire; Prometheus metrics and a
+/// page for those that are stale or expired.
+#[derive(Debug, Parser)]
+#[command(name = "keymuster", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(after_help = "Try it without any credential: keymuster demo\n\n\
+Exit codes: 0 ok, 1 unexpected, 64 usage, 65 database newer than the program, 69 remote not read whole, 70 bug, 78 config")]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole thing at work: simulated providers, daemon, page and metrics on loopback, with a scratch inventory
+    Demo(Demo),
+    /// Run the daemon
+    Run(Run),
+    /// Poll once, now, and print what each scope gave
+    Poll(Poll),
+    /// List keys of the inventory
+    Keys(Keys),
+    /// Check config, files, database and credentials
+    Check(Check),
+    /// Run the simulated providers alone
+    Simulate(Simulate),
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where the page and the metrics are served; a free port if this one is taken and none was asked for
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// The made-up world: the same seed gives the same one
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Faults of the simulated providers, as of 'keymuster simulate'
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<Fault>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The config file
+    #[arg(long, short, value_name = "FILE", default_value = CONFIG)]
+    pub config: PathBuf,
+}
+
+/// Arguments of `poll`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit code 69 if an account's poll ended with an incomplete scope or was not stored.\n\n\
+Examples:\n  keymuster poll --config keymuster.toml\n  keymuster poll --account acme-openai --dry-run")]
+pub struct Poll {
+    /// The config file
+    #[arg(long, short, value_name = "FILE", default_value = CONFIG)]
+    pub config: PathBuf,
+    /// Only this account; may be given several times
+    #[arg(long = "account", short, value_name = "NAME")]
+    pub accounts: Vec<String>,
+    /// Read everything, store nothing: works on a copy of the inventory, which is thrown away
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `keys`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  keymuster keys --condition expired\n  keymuster keys --account acme-openai --owner ana@example.com --format csv\n  \
+keymuster keys --inventory inventory.db --presence missing --format json"
+)]
+pub struct Keys {
+    /// The config file, which names the inventory
+    #[arg(long, short, value_name = "FILE", default_value = CONFIG)]
+    pub config: PathBuf,
+    /// The inventory itself, instead of the one that the config names
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// Only keys of this account
+    #[arg(long, short, value_name = "NAME")]
+    pub account: Option<String>,
+    /// Only keys at this provider
+    #[arg(long, short, value_name = "WORD")]
+    pub provider: Option<String>,
+    /// Only keys of this kind
+    #[arg(long, short, value_name = "WORD")]
+    pub kind: Option<KeyKind>,
+    /// Only keys in this condition
+    #[arg(long, value_name = "WORD")]
+    pub condition: Option<Condition>,
+    /// Only keys of this presence; without it, all but gone ones
+    #[arg(long, value_name = "WORD")]
+    pub presence: Option<Presence>,
+    /// Only keys of this owner: id, name or e-mail address
+    #[arg(long, short, value_name = "TEXT")]
+    pub owner: Option<String>,
+    /// Only keys whose name, id, hint or owner holds this text
+    #[arg(value_name = "TEXT")]
+    pub search: Option<String>,
+    /// How to print
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// One array of objects
+    Json,
+    /// For spreadsheets
+    Csv,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The config file
+    #[arg(long, short, value_name = "FILE", default_value = CONFIG)]
+    pub config: PathBuf,
+    /// Ask no provider anything
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+#[command(after_long_help = crate::sim::help())]
+pub struct Simulate {
+    /// Where the providers are served, on loopback
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:10848")]
+    pub listen: SocketAddr,
+    /// The made-up world: the same seed gives the same one
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// About this many keys, instead of the demo's few hundred
+    #[arg(long, value_name = "COUNT")]
+    pub keys: Option<usize>,
+    /// What goes wrong; may be given several times (see --help for the list)
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<Fault>,
+    /// One beat of life per this many seconds; without it the world stands still
+    #[arg(long, value_name = "SECONDS")]
+    pub lively: Option<u64>,
+    /// Write credentials and a config that fits into this folder, which must not exist
+    #[arg(long, value_name = "FOLDER")]
+    pub write_config: Option<PathBuf>,
+}
+
+/// Prints what clap has to say: help on standard output, mistakes on standard error with exit code 64.
+pub fn refuse(error: &clap::Error) -> ExitCode {
+    // Nobody is left to tell where printing fails.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.code() } else { Exit::Ok.code() }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn definitions_are_valid() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,82 @@
+//! Exit codes: documented interface.
+
+use std::process::ExitCode;
+
+use super::output::error_line;
+use crate::config::Problems;
+use crate::inventory::StoreError;
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Ok,
+    /// Something failed that no other code says.
+    Unexpected,
+    /// The arguments are wrong.
+    Usage,
+    /// The database is newer than the program.
+    NewerDatabase,
+    /// A remote could not be read whole.
+    Unavailable,
+    /// A bug of keymuster.
+    Bug,
+    /// The config, or something that it names, is wrong.
+    Config,
+}
+
+impl Exit {
+    /// The number, as `sysexits.h` has it where it has one.
+    pub fn code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Ok => 0,
+            Self::Unexpected => 1,
+            Self::Usage => 64,
+            Self::NewerDatabase => 65,
+            Self::Unavailable => 69,
+            Self::Bug => 70,
+            Self::Config => 78,
+        })
+    }
+}
+
+/// What the operator has to put right before the command can do anything: told line by line, exit code 78.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+/// Tells an error on standard error, and finds its code.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(problems) = error.downcast_ref::<Problems>() {
+        for problem in problems.iter() {
+            error_line(&problem.to_string());
+        }
+        return Exit::Config.code();
+    }
+    if let Some(ConfigError(lines)) = error.downcast_ref::<ConfigError>() {
+        lines.iter().for_each(|line| error_line(line));
+        return Exit::Config.code();
+    }
+    if is_broken_pipe(error) {
+        // Whoever read our output has seen enough.
+        return Exit::Ok.code();
+    }
+    error_line(&format!("{error:#}"));
+    match error.downcast_ref::<StoreError>() {
+        Some(StoreError::Newer { .. }) => Exit::NewerDatabase.code(),
+        Some(
+            StoreError::Foreign { .. }
+            | StoreError::Locked { .. }
+            | StoreError::Absent { .. }
+            | StoreError::File { .. }
+            | StoreError::Sqlite(_)
+            | StoreError::Inconsistent { .. }
+            | StoreError::Stopped,
+        )
+        | None => Exit::Unexpected.code(),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}

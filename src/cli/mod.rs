@@ -1,0 +1,58 @@
+//! The commands, one file each, and what they share: exit codes, output, log.
+//!
+//! The only part of the program that prints. It puts the pieces together and decides nothing that the pieces decide.
+
+mod args;
+mod check;
+mod daemon;
+mod demo;
+mod estimate;
+mod exit;
+mod log;
+mod output;
+mod poll;
+mod run;
+mod scratch;
+mod setup;
+mod signals;
+mod simulate;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use args::{Arguments, Command};
+pub use exit::Exit;
+
+/// Reads the arguments, runs the command, and turns whatever comes of it into an exit code.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return args::refuse(&error),
+    };
+    let Ok(result) = std::panic::catch_unwind(|| run(arguments.command)) else {
+        return Exit::Bug.code();
+    };
+    match result {
+        Ok(exit) => exit.code(),
+        Err(error) => exit::report(&error),
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<Exit> {
+    // Two threads are plenty: nearly all the time is spent waiting for providers.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(async {
+        match command {
+            Command::Demo(arguments) => demo::demo(arguments).await,
+            Command::Run(arguments) => run::run(arguments).await,
+            Command::Poll(arguments) => poll::poll(arguments).await,
+            Command::Keys(_) => todo!(),
+            Command::Check(arguments) => check::check(arguments).await,
+            Command::Simulate(arguments) => simulate::simulate(arguments).await,
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    result
+}

@@ -1,0 +1,76 @@
+//! Writing to people: lines on standard output and standard error, colours only on a terminal.
+
+use std::io::{IsTerminal, Write};
+
+/// Standard output, written line by line. A reader that left is an error like any other, told to nobody.
+pub struct Output {
+    out: std::io::Stdout,
+    colours: bool,
+}
+
+/// What a piece of text means, for its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// As it is.
+    Plain,
+    /// A heading or a name.
+    Strong,
+    /// All is well.
+    Good,
+    /// Worth a look.
+    Warning,
+    /// Something failed.
+    Bad,
+    /// Less important than the rest.
+    Faint,
+}
+
+impl Output {
+    /// Standard output; colours if it is a terminal and `NO_COLOR` is not set.
+    pub fn new() -> Self {
+        let out = std::io::stdout();
+        let colours = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { out, colours }
+    }
+
+    /// Colours are shown.
+    pub const fn has_colours(&self) -> bool {
+        self.colours
+    }
+
+    /// Writes one line.
+    pub fn line(&mut self, text: &str) -> std::io::Result<()> {
+        writeln!(self.out.lock(), "{text}")
+    }
+
+    /// Writes text as it is.
+    pub fn text(&mut self, text: &str) -> std::io::Result<()> {
+        let mut out = self.out.lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    /// The text in the colour of its meaning.
+    pub fn paint(&self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Plain => return text.to_owned(),
+            Tone::Strong => "1",
+            Tone::Good => "32",
+            Tone::Warning => "33",
+            Tone::Bad => "31",
+            Tone::Faint => "2",
+        };
+        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// One line on standard error, in red on a terminal. Nobody is left to tell where that fails.
+pub fn error_line(text: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = if err.is_terminal() { writeln!(err, "\x1b[31merror:\x1b[0m {text}") } else { writeln!(err, "error: {text}") };
+}
+
+/// `1 key`, `2 keys`.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

@@ -1,0 +1,74 @@
+//! From a config file to accounts that can be polled: what `run`, `poll` and `check` have in common.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::exit::ConfigError;
+use crate::clock::Clock;
+use crate::config::{AccountConfig, Config, credential};
+use crate::inventory::{ConfiguredAccount, Inventory, StoreError};
+use crate::remote::Requests;
+use crate::sync::{Line, Scheduled};
+
+/// Reads the config, with the environment laid over it.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn config(path: &Path) -> anyhow::Result<Config> {
+    // Variables that are no text are none of ours.
+    let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Ok(Config::load(path, environment)?)
+}
+
+/// Reads every credential and sets up every account.
+///
+/// # Errors
+/// All that is wrong with any of them, at once.
+pub fn lines(
+    config: &Config,
+    clock: &Clock,
+    requests: &dyn Fn(&AccountConfig) -> Arc<dyn Requests>,
+) -> Result<BTreeMap<String, Scheduled>, ConfigError> {
+    let mut problems = Vec::new();
+    let mut accounts = BTreeMap::new();
+    for (name, account) in &config.accounts {
+        let sign_in = account.provider.spec().sign_in(&account.account);
+        let line = credential::load(&account.credential, sign_in).map_err(|error| format!("account {name}: {error}")).and_then(
+            |secret| {
+                Line::new(config, account, secret, clock, requests(account)).map_err(|error| format!("account {name}: {error}"))
+            },
+        );
+        match line {
+            Ok(line) => {
+                accounts.insert(name.clone(), Scheduled { line: Arc::new(line), schedule: account.schedule.clone() });
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(accounts) } else { Err(ConfigError(problems)) }
+}
+
+/// Opens the inventory at `path` and makes it the config's: its accounts, its policy.
+///
+/// # Errors
+/// It cannot be opened or written.
+pub async fn inventory(config: &Config, path: &Path, clock: &Clock) -> Result<Inventory, StoreError> {
+    let inventory = Inventory::open(path, clock.now())?;
+    let accounts = config.accounts.values().map(|account| ConfiguredAccount {
+        name: account.name.clone(),
+        provider: account.provider.spec().id,
+        formerly: account.formerly.clone(),
+        interval: account.schedule.shortest_gap().as_secs(),
+    });
+    inventory.configure(accounts.collect(), clock.now()).await?;
+    inventory.judge_all(Arc::new(config.policy.clone()), clock.now()).await?;
+    Ok(inventory)
+}
+
+/// For commands that count nothing.
+pub struct Uncounted;
+
+impl Requests for Uncounted {
+    fn ended(&self, _: &'static str, _: &'static str, _: std::time::Duration) {}
+}
