@@ -1,8 +1,8 @@
 //! The inventory: one SQLite file, and the only SQL of the program.
 //!
 //! One thread owns the only connection that writes; readers have connections of their own that cannot. A walk is applied
-//! ([`apply`]) in one transaction that adds and updates, and never concludes that something is absent; a poll is settled
-//! ([`settle`]) in one closing transaction, which concludes by the pure rules of [`conclude`]. The tables are private, the
+//! (`apply.rs`) in one transaction that adds and updates, and never concludes that something is absent; a poll is settled
+//! (`settle.rs`) in one closing transaction, which concludes by the pure rules of [`conclude()`]. The tables are private, the
 //! views in `views/` are interface.
 
 mod account;
