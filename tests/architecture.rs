@@ -21,7 +21,21 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("sim", &["clock", "domain"]),
     (
         "cli",
-        &["clock", "config", "domain", "inventory", "metrics", "policy", "providers", "remote", "sim", "sync", "views", "walk", "web"],
+        &[
+            "clock",
+            "config",
+            "domain",
+            "inventory",
+            "metrics",
+            "policy",
+            "providers",
+            "remote",
+            "sim",
+            "sync",
+            "views",
+            "walk",
+            "web",
+        ],
     ),
 ];
 

@@ -44,7 +44,15 @@ impl Daemon {
         let inventory = setup::inventory(config, &config.inventory, clock).await?;
         let stop = CancellationToken::new();
         let policy = Arc::new(config.policy.clone());
-        let supervisor = Supervisor::new(inventory.clone(), policy, clock.clone(), Arc::new(Logged), accounts, stop.clone());
+        let supervisor = Supervisor::new(
+            inventory.clone(),
+            policy,
+            clock.clone(),
+            Arc::new(Logged),
+            accounts,
+            config.retention.clone(),
+            stop.clone(),
+        );
         let supervisor = tokio::spawn(supervisor.run());
         tracing::info!(%address, inventory = %config.inventory.display(), accounts = config.accounts.len(), "started");
         Ok(Self { address, inventory, supervisor, stop })

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::JobSchedulerError;
@@ -12,10 +13,13 @@ use super::due::{Clockwork, splay};
 use super::poll::{Line, poll};
 use super::report::Report;
 use crate::clock::Clock;
-use crate::config::Schedule;
+use crate::config::{Retention, Schedule};
 use crate::domain::Time;
-use crate::inventory::{Inventory, Stored};
-use crate::policy::Policy;
+use crate::inventory::{Forgotten, Inventory, Stored};
+use crate::policy::{Policy, Span};
+
+/// How often what is over is removed: retention is in days.
+const UPKEEP: Duration = Duration::from_hours(24);
 
 /// An account and when it is polled.
 #[derive(Debug, Clone)]
@@ -43,6 +47,7 @@ pub struct Supervisor {
     clock: Clock,
     polls: Arc<dyn Polls>,
     accounts: BTreeMap<String, Scheduled>,
+    retention: Retention,
     running: Arc<Mutex<HashSet<String>>>,
     tracker: TaskTracker,
     stop: CancellationToken,
@@ -56,9 +61,10 @@ impl Supervisor {
         clock: Clock,
         polls: Arc<dyn Polls>,
         accounts: BTreeMap<String, Scheduled>,
+        retention: Retention,
         stop: CancellationToken,
     ) -> Self {
-        Self { inventory, policy, clock, polls, accounts, running: Arc::default(), tracker: TaskTracker::new(), stop }
+        Self { inventory, policy, clock, polls, accounts, retention, running: Arc::default(), tracker: TaskTracker::new(), stop }
     }
 
     /// Runs until it is told to stop, and until every poll under way has ended.
@@ -71,6 +77,7 @@ impl Supervisor {
             self.accounts.iter().map(|(name, account)| (name.clone(), account.schedule.six_fields().to_owned())).collect();
         let clockwork = Clockwork::start(&schedules, due).await?;
         self.catch_up().await;
+        let mut upkeep = tokio::time::interval(UPKEEP);
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => break,
@@ -78,6 +85,7 @@ impl Supervisor {
                     Some(name) => self.start(&name),
                     None => break,
                 },
+                _ = upkeep.tick() => self.forget().await,
             }
         }
         let stopped = clockwork.stop().await;
@@ -97,6 +105,19 @@ impl Supervisor {
             if last.is_none() || last.copied() < missed {
                 self.start(name);
             }
+        }
+    }
+
+    /// Removes what retention says is over.
+    async fn forget(&self) {
+        let now = self.clock.now();
+        let before = |span: Span| now.plus(-span.as_secs());
+        match self.inventory.forget(before(self.retention.walks), before(self.retention.history)).await {
+            Ok(forgotten) if forgotten == Forgotten::default() => {}
+            Ok(Forgotten { walks, changes, keys }) => {
+                tracing::info!(walks, changes, keys, "removed what is older than [retention] keeps")
+            }
+            Err(error) => tracing::error!(%error, "cannot remove what is older than [retention] keeps"),
         }
     }
 

@@ -207,4 +207,5 @@ CREATE TABLE change (
     after   TEXT
 ) STRICT;
 CREATE INDEX change_by_key ON change (key_id);
+CREATE INDEX change_by_poll ON change (poll_id);
 CREATE TRIGGER change_is_history BEFORE UPDATE ON change BEGIN SELECT raise(ABORT, 'history is append-only'); END;
