@@ -32,6 +32,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod domain;
 pub mod inventory;
 pub mod policy;

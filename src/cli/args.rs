@@ -40,6 +40,8 @@ pub enum Command {
     Keys(Keys),
     /// Check config, files, database and credentials
     Check(Check),
+    /// Talk to the running daemon
+    Ctl(Ctl),
     /// Run the simulated providers alone
     Simulate(Simulate),
 }
@@ -141,6 +143,42 @@ pub struct Check {
     /// Ask no provider anything
     #[arg(long)]
     pub offline: bool,
+}
+
+/// Arguments of `ctl`.
+#[derive(Debug, Args)]
+pub struct Ctl {
+    /// The config file of the daemon, which names the inventory; the socket is beside it
+    #[arg(long, short, global = true, value_name = "FILE", default_value = CONFIG)]
+    pub config: PathBuf,
+    /// What to tell it
+    #[command(subcommand)]
+    pub command: CtlCommand,
+}
+
+/// What the daemon can be told.
+#[derive(Debug, Subcommand)]
+pub enum CtlCommand {
+    /// What runs, what comes, what waits for a person
+    Status,
+    /// Poll now, and print what each scope gave; a poll under way counts
+    Poll {
+        /// Only these accounts
+        #[arg(value_name = "ACCOUNT")]
+        accounts: Vec<String>,
+    },
+    /// Read the config again: all of it or, where anything is wrong, nothing
+    Reload,
+    /// Accept what is held: the keys held now go by the ordinary proof, or a changed organisation is taken for the right one
+    Ack {
+        /// The account
+        account: String,
+        /// Only this scope, as the view `scopes` names it: KIND or KIND/SCOPE_ID
+        scope: Option<String>,
+        /// Why; stored with who and when
+        #[arg(long)]
+        why: String,
+    },
 }
 
 /// Arguments of `simulate`.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_cron_scheduler::JobSchedulerError;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use super::setup;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::inventory::{Inventory, Reader};
-use crate::sync::Supervisor;
+use crate::sync::{Command, Plan, Supervisor};
 
 /// How long polls and connections under way may take to end.
 const GRACE: Duration = Duration::from_secs(4);
@@ -24,6 +25,7 @@ pub struct Daemon {
     address: SocketAddr,
     inventory: Inventory,
     supervisor: JoinHandle<Result<(), JobSchedulerError>>,
+    commands: mpsc::Sender<Command>,
     stop: CancellationToken,
 }
 
@@ -43,19 +45,12 @@ impl Daemon {
         }
         let inventory = setup::inventory(config, &config.inventory, clock).await?;
         let stop = CancellationToken::new();
-        let policy = Arc::new(config.policy.clone());
-        let supervisor = Supervisor::new(
-            inventory.clone(),
-            policy,
-            clock.clone(),
-            Arc::new(Logged),
-            accounts,
-            config.retention.clone(),
-            stop.clone(),
-        );
-        let supervisor = tokio::spawn(supervisor.run());
+        let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };
+        let (commands, told) = mpsc::channel(16);
+        let supervisor = Supervisor::new(inventory.clone(), clock.clone(), Arc::new(Logged), plan, stop.clone());
+        let supervisor = tokio::spawn(supervisor.run(told));
         tracing::info!(%address, inventory = %config.inventory.display(), accounts = config.accounts.len(), "started");
-        Ok(Self { address, inventory, supervisor, stop })
+        Ok(Self { address, inventory, supervisor, commands, stop })
     }
 
     /// Where pages and metrics are.

@@ -4,6 +4,7 @@
 
 mod args;
 mod check;
+mod ctl;
 mod daemon;
 mod demo;
 mod estimate;
@@ -50,6 +51,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
             Command::Poll(arguments) => poll::poll(arguments).await,
             Command::Keys(_) => todo!(),
             Command::Check(arguments) => check::check(arguments).await,
+            Command::Ctl(arguments) => ctl::ctl(arguments).await,
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
         }
     });

@@ -1,5 +1,6 @@
-//! `keymuster poll`: one poll now, and what each scope gave.
+//! `keymuster poll`: one poll now, by us or by the daemon that holds the inventory, and what each scope gave.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,9 +14,9 @@ use super::setup::{self, Uncounted};
 use super::{log, table};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::WalkEnd;
+use crate::control::{self, Answer, AskError, PolledAccount, PolledScope, Request};
 use crate::inventory::{Inventory, StoreError};
-use crate::sync::{self, Progress, Report, Scheduled, ScopeReport};
+use crate::sync::{self, Progress, Report, Scheduled};
 
 /// Runs the command.
 ///
@@ -42,27 +43,54 @@ pub async fn poll(arguments: args::Poll) -> anyhow::Result<Exit> {
         accounts.retain(|name, _| arguments.accounts.contains(name));
     }
 
-    let scratch = tempfile::Builder::new().prefix("keymuster-dry-run-").tempdir()?;
-    let path = if arguments.dry_run { copy(&config.inventory, scratch.path()).await? } else { config.inventory.clone() };
-    let inventory = setup::inventory(&config, &path, &clock).await?;
-    let stop = stop_on_interrupt();
     let mut output = Output::new();
-    if arguments.dry_run {
+    let polled = if arguments.dry_run {
         output.line("dry run: nothing is stored")?;
+        let scratch = tempfile::Builder::new().prefix("keymuster-dry-run-").tempdir()?;
+        let path = copy(&config.inventory, scratch.path()).await?;
+        ourselves(&config, setup::inventory(&config, &path, &clock).await?, accounts, &clock).await?
+    } else {
+        match setup::inventory(&config, &config.inventory, &clock).await {
+            Ok(inventory) => ourselves(&config, inventory, accounts, &clock).await?,
+            Err(locked @ StoreError::Locked { .. }) => daemon(&config, accounts.into_keys().collect(), locked).await?,
+            Err(error) => return Err(error.into()),
+        }
+    };
+    for account in &polled {
+        print(&mut output, account)?;
     }
-    let mut exit = Exit::Ok;
-    for (name, account) in accounts {
+    Ok(if polled.iter().any(|account| account.failed) { Exit::Unavailable } else { Exit::Ok })
+}
+
+/// Polls one account after the other.
+async fn ourselves(
+    config: &Config,
+    inventory: Inventory,
+    accounts: BTreeMap<String, Scheduled>,
+    clock: &Clock,
+) -> anyhow::Result<Vec<PolledAccount>> {
+    let stop = stop_on_interrupt();
+    let mut polled = Vec::new();
+    for account in accounts.values() {
         if stop.is_cancelled() {
             break;
         }
-        let report = one(&inventory, &config, &account, &clock, &stop).await?;
-        print(&mut output, &name, &report)?;
-        if report.failure().is_some() || report.not_opened > 0 {
-            exit = Exit::Unavailable;
-        }
+        polled.push(PolledAccount::from(&one(&inventory, config, account, clock, &stop).await?));
     }
     inventory.close().await?;
-    Ok(exit)
+    Ok(polled)
+}
+
+/// Asks the daemon that holds the inventory to poll.
+async fn daemon(config: &Config, accounts: Vec<String>, locked: StoreError) -> anyhow::Result<Vec<PolledAccount>> {
+    match control::ask(&control::socket_path(&config.inventory), &Request::Poll { accounts }).await {
+        Ok(Answer::Polled { accounts }) => Ok(accounts),
+        Ok(Answer::Refused { why }) => Err(anyhow::anyhow!("the daemon refused: {why}")),
+        Ok(Answer::Status { .. } | Answer::Done { .. }) => Err(AskError::Foreign.into()),
+        // Somebody holds the inventory who is no daemon: another poll, or a backup.
+        Err(AskError::Nobody(_)) => Err(locked.into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn one(
@@ -111,56 +139,50 @@ fn stop_on_interrupt() -> CancellationToken {
     stop
 }
 
-fn print(output: &mut Output, name: &str, report: &Report) -> anyhow::Result<()> {
-    let keys: usize = report
-        .scopes
-        .iter()
-        .filter(|scope| scope.scope.id.kind.lists() == crate::domain::Lists::Keys)
-        .map(|scope| scope.items)
-        .sum();
+/// Prints what a poll of one account gave.
+pub fn print(output: &mut Output, polled: &PolledAccount) -> anyhow::Result<()> {
+    let keys: usize = polled.scopes.iter().filter(|scope| scope.of_keys).map(|scope| scope.items).sum();
     let heading = format!(
-        "{name} ({}): {} listed on {} in {:.1} s",
-        report.provider,
+        "{} ({}): {} listed on {} in {:.1} s",
+        polled.account,
+        polled.provider,
         counted(keys, "key", "keys"),
-        counted(report.scopes.len(), "list", "lists"),
-        report.took.as_secs_f64()
+        counted(polled.scopes.len(), "list", "lists"),
+        polled.took_s
     );
     output.line(&output.paint(Tone::Strong, &heading))?;
-    let rows = report.scopes.iter().map(row).collect();
+    let rows = polled.scopes.iter().map(row).collect();
     output.text(&table::render(output, &["SCOPE", "NAME", "ITEMS", "PAGES", "OUTCOME", "WHY"], rows))?;
-    if report.not_opened > 0 {
-        output.line(&output.paint(
-            Tone::Warning,
-            &format!("{} waited in vain: the poll's deadline passed", counted(report.not_opened, "list", "lists")),
-        ))?;
+    if polled.not_opened > 0 {
+        let text = format!("{} waited in vain: the poll's deadline passed", counted(polled.not_opened, "list", "lists"));
+        output.line(&output.paint(Tone::Warning, &text))?;
     }
-    for failure in report.unapplied.iter().chain(&report.general) {
+    for failure in &polled.failures {
         output.line(&output.paint(Tone::Bad, &format!("{}: {}", failure.reason, failure.detail)))?;
     }
-    if report.changes.is_empty() {
+    if polled.changes.is_empty() {
         output.line("no changes")?;
     } else {
-        let changes: Vec<String> =
-            report.changes.iter().map(|(kind, change, count)| format!("{count} {kind} {change}")).collect();
+        let changes: Vec<String> = polled.changes.iter().map(|(kind, change, count)| format!("{count} {kind} {change}")).collect();
         output.line(&format!("changes: {}", changes.join(", ")))?;
     }
     output.line("")?;
     Ok(())
 }
 
-fn row(report: &ScopeReport) -> Vec<(Tone, String)> {
-    let (tone, why) = match &report.end {
-        WalkEnd::Complete => (Tone::Good, String::new()),
-        WalkEnd::Closed(reason) => (Tone::Warning, reason.to_string()),
-        WalkEnd::Incomplete(failure) => (Tone::Bad, failure.to_string()),
+fn row(scope: &PolledScope) -> Vec<(Tone, String)> {
+    let tone = match scope.outcome.as_str() {
+        "complete" => Tone::Good,
+        "closed" => Tone::Warning,
+        _ => Tone::Bad,
     };
     let plain = |text: String| (Tone::Plain, text);
     vec![
-        plain(report.scope.id.to_string()),
-        plain(report.scope.name.as_ref().map_or_else(String::new, ToString::to_string)),
-        plain(report.items.to_string()),
-        plain(report.pages.to_string()),
-        (tone, report.end.as_str().to_owned()),
-        plain(why),
+        plain(scope.scope.clone()),
+        plain(scope.name.clone().unwrap_or_default()),
+        plain(scope.items.to_string()),
+        plain(scope.pages.to_string()),
+        (tone, scope.outcome.clone()),
+        plain(scope.why.clone().unwrap_or_default()),
     ]
 }

@@ -10,8 +10,9 @@ mod poll;
 mod report;
 mod round;
 mod supervisor;
+mod turns;
 
 pub use line::Line;
 pub use poll::poll;
 pub use report::{Progress, Report, ScopeReport};
-pub use supervisor::{Polls, Scheduled, Supervisor};
+pub use supervisor::{AccountStatus, Command, Plan, Polls, Scheduled, Supervisor};

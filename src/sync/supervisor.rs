@@ -1,10 +1,10 @@
 //! Which account is polled when: one poll per account at a time, a stable splay, catch-up after downtime, an orderly stop.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_cron_scheduler::JobSchedulerError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,14 +13,26 @@ use super::due::{Clockwork, splay};
 use super::line::Line;
 use super::poll::poll;
 use super::report::Report;
+use super::turns::{Taken, Turns};
 use crate::clock::Clock;
 use crate::config::{Retention, Schedule};
 use crate::domain::Time;
-use crate::inventory::{Forgotten, Inventory, Stored};
+use crate::inventory::{Forgotten, Inventory};
 use crate::policy::{Policy, Span};
 
 /// How often what is over is removed: retention is in days.
 const UPKEEP: Duration = Duration::from_hours(24);
+
+/// What the supervisor works by; a reload replaces it as a whole.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The accounts, by name.
+    pub accounts: BTreeMap<String, Scheduled>,
+    /// The policy that keys are judged by.
+    pub policy: Arc<Policy>,
+    /// How long what is over is kept.
+    pub retention: Retention,
+}
 
 /// An account and when it is polled.
 #[derive(Debug, Clone)]
@@ -41,50 +53,67 @@ pub trait Polls: Send + Sync {
     fn overlapped(&self, account: &str);
 }
 
+/// What a running supervisor can be told.
+#[derive(Debug)]
+pub enum Command {
+    /// Poll this account now; a poll under way counts. The answer is missing where there is no such account, where the inventory
+    /// could not be written, and at a stop.
+    Poll(String, oneshot::Sender<Report>),
+    /// Work by this plan from now on. Polls under way end as they began, those of accounts that are gone are cut off.
+    Replace(Plan),
+    /// Say what runs and what comes.
+    Status(oneshot::Sender<Vec<AccountStatus>>),
+}
+
+/// What an account is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountStatus {
+    /// Its name.
+    pub account: String,
+    /// Its poll runs, or waits for its splay.
+    pub running: bool,
+    /// When it is due next.
+    pub next: Option<Time>,
+}
+
 /// Decides what runs.
 pub struct Supervisor {
     inventory: Inventory,
-    policy: Arc<Policy>,
     clock: Clock,
     polls: Arc<dyn Polls>,
-    accounts: BTreeMap<String, Scheduled>,
-    retention: Retention,
-    running: Arc<Mutex<HashSet<String>>>,
+    plan: Plan,
+    turns: Turns,
     tracker: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Supervisor {
-    /// A supervisor of those accounts; `stop` ends it and what it runs.
-    pub fn new(
-        inventory: Inventory,
-        policy: Arc<Policy>,
-        clock: Clock,
-        polls: Arc<dyn Polls>,
-        accounts: BTreeMap<String, Scheduled>,
-        retention: Retention,
-        stop: CancellationToken,
-    ) -> Self {
-        Self { inventory, policy, clock, polls, accounts, retention, running: Arc::default(), tracker: TaskTracker::new(), stop }
+    /// A supervisor by that plan; `stop` ends it and what it runs.
+    pub fn new(inventory: Inventory, clock: Clock, polls: Arc<dyn Polls>, plan: Plan, stop: CancellationToken) -> Self {
+        Self { inventory, clock, polls, plan, turns: Turns::default(), tracker: TaskTracker::new(), stop }
     }
 
     /// Runs until it is told to stop, and until every poll under way has ended.
     ///
     /// # Errors
     /// The scheduler refused a schedule, which the config would have refused too.
-    pub async fn run(self) -> Result<(), JobSchedulerError> {
-        let (due, mut is_due) = mpsc::channel(self.accounts.len().max(1) * 2);
-        let schedules: Vec<(String, String)> =
-            self.accounts.iter().map(|(name, account)| (name.clone(), account.schedule.six_fields().to_owned())).collect();
-        let clockwork = Clockwork::start(&schedules, due).await?;
+    pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> Result<(), JobSchedulerError> {
+        let (mut clockwork, mut is_due) = self.wind().await?;
         self.catch_up().await;
         let mut upkeep = tokio::time::interval(UPKEEP);
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => break,
-                name = is_due.recv() => match name {
-                    Some(name) => self.start(&name),
-                    None => break,
+                Some(name) = is_due.recv() => self.due(&name),
+                Some(command) = commands.recv() => match command {
+                    Command::Poll(name, answer) => self.poll_now(&name, answer),
+                    Command::Status(answer) => drop(answer.send(self.status())),
+                    Command::Replace(plan) => {
+                        clockwork.stop().await?;
+                        self.replace(plan);
+                        (clockwork, is_due) = self.wind().await?;
+                        self.catch_up().await;
+                    }
                 },
                 _ = upkeep.tick() => self.forget().await,
             }
@@ -96,15 +125,39 @@ impl Supervisor {
         stopped
     }
 
+    /// Starts the clock for the schedules of the plan.
+    async fn wind(&self) -> Result<(Clockwork, mpsc::Receiver<String>), JobSchedulerError> {
+        let (due, is_due) = mpsc::channel(self.plan.accounts.len().max(1) * 2);
+        let schedules: Vec<(String, String)> =
+            self.plan.accounts.iter().map(|(name, account)| (name.clone(), account.schedule.six_fields().to_owned())).collect();
+        Ok((Clockwork::start(&schedules, due).await?, is_due))
+    }
+
+    fn replace(&mut self, plan: Plan) {
+        for name in self.plan.accounts.keys().filter(|name| !plan.accounts.contains_key(*name)) {
+            self.turns.cut_off(name);
+        }
+        self.plan = plan;
+    }
+
+    fn status(&self) -> Vec<AccountStatus> {
+        let now = self.clock.now();
+        let status = |(name, account): (&String, &Scheduled)| AccountStatus {
+            account: name.clone(),
+            running: self.turns.is_taken(name),
+            next: account.schedule.next_after(now),
+        };
+        self.plan.accounts.iter().map(status).collect()
+    }
+
     /// Polls what was due while nobody was there to do it. One poll each, however many were missed.
     async fn catch_up(&self) {
-        let last = self.last_polls().await.unwrap_or_default();
+        let last = self.inventory.last_polls().await.unwrap_or_default();
         let now = self.clock.now();
-        for (name, account) in &self.accounts {
-            let missed = account.schedule.previous_before(now);
-            let last = last.get(name);
-            if last.is_none() || last.copied() < missed {
-                self.start(name);
+        for (name, account) in &self.plan.accounts {
+            let last = last.get(name).copied();
+            if last.is_none() || last < account.schedule.previous_before(now) {
+                self.due(name);
             }
         }
     }
@@ -113,60 +166,50 @@ impl Supervisor {
     async fn forget(&self) {
         let now = self.clock.now();
         let before = |span: Span| now.plus(-span.as_secs());
-        match self.inventory.forget(before(self.retention.walks), before(self.retention.history)).await {
+        match self.inventory.forget(before(self.plan.retention.walks), before(self.plan.retention.history)).await {
             Ok(forgotten) if forgotten == Forgotten::default() => {}
             Ok(Forgotten { walks, changes, keys }) => {
-                tracing::info!(walks, changes, keys, "removed what is older than [retention] keeps")
+                tracing::info!(walks, changes, keys, "removed what is older than [retention] keeps");
             }
             Err(error) => tracing::error!(%error, "cannot remove what is older than [retention] keeps"),
         }
     }
 
-    async fn last_polls(&self) -> Stored<HashMap<String, Time>> {
-        self.inventory.last_polls().await
+    /// Starts a poll after the account's splay, unless one is running.
+    fn due(&self, name: &str) {
+        let Some(account) = self.plan.accounts.get(name) else { return };
+        match self.turns.take(name, &self.stop) {
+            Some(turn) => self.start(account, splay(name, account.schedule.shortest_gap().as_duration()), turn),
+            None => self.polls.overlapped(name),
+        }
     }
 
-    /// Starts a poll after the account's splay, unless one is running.
-    fn start(&self, name: &str) {
-        let Some(account) = self.accounts.get(name) else { return };
-        let Some(turn) = Turn::take(&self.running, name) else {
-            self.polls.overlapped(name);
-            return;
-        };
-        let (inventory, policy, clock, polls, stop) =
-            (self.inventory.clone(), Arc::clone(&self.policy), self.clock.clone(), Arc::clone(&self.polls), self.stop.clone());
+    /// Starts a poll at once, or hurries the one that waits, or joins the one that runs.
+    fn poll_now(&self, name: &str, answer: oneshot::Sender<Report>) {
+        let Some(account) = self.plan.accounts.get(name) else { return };
+        if let Some(turn) = self.turns.take(name, &self.stop) {
+            self.start(account, Duration::ZERO, turn);
+        }
+        self.turns.join(name, answer);
+    }
+
+    fn start(&self, account: &Scheduled, wait: Duration, turn: Taken) {
+        let (inventory, policy, clock, polls) =
+            (self.inventory.clone(), Arc::clone(&self.plan.policy), self.clock.clone(), Arc::clone(&self.polls));
         let line = Arc::clone(&account.line);
-        let wait = splay(name, account.schedule.shortest_gap().as_duration());
         self.tracker.spawn(async move {
-            let turn = turn;
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = turn.stop.cancelled() => return,
+                () = turn.hurry.notified() => {}
                 () = tokio::time::sleep(wait) => {}
             }
-            match poll(&inventory, &line, &policy, &clock, &stop, &|_| {}).await {
-                Ok(report) => polls.ended(&report),
+            match poll(&inventory, &line, &policy, &clock, &turn.stop, &|_| {}).await {
+                Ok(report) => {
+                    polls.ended(&report);
+                    turn.answer(&report);
+                }
                 Err(error) => polls.failed(&line.account.name, line.provider.spec().id, &error),
             }
-            drop(turn);
         });
-    }
-}
-
-/// One account's turn: while it is held, no other poll of the account begins.
-struct Turn {
-    running: Arc<Mutex<HashSet<String>>>,
-    name: String,
-}
-
-impl Turn {
-    fn take(running: &Arc<Mutex<HashSet<String>>>, name: &str) -> Option<Self> {
-        let mut names = running.lock().unwrap_or_else(PoisonError::into_inner);
-        names.insert(name.to_owned()).then(|| Self { running: Arc::clone(running), name: name.to_owned() })
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
     }
 }

@@ -1,0 +1,156 @@
+//! What can be asked over the socket, and what is answered.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Failure, WalkEnd};
+use crate::sync::Report;
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// What runs, what comes, what waits for a person.
+    Status,
+    /// Poll now; every account where none is named.
+    Poll {
+        /// Names of accounts.
+        accounts: Vec<String>,
+    },
+    /// Read the config again.
+    Reload,
+    /// Accept what is held.
+    Ack {
+        /// The account.
+        account: String,
+        /// Only this scope, as the view `scopes` names it: `kind` or `kind/scope_id`.
+        scope: Option<String>,
+        /// Why; stored with who and when.
+        why: String,
+    },
+}
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// To `status`.
+    Status {
+        /// Every account of the config.
+        accounts: Vec<Account>,
+    },
+    /// To `poll`.
+    Polled {
+        /// In the order of their names.
+        accounts: Vec<PolledAccount>,
+    },
+    /// To `reload` and `ack`: what was done, in a sentence.
+    Done {
+        /// The sentence.
+        what: String,
+    },
+    /// To anything: why it was not done.
+    Refused {
+        /// The reason, and the remedy.
+        why: String,
+    },
+}
+
+/// What an account is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its name.
+    pub account: String,
+    /// Its provider's word.
+    pub provider: String,
+    /// A poll of it runs.
+    pub running: bool,
+    /// When it is due next, ISO 8601 UTC.
+    pub next: Option<String>,
+    /// When everything was last read, ISO 8601 UTC.
+    pub complete_since: Option<String>,
+    /// Keys that wait for a person.
+    pub held: u64,
+}
+
+/// What a poll of one account gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PolledAccount {
+    /// Its name.
+    pub account: String,
+    /// Its provider's word.
+    pub provider: String,
+    /// Seconds that it took.
+    pub took_s: f64,
+    /// What each scope gave.
+    pub scopes: Vec<PolledScope>,
+    /// Failures that hit no one scope.
+    pub failures: Vec<Failed>,
+    /// Scopes whose turn did not come.
+    pub not_opened: usize,
+    /// Kind, change and count of what changed.
+    pub changes: Vec<(String, String, u64)>,
+    /// Some scope is neither complete nor closed, or nothing could be stored.
+    pub failed: bool,
+}
+
+/// What one scope gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolledScope {
+    /// `kind` or `kind/scope_id`.
+    pub scope: String,
+    /// Its name.
+    pub name: Option<String>,
+    /// It lists keys.
+    pub of_keys: bool,
+    /// Elements that passed the gate.
+    pub items: usize,
+    /// Pages read.
+    pub pages: u64,
+    /// `complete`, `incomplete` or `closed`.
+    pub outcome: String,
+    /// Why it is not complete.
+    pub why: Option<String>,
+}
+
+/// A failure with its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// The word of the closed list.
+    pub reason: String,
+    /// What was seen.
+    pub detail: String,
+}
+
+impl From<&Failure> for Failed {
+    fn from(failure: &Failure) -> Self {
+        Self { reason: failure.reason.to_string(), detail: failure.detail.clone() }
+    }
+}
+
+impl From<&Report> for PolledAccount {
+    fn from(report: &Report) -> Self {
+        let scope = |one: &crate::sync::ScopeReport| PolledScope {
+            scope: one.scope.id.to_string(),
+            name: one.scope.name.as_ref().map(ToString::to_string),
+            of_keys: one.scope.id.kind.lists() == crate::domain::Lists::Keys,
+            items: one.items,
+            pages: one.pages,
+            outcome: one.end.as_str().to_owned(),
+            why: match &one.end {
+                WalkEnd::Complete => None,
+                WalkEnd::Closed(reason) => Some(reason.to_string()),
+                WalkEnd::Incomplete(failure) => Some(failure.to_string()),
+            },
+        };
+        Self {
+            account: report.account.clone(),
+            provider: report.provider.to_owned(),
+            took_s: report.took.as_secs_f64(),
+            scopes: report.scopes.iter().map(scope).collect(),
+            failures: report.unapplied.iter().chain(&report.general).map(Failed::from).collect(),
+            not_opened: report.not_opened,
+            changes: report.changes.iter().map(|(kind, change, count)| (kind.to_string(), change.to_string(), *count)).collect(),
+            failed: report.failure().is_some() || report.not_opened > 0,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! One poll per account at a time, and who waits for its report.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::report::Report;
+
+/// Who has the turn of which account.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Turns(Arc<Mutex<HashMap<String, Holder>>>);
+
+#[derive(Debug)]
+struct Holder {
+    stop: CancellationToken,
+    hurry: Arc<Notify>,
+    waiting: Vec<oneshot::Sender<Report>>,
+}
+
+/// One account's turn: while it is held, no other poll of the account begins.
+#[derive(Debug)]
+pub(super) struct Taken {
+    turns: Turns,
+    name: String,
+    /// Ends this poll.
+    pub stop: CancellationToken,
+    /// Ends its splay.
+    pub hurry: Arc<Notify>,
+}
+
+impl Turns {
+    /// Takes the turn of an account, unless somebody has it.
+    pub fn take(&self, name: &str, stop: &CancellationToken) -> Option<Taken> {
+        let mut holders = self.holders();
+        if holders.contains_key(name) {
+            return None;
+        }
+        let (stop, hurry) = (stop.child_token(), Arc::new(Notify::new()));
+        holders.insert(name.to_owned(), Holder { stop: stop.clone(), hurry: Arc::clone(&hurry), waiting: Vec::new() });
+        Some(Taken { turns: self.clone(), name: name.to_owned(), stop, hurry })
+    }
+
+    /// Somebody has it.
+    pub fn is_taken(&self, name: &str) -> bool {
+        self.holders().contains_key(name)
+    }
+
+    /// Waits for the report of whoever has the turn, who begins at once if it has not begun.
+    pub fn join(&self, name: &str, answer: oneshot::Sender<Report>) {
+        if let Some(holder) = self.holders().get_mut(name) {
+            holder.hurry.notify_one();
+            holder.waiting.push(answer);
+        }
+    }
+
+    /// Ends the poll of an account.
+    pub fn cut_off(&self, name: &str) {
+        if let Some(holder) = self.holders().get(name) {
+            holder.stop.cancel();
+        }
+    }
+
+    fn holders(&self) -> MutexGuard<'_, HashMap<String, Holder>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taken {
+    /// Gives the report to all who wait for it.
+    pub fn answer(&self, report: &Report) {
+        let waiting = self.turns.holders().get_mut(&self.name).map(|holder| std::mem::take(&mut holder.waiting));
+        for one in waiting.into_iter().flatten() {
+            // Who asked may have left.
+            let _ = one.send(report.clone());
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.turns.holders().remove(&self.name);
+    }
+}
