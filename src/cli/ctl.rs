@@ -38,7 +38,9 @@ pub async fn ctl(arguments: args::Ctl) -> anyhow::Result<Exit> {
             Ok(Exit::Ok)
         }
         Ok(Answer::Refused { why }) => Err(ConfigError(why.lines().map(str::to_owned).collect()).into()),
-        Err(error @ (AskError::Nobody(_) | AskError::NotAllowed(_) | AskError::Broken(_) | AskError::Foreign)) => Err(error.into()),
+        Err(error @ (AskError::Nobody(_) | AskError::NotAllowed(_) | AskError::Broken(_) | AskError::Foreign)) => {
+            Err(error.into())
+        }
     }
 }
 

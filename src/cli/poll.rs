@@ -163,7 +163,8 @@ pub fn print(output: &mut Output, polled: &PolledAccount) -> anyhow::Result<()> 
     if polled.changes.is_empty() {
         output.line("no changes")?;
     } else {
-        let changes: Vec<String> = polled.changes.iter().map(|(kind, change, count)| format!("{count} {kind} {change}")).collect();
+        let changes: Vec<String> =
+            polled.changes.iter().map(|(kind, change, count)| format!("{count} {kind} {change}")).collect();
         output.line(&format!("changes: {}", changes.join(", ")))?;
     }
     output.line("")?;

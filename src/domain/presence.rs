@@ -27,6 +27,8 @@ closed_enum! {
         NotListed = "not_listed",
         /// Every witness was walked completely without it again, and every other open scope too.
         ProvenAbsent = "proven_absent",
+        /// A person said so of a scope that cannot be read any more.
+        Acknowledged = "acknowledged",
         /// Every scope that listed it is refused for good.
         ScopeClosed = "scope_closed",
         /// Every scope that listed it is no longer on its parent list.

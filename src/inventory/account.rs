@@ -90,7 +90,7 @@ fn configure(transaction: &Transaction<'_>, accounts: &[ConfiguredAccount], now:
 }
 
 /// Turns the keys of an account's organisation unmanaged.
-fn disown(transaction: &Transaction<'_>, account: i64, reason: PresenceReason, now: Time) -> Stored<()> {
+pub(super) fn disown(transaction: &Transaction<'_>, account: i64, reason: PresenceReason, now: Time) -> Stored<()> {
     transaction.execute(
         "INSERT INTO change (at, key_id, change, before, after)
          SELECT ?2, id, ?3, presence, ?4 FROM key
@@ -136,16 +136,42 @@ pub fn confirm(transaction: &Transaction<'_>, account: i64, seen: Option<&Organi
     let stored: Option<String> =
         transaction.query_row("SELECT remote_id FROM organization WHERE id = ?1", [row.organization], |r| r.get(0))?;
     match (stored, seen_id) {
-        (Some(stored), Some(id)) if stored != id => Ok(Confirmed::Changed { stored }),
+        (Some(stored), Some(id)) if stored != id => {
+            offer(transaction, account, seen, now)?;
+            Ok(Confirmed::Changed { stored })
+        }
         (_, Some(id)) => {
+            withdraw(transaction, account)?;
             transaction.execute(
                 "UPDATE organization SET remote_id = ?2, name = ?3 WHERE id = ?1 AND (remote_id IS NOT ?2 OR name IS NOT ?3)",
                 (row.organization, id, seen_name),
             )?;
             Ok(Confirmed::Yes(row))
         }
-        (_, None) => Ok(Confirmed::Yes(row)),
+        (_, None) => {
+            withdraw(transaction, account)?;
+            Ok(Confirmed::Yes(row))
+        }
     }
+}
+
+/// Keeps the organisation that a poll saw in the place of the stored one, for a person to accept.
+pub fn offer(transaction: &Transaction<'_>, account: i64, seen: Option<&Organization>, now: Time) -> Stored<()> {
+    let name = seen.and_then(|organization| organization.name.as_ref()).map(crate::domain::Text::as_str);
+    transaction.execute(
+        "UPDATE account SET offered_id = ?2, offered_name = ?3, offered_at = ?4 WHERE id = ?1",
+        (account, seen.map(|organization| organization.id.as_str()), name, now.unix()),
+    )?;
+    Ok(())
+}
+
+/// The stored organisation was seen again.
+fn withdraw(transaction: &Transaction<'_>, account: i64) -> Stored<()> {
+    transaction.execute(
+        "UPDATE account SET offered_id = NULL, offered_name = NULL, offered_at = NULL WHERE id = ?1 AND offered_at IS NOT NULL",
+        [account],
+    )?;
+    Ok(())
 }
 
 /// Whether the projects that a poll saw are those of the organisation: one of the ids is known, or none was ever.

@@ -49,7 +49,7 @@ pub struct Evidence {
     /// The oldest of the newest complete walks of all open scopes; `None` where one of them never had any. Lists of projects
     /// and people count too: what is not known to be there cannot be asked for a key that moved to it.
     pub slowest_open: Option<WalkId>,
-    /// A hold covers it.
+    /// A hold covers it, or the list of people that would tell whether its owner left: it keeps its presence.
     pub held: bool,
     /// `confirm_after`, in seconds.
     pub confirm_after_s: i64,
@@ -79,6 +79,9 @@ pub fn conclude(evidence: &Evidence) -> Conclusion {
     }
     let open = |witness: &&Witness| witness.standing == Standing::Open;
     if evidence.witnesses.iter().filter(open).any(|witness| !witness.unlisted) {
+        return Conclusion::Unchanged;
+    }
+    if evidence.held {
         return Conclusion::Unchanged;
     }
     if let Some(reason) = unseeable(evidence) {
@@ -127,7 +130,7 @@ fn confirm(evidence: &Evidence, missing: Missing) -> Conclusion {
         // A closed witness is not walked again, so `again` stays false by its number.
     }
     let everywhere = evidence.slowest_open.is_some_and(|walk| walk.0 > missing.number);
-    if again && everywhere && !evidence.held { Conclusion::BecomesGone } else { Conclusion::Unchanged }
+    if again && everywhere { Conclusion::BecomesGone } else { Conclusion::Unchanged }
 }
 
 #[cfg(test)]

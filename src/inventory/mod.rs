@@ -6,12 +6,16 @@
 //! views in `views/` are interface.
 
 mod account;
+mod acknowledge;
 mod apply;
 mod apply_key;
 mod conclude;
 mod deadlines;
 mod error;
+mod evidence;
+mod guard;
 mod history;
+mod holds;
 mod migrate;
 mod open;
 mod poll;
@@ -23,10 +27,12 @@ mod sql;
 mod writer;
 
 pub use account::{ConfiguredAccount, Confirmed, OrganizationRow};
+pub use acknowledge::{Acknowledged, Acknowledgement};
 pub use apply::Applied;
 pub use conclude::{Conclusion, Evidence, Missing, Newest, Witness, conclude};
 pub use deadlines::Judge;
 pub use error::{StoreError, Stored};
+pub use guard::{Cause, GuardLimits, Loss};
 pub use history::Change;
 pub use open::Inventory;
 pub use poll::{Poll, SeenOrganization};

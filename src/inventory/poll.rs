@@ -25,8 +25,13 @@ pub struct Poll {
 pub enum SeenOrganization {
     /// The provider named it.
     Named(Organization),
-    /// The provider does not name it; these are its projects, as far as they were read.
-    ByProjects(Vec<RemoteId>),
+    /// The provider does not name it, but its projects show which it is.
+    ByProjects {
+        /// Their ids, as far as they were read.
+        projects: Vec<RemoteId>,
+        /// The list was read whole.
+        whole: bool,
+    },
 }
 
 impl Inventory {
@@ -51,10 +56,13 @@ impl Inventory {
             SeenOrganization::Named(organization) => {
                 account::confirm(transaction, poll.account, Some(&organization), poll.started)
             }
-            SeenOrganization::ByProjects(projects) => {
+            SeenOrganization::ByProjects { projects, whole } => {
                 if let Some(row) = account::current_organization(transaction, poll.account)?
                     && !account::shares_a_project(transaction, row.organization, &projects)?
                 {
+                    if whole {
+                        account::offer(transaction, poll.account, None, poll.started)?;
+                    }
                     return Ok(Confirmed::Changed { stored: "the one whose projects were listed before".into() });
                 }
                 account::confirm(transaction, poll.account, None, poll.started)

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use rusqlite::Transaction;
 
 use super::account::OrganizationRow;
-use super::conclude::{Conclusion, Evidence, Missing, Newest, Witness, conclude};
+use super::conclude::{Conclusion, conclude};
 use super::deadlines::rejudge;
 use super::error::Stored;
+use super::evidence::evidence;
+use super::guard::GuardLimits;
+use super::holds::Holds;
 use super::open::Inventory;
 use super::poll::Poll;
 use super::sql::word;
-use crate::domain::{ChangeKind, KeyKind, Presence, PresenceReason, Reason, ScopeKind, Standing};
+use crate::domain::{ChangeKind, KeyKind, Presence, PresenceReason, Reason};
 use crate::policy::Policy;
 use crate::walk::{Stamp, WalkId};
 
@@ -39,23 +42,16 @@ struct Settling<'a> {
     run: i64,
     number: i64,
     now: Stamp,
-    confirm_after_s: i64,
+    guard: GuardLimits,
 }
 
 impl Inventory {
     /// Settles a poll, however it ended.
-    pub async fn settle(
-        &self,
-        poll: Poll,
-        end: PollEnd,
-        policy: Arc<Policy>,
-        confirm_after_s: i64,
-        now: Stamp,
-    ) -> Stored<Settled> {
+    pub async fn settle(&self, poll: Poll, end: PollEnd, policy: Arc<Policy>, guard: GuardLimits, now: Stamp) -> Stored<Settled> {
         let (run, number) = (self.run(), self.next_number());
         self.write(move |transaction| {
             if let Some(row) = end.organization {
-                let settling = Settling { transaction, organization: row.organization, poll, run, number, now, confirm_after_s };
+                let settling = Settling { transaction, organization: row.organization, poll, run, number, now, guard };
                 settling.settle(&policy)?;
             }
             transaction.execute(
@@ -71,12 +67,29 @@ impl Inventory {
 impl Settling<'_> {
     fn settle(&self, policy: &Arc<Policy>) -> Stored<()> {
         self.supersede()?;
+        let holds = Holds {
+            transaction: self.transaction,
+            account: self.poll.account,
+            organization: self.organization,
+            guard: &self.guard,
+            now: self.now.wall,
+        };
+        holds.release()?;
+        holds.hold_lists()?;
         self.vanish()?;
         self.depart(policy)?;
         let slowest_open = self.slowest_open()?;
+        let mut concluded = Vec::new();
         for key in self.candidates()? {
-            let (kind, evidence) = self.evidence(key, slowest_open)?;
-            self.write(key, kind, &evidence, conclude(&evidence))?;
+            let evidence = evidence(self.transaction, key, slowest_open, self.guard.confirm_after_s)?;
+            concluded.push((key, evidence.presence, conclude(&evidence)));
+        }
+        let missing = concluded.iter().filter(|(.., conclusion)| *conclusion == Conclusion::BecomesMissing).map(|(key, ..)| *key);
+        let held = holds.hold_keys(missing.collect())?;
+        for (key, before, conclusion) in concluded {
+            if !held.contains(&key) {
+                self.write(key, before, conclusion)?;
+            }
         }
         Ok(())
     }
@@ -98,7 +111,9 @@ impl Settling<'_> {
     fn vanish(&self) -> Stored<()> {
         self.transaction.execute(
             "UPDATE scope SET standing = 'vanished', standing_reason = 'not_on_parent_list'
-              WHERE organization_id = ?1 AND unlisted_walk IS NOT NULL AND standing IN ('open', 'closed')",
+              WHERE organization_id = ?1 AND unlisted_walk IS NOT NULL AND standing IN ('open', 'closed')
+                AND NOT EXISTS (SELECT 1 FROM hold AS h JOIN scope AS s ON s.id = h.scope_id
+                                 WHERE s.organization_id = ?1 AND s.kind = 'projects' AND h.ended_at IS NULL)",
             [self.organization],
         )?;
         Ok(())
@@ -109,6 +124,7 @@ impl Settling<'_> {
         let mut left = self.transaction.prepare_cached(
             "UPDATE key SET left_at = s.complete_at FROM scope AS s
               WHERE key.organization_id = ?1 AND s.organization_id = ?1 AND s.kind = 'people' AND s.standing = 'open'
+                AND NOT EXISTS (SELECT 1 FROM hold AS h WHERE h.scope_id = s.id AND h.ended_at IS NULL)
                 AND key.left_at IS NULL AND key.first_walk < s.before_walk
                 AND key.person_id IN (SELECT p.id FROM person AS p
                                        WHERE p.organization_id = ?1 AND p.kind = 'user' AND (p.unlisted_walk <= s.before_walk OR p.listed = 0))
@@ -151,82 +167,25 @@ impl Settling<'_> {
         Ok(select.query_map([self.organization], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
-    fn evidence(&self, key: i64, slowest_open: Option<WalkId>) -> Stored<(KeyKind, Evidence)> {
-        let mut select = self.transaction.prepare_cached(
-            "SELECT k.kind, k.presence, k.presence_reason, k.missing_number, k.missing_at, k.missing_boot_s, k.missing_run,
-                    coalesce(p.kind = 'user' AND (p.unlisted_walk IS NOT NULL OR (p.listed = 0 AND EXISTS (
-                        SELECT 1 FROM scope AS s WHERE s.organization_id = k.organization_id AND s.kind = 'people' AND s.complete_walk IS NOT NULL))), 0),
-                    EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_at IS NULL),
-                    iif(p.kind = 'user', p.back_walk, NULL)
-               FROM key AS k LEFT JOIN person AS p ON p.id = k.person_id WHERE k.id = ?1",
-        )?;
-        let mut rows = select.query([key])?;
-        let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        let missing = match (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?) {
-            (Some(number), Some(at), Some(boot_s), Some(run)) => Some(Since { number, at, boot_s, run }),
-            (_, _, _, _) => None,
-        };
-        let owner_left = row.get(7)?;
-        // What a list of current members left out while the owner was none of them says nothing, also when they are back.
-        let deaf_until = if owner_left { None } else { row.get(9)? };
-        let evidence = Evidence {
-            presence: word::<Presence>(row, 1, "key.presence")?,
-            reason: word::<PresenceReason>(row, 2, "key.presence_reason")?,
-            missing: missing.map(|since| Missing { number: since.number }),
-            witnesses: self.witnesses(key, missing, deaf_until)?,
-            owner_left,
-            slowest_open,
-            held: row.get(8)?,
-            confirm_after_s: self.confirm_after_s,
-        };
-        Ok((word(row, 0, "key.kind")?, evidence))
-    }
-
-    fn witnesses(&self, key: i64, missing: Option<Since>, deaf_until: Option<i64>) -> Stored<Vec<Witness>> {
-        let mut select = self.transaction.prepare_cached(
-            "SELECT s.standing, x.unlisted_walk IS NOT NULL, s.kind, w.id, w.started_at, w.boot_s, w.run_id
-               FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id LEFT JOIN walk AS w ON w.id = s.complete_walk WHERE x.key_id = ?1",
-        )?;
-        let mut rows = select.query([key])?;
-        let mut witnesses = Vec::new();
-        while let Some(row) = rows.next()? {
-            let newest = match (row.get::<_, Option<i64>>(3)?, missing) {
-                (None, _) => None,
-                (Some(walk), None) => Some(Newest { walk: WalkId(walk), after_missing_s: 0 }),
-                (Some(walk), Some(since)) => {
-                    let (at, boot_s, run): (i64, i64, i64) = (row.get(4)?, row.get(5)?, row.get(6)?);
-                    let after_missing_s = if run == since.run { boot_s - since.boot_s } else { at - since.at };
-                    Some(Newest { walk: WalkId(walk), after_missing_s })
-                }
-            };
-            let current_members_only = word::<ScopeKind>(row, 2, "scope.kind")?.current_members_only();
-            let deaf = current_members_only && deaf_until.is_some_and(|back| newest.is_none_or(|newest| newest.walk.0 < back));
-            let unlisted = row.get::<_, bool>(1)? && !deaf;
-            let standing = word::<Standing>(row, 0, "scope.standing")?;
-            witnesses.push(Witness { standing, unlisted, newest, current_members_only });
-        }
-        Ok(witnesses)
-    }
-
-    fn write(&self, key: i64, _kind: KeyKind, evidence: &Evidence, conclusion: Conclusion) -> Stored<()> {
+    fn write(&self, key: i64, before: Presence, conclusion: Conclusion) -> Stored<()> {
         match conclusion {
             Conclusion::Unchanged => Ok(()),
             Conclusion::BecomesMissing => {
                 self.becomes(key, Presence::Missing, PresenceReason::NotListed)?;
-                self.change(key, ChangeKind::BecameMissing, evidence.presence, PresenceReason::NotListed)
+                self.change(key, ChangeKind::BecameMissing, before, PresenceReason::NotListed)
             }
             Conclusion::WaitsAnew => self.becomes(key, Presence::Missing, PresenceReason::NotListed),
             Conclusion::BecomesGone => {
                 self.becomes(key, Presence::Gone, PresenceReason::ProvenAbsent)?;
                 self.transaction.prepare_cached("DELETE FROM sighting WHERE key_id = ?1")?.execute([key])?;
-                self.change(key, ChangeKind::BecameGone, evidence.presence, PresenceReason::ProvenAbsent)
+                self.change(key, ChangeKind::BecameGone, before, PresenceReason::ProvenAbsent)
             }
             Conclusion::BecomesUnknown(reason) => {
                 self.becomes(key, Presence::Unknown, reason)?;
-                if evidence.presence == Presence::Unknown {
+                if before == Presence::Unknown {
                     return Ok(());
                 }
-                self.change(key, ChangeKind::BecameUnknown, evidence.presence, reason)
+                self.change(key, ChangeKind::BecameUnknown, before, reason)
             }
         }
     }
@@ -257,15 +216,6 @@ impl Settling<'_> {
             .execute((self.now.wall.unix(), self.poll.id, key, what.as_str(), before.as_str(), reason.as_str()))?;
         Ok(())
     }
-}
-
-/// Since when a key is missing, as stored.
-#[derive(Clone, Copy)]
-struct Since {
-    number: i64,
-    at: i64,
-    boot_s: i64,
-    run: i64,
 }
 
 /// The lines of history that the poll wrote, counted.

@@ -54,7 +54,8 @@ impl Batch {
         let (seen, whole) = match (&known.organization, projects) {
             (Some(organization), _) => (SeenOrganization::Named(organization.clone()), true),
             (None, Some(end)) => {
-                (SeenOrganization::ByProjects(known.projects.keys().cloned().collect()), *end == crate::domain::WalkEnd::Complete)
+                let whole = *end == crate::domain::WalkEnd::Complete;
+                (SeenOrganization::ByProjects { projects: known.projects.keys().cloned().collect(), whole }, whole)
             }
             (None, None) => return Ok(()),
         };

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config};
+use crate::inventory::GuardLimits;
 use crate::providers::{Account, Pace, Paging, Provider};
 use crate::remote::{self, Remote, Requests, Settings, SetupError};
 use crate::walk::Caps;
@@ -26,8 +27,8 @@ pub struct Line {
     pub concurrency: usize,
     /// How long scopes are opened after the start of a poll.
     pub deadline: Duration,
-    /// The guard's wait between missing and gone, in seconds.
-    pub confirm_after_s: i64,
+    /// The guard's limits.
+    pub guard: GuardLimits,
 }
 
 impl fmt::Debug for Line {
@@ -86,7 +87,14 @@ impl Line {
             },
             concurrency: usize::try_from(account.concurrency).unwrap_or(1),
             deadline: account.poll_deadline.as_duration().max(Duration::from_secs(1)),
-            confirm_after_s: config.guard.confirm_after.as_secs(),
+            guard: GuardLimits {
+                confirm_after_s: config.guard.confirm_after.as_secs(),
+                min_keys: config.guard.min_keys.into(),
+                scope_share: config.guard.scope_share,
+                account_share: config.guard.account_share,
+                small_scope: config.guard.small_scope.into(),
+                window_s: config.guard.window.as_secs(),
+            },
         })
     }
 }

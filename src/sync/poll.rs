@@ -84,7 +84,7 @@ pub async fn poll(
     }
     let end = PollEnd { failure: report.failure(), organization: applied.ok() };
     let now = Stamp { wall: clock.now(), boot: clock.boot() };
-    report.changes = inventory.settle(poll, end, Arc::clone(policy), line.confirm_after_s, now).await?.changes;
+    report.changes = inventory.settle(poll, end, Arc::clone(policy), line.guard, now).await?.changes;
     report.took = clock.boot().saturating_sub(began);
     Ok(report)
 }

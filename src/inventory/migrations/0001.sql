@@ -17,7 +17,10 @@ CREATE TABLE account (
     provider        TEXT    NOT NULL,
     configured      INTEGER NOT NULL CHECK (configured IN (0, 1)),
     organization_id INTEGER REFERENCES organization (id), -- null until a poll confirmed one
-    interval        INTEGER                               -- seconds between polls
+    interval        INTEGER,                              -- seconds between polls
+    offered_id      TEXT,                                 -- another organisation that the credential sees now: waits for a person
+    offered_name    TEXT,
+    offered_at      INTEGER
 ) STRICT;
 
 CREATE TABLE organization (
@@ -182,16 +185,21 @@ CREATE TABLE waiver (
     until   INTEGER NOT NULL
 ) STRICT;
 
+-- A stop that waits for a person. Of a list of people or projects, the walk that shrank it; of keys, the keys themselves,
+-- which stay here after an acknowledgement, as its mark, until they are seen again.
 CREATE TABLE hold (
     id         INTEGER PRIMARY KEY,
     account_id INTEGER NOT NULL REFERENCES account (id),
     scope_id   INTEGER REFERENCES scope (id),             -- null where the whole account is held
+    walk_id    INTEGER,
     cause      TEXT    NOT NULL,
+    held       INTEGER NOT NULL,                          -- how many, at most
     since      INTEGER NOT NULL,
     ended_at   INTEGER,
-    ended_by   TEXT,
+    ended_by   TEXT,                                      -- a person, or null where it ended by itself
     ended_why  TEXT
 ) STRICT;
+CREATE INDEX hold_open ON hold (account_id) WHERE ended_at IS NULL;
 
 CREATE TABLE held_key (
     hold_id INTEGER NOT NULL REFERENCES hold (id),
@@ -199,6 +207,20 @@ CREATE TABLE held_key (
     PRIMARY KEY (hold_id, key_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX held_by_key ON held_key (key_id);
+
+-- A person's word.
+CREATE TABLE acknowledgement (
+    id           INTEGER PRIMARY KEY,
+    at           INTEGER NOT NULL,
+    account_id   INTEGER NOT NULL REFERENCES account (id),
+    scope_id     INTEGER REFERENCES scope (id),
+    who          TEXT    NOT NULL,
+    why          TEXT    NOT NULL,
+    holds        INTEGER NOT NULL,
+    keys         INTEGER NOT NULL,
+    gone         INTEGER NOT NULL,
+    organization INTEGER NOT NULL CHECK (organization IN (0, 1))
+) STRICT;
 
 -- History. Append-only: nothing but retention removes a row.
 CREATE TABLE change (

@@ -1,0 +1,82 @@
+//! Gathers what bears on the presence of one key.
+
+use rusqlite::Transaction;
+
+use super::conclude::{Evidence, Missing, Newest, Witness};
+use super::error::Stored;
+use super::sql::word;
+use crate::domain::{Presence, PresenceReason, ScopeKind, Standing};
+use crate::walk::WalkId;
+
+/// Gathers it. `slowest_open` is the same for every key of an organisation.
+pub(super) fn evidence(
+    transaction: &Transaction<'_>,
+    key: i64,
+    slowest_open: Option<WalkId>,
+    confirm_after_s: i64,
+) -> Stored<Evidence> {
+    let mut select = transaction.prepare_cached(
+            "SELECT k.presence, k.presence_reason, k.missing_number, k.missing_at, k.missing_boot_s, k.missing_run,
+                    coalesce(p.kind = 'user' AND (p.unlisted_walk IS NOT NULL OR (p.listed = 0 AND EXISTS (
+                        SELECT 1 FROM scope AS s WHERE s.organization_id = k.organization_id AND s.kind = 'people' AND s.complete_walk IS NOT NULL))), 0),
+                    EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_at IS NULL)
+                    OR coalesce(p.unlisted_walk = (SELECT h.walk_id FROM hold AS h JOIN scope AS s ON s.id = h.scope_id
+                                 WHERE s.organization_id = k.organization_id AND s.kind = 'people' AND h.ended_at IS NULL), 0),
+                    iif(p.kind = 'user', p.back_walk, NULL)
+               FROM key AS k LEFT JOIN person AS p ON p.id = k.person_id WHERE k.id = ?1",
+        )?;
+    let mut rows = select.query([key])?;
+    let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let missing = match (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?) {
+        (Some(number), Some(at), Some(boot_s), Some(run)) => Some(Since { number, at, boot_s, run }),
+        (_, _, _, _) => None,
+    };
+    let owner_left = row.get(6)?;
+    // What a list of current members left out while the owner was none of them says nothing, also when they are back.
+    let deaf_until = if owner_left { None } else { row.get(8)? };
+    Ok(Evidence {
+        presence: word::<Presence>(row, 0, "key.presence")?,
+        reason: word::<PresenceReason>(row, 1, "key.presence_reason")?,
+        missing: missing.map(|since| Missing { number: since.number }),
+        witnesses: witnesses(transaction, key, missing, deaf_until)?,
+        owner_left,
+        slowest_open,
+        held: row.get(7)?,
+        confirm_after_s,
+    })
+}
+
+fn witnesses(transaction: &Transaction<'_>, key: i64, missing: Option<Since>, deaf_until: Option<i64>) -> Stored<Vec<Witness>> {
+    let mut select = transaction.prepare_cached(
+            "SELECT s.standing, x.unlisted_walk IS NOT NULL, s.kind, w.id, w.started_at, w.boot_s, w.run_id
+               FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id LEFT JOIN walk AS w ON w.id = s.complete_walk WHERE x.key_id = ?1",
+        )?;
+    let mut rows = select.query([key])?;
+    let mut witnesses = Vec::new();
+    while let Some(row) = rows.next()? {
+        let newest = match (row.get::<_, Option<i64>>(3)?, missing) {
+            (None, _) => None,
+            (Some(walk), None) => Some(Newest { walk: WalkId(walk), after_missing_s: 0 }),
+            (Some(walk), Some(since)) => {
+                let (at, boot_s, run): (i64, i64, i64) = (row.get(4)?, row.get(5)?, row.get(6)?);
+                let after_missing_s = if run == since.run { boot_s - since.boot_s } else { at - since.at };
+                Some(Newest { walk: WalkId(walk), after_missing_s })
+            }
+        };
+        let current_members_only = word::<ScopeKind>(row, 2, "scope.kind")?.current_members_only();
+        let deaf = current_members_only && deaf_until.is_some_and(|back| newest.is_none_or(|newest| newest.walk.0 < back));
+        let unlisted = row.get::<_, bool>(1)? && !deaf;
+        let standing = word::<Standing>(row, 0, "scope.standing")?;
+        witnesses.push(Witness { standing, unlisted, newest, current_members_only });
+    }
+    Ok(witnesses)
+}
+
+/// Since when a key is missing, as stored.
+#[derive(Clone, Copy)]
+struct Since {
+    number: i64,
+    at: i64,
+    boot_s: i64,
+    run: i64,
+}

@@ -1,0 +1,204 @@
+//! Holds: what the guard stops when a poll settles, and how it comes free again by itself.
+
+use std::collections::{BTreeMap, HashSet};
+
+use rusqlite::Transaction;
+
+use super::error::Stored;
+use super::guard::{Cause, GuardLimits, Loss};
+use crate::domain::Time;
+
+/// The guard at work on one organisation.
+pub(super) struct Holds<'a> {
+    pub transaction: &'a Transaction<'a>,
+    pub account: i64,
+    pub organization: i64,
+    pub guard: &'a GuardLimits,
+    pub now: Time,
+}
+
+/// A list of people or projects whose rows carry the walk that no longer held them.
+struct List {
+    scope: i64,
+    complete_walk: i64,
+    of_people: bool,
+}
+
+impl Holds<'_> {
+    /// Lets go of keys that were sighted, of lists that are themselves again, and ends holds that hold nothing any more.
+    pub fn release(&self) -> Stored<()> {
+        self.transaction.execute(
+            "DELETE FROM held_key
+              WHERE EXISTS (SELECT 1 FROM sighting AS x WHERE x.key_id = held_key.key_id AND x.unlisted_walk IS NULL)
+                AND hold_id IN (SELECT id FROM hold WHERE account_id = ?1)",
+            [self.account],
+        )?;
+        self.transaction.execute(
+            "UPDATE hold SET ended_at = ?2
+              WHERE account_id = ?1 AND ended_at IS NULL AND walk_id IS NULL AND NOT EXISTS (SELECT 1 FROM held_key AS x WHERE x.hold_id = hold.id)",
+            (self.account, self.now.unix()),
+        )?;
+        for list in self.lists()? {
+            let mut select =
+                self.transaction.prepare_cached("SELECT id, walk_id FROM hold WHERE scope_id = ?1 AND ended_at IS NULL")?;
+            let held: Vec<(i64, i64)> =
+                select.query_map([list.scope], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+            for (hold, walk) in held {
+                if self.guard.of_list(self.list_loss(&list, walk)?).is_none() {
+                    self.transaction.execute("UPDATE hold SET ended_at = ?2 WHERE id = ?1", (hold, self.now.unix()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds a list of people or projects that lost too much by its newest complete walk.
+    pub fn hold_lists(&self) -> Stored<()> {
+        for list in self.lists()? {
+            let loss = self.list_loss(&list, list.complete_walk)?;
+            if let Some(cause) = self.guard.of_list(loss)
+                && !self.was_held(&list)?
+            {
+                self.insert(Some(list.scope), Some(list.complete_walk), cause, loss.lost)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds keys that would become missing where they are too many of a list or of the account. Returns those held.
+    pub fn hold_keys(&self, missing: Vec<i64>) -> Stored<HashSet<i64>> {
+        let mut by_scope: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        let mut counted = Vec::new();
+        for key in missing {
+            if self.is_counted(key)? {
+                counted.push(key);
+                let mut scopes = self.transaction.prepare_cached("SELECT scope_id FROM sighting WHERE key_id = ?1")?;
+                for scope in scopes.query_map([key], |row| row.get(0))? {
+                    by_scope.entry(scope?).or_default().push(key);
+                }
+            }
+        }
+        let mut held = HashSet::new();
+        for (scope, keys) in by_scope {
+            let loss = Loss { lost: count(keys.len()), left: self.listed(scope)? };
+            if let Some(cause) = self.guard.of_list(loss) {
+                self.hold(Some(scope), cause, &keys)?;
+                held.extend(keys);
+            }
+        }
+        let mut loss = self.account_loss()?;
+        loss.lost += count(counted.len());
+        loss.left = loss.left.saturating_sub(count(counted.len()));
+        if let Some(cause) = self.guard.of_account(loss) {
+            let free: Vec<i64> = counted.into_iter().filter(|key| !held.contains(key)).collect();
+            if !free.is_empty() {
+                self.hold(None, cause, &free)?;
+                held.extend(free);
+            }
+        }
+        Ok(held)
+    }
+
+    /// Keys past their own expiry are purged by some providers, and acknowledged ones have been looked at: neither counts.
+    fn is_counted(&self, key: i64) -> Stored<bool> {
+        let mut select = self.transaction.prepare_cached(
+            "SELECT coalesce(k.expires_at > ?2, 1)
+                    AND NOT EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_by IS NOT NULL)
+               FROM key AS k WHERE k.id = ?1",
+        )?;
+        Ok(select.query_row((key, self.now.unix()), |row| row.get(0))?)
+    }
+
+    /// Unexpired keys that a scope still lists.
+    fn listed(&self, scope: i64) -> Stored<u64> {
+        let mut select = self.transaction.prepare_cached(
+            "SELECT count(*) FROM sighting AS x JOIN key AS k ON k.id = x.key_id
+              WHERE x.scope_id = ?1 AND x.unlisted_walk IS NULL AND coalesce(k.expires_at > ?2, 1)",
+        )?;
+        let listed: i64 = select.query_row((scope, self.now.unix()), |row| row.get(0))?;
+        Ok(listed.unsigned_abs())
+    }
+
+    /// What the account lost within the window without anybody's word, and its unexpired keys that are present.
+    fn account_loss(&self) -> Stored<Loss> {
+        let lost: i64 = self.transaction.query_row(
+            "SELECT count(DISTINCT c.key_id) FROM change AS c JOIN key AS k ON k.id = c.key_id
+              WHERE k.organization_id = ?1 AND c.change = 'became_missing' AND c.at > ?2 AND k.presence IN ('missing', 'gone')
+                AND coalesce(k.expires_at > c.at, 1)
+                AND NOT EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_by IS NOT NULL)",
+            (self.organization, self.now.plus(-self.guard.window_s).unix()),
+            |row| row.get(0),
+        )?;
+        let left: i64 = self.transaction.query_row(
+            "SELECT count(*) FROM key WHERE organization_id = ?1 AND presence = 'present' AND coalesce(expires_at > ?2, 1)",
+            (self.organization, self.now.unix()),
+            |row| row.get(0),
+        )?;
+        Ok(Loss { lost: lost.unsigned_abs(), left: left.unsigned_abs() })
+    }
+
+    fn lists(&self) -> Stored<Vec<List>> {
+        let mut select = self.transaction.prepare_cached(
+            "SELECT id, complete_walk, kind = 'people' FROM scope
+              WHERE organization_id = ?1 AND kind IN ('people', 'projects') AND complete_walk IS NOT NULL",
+        )?;
+        let lists = select.query_map([self.organization], |row| {
+            Ok(List { scope: row.get(0)?, complete_walk: row.get(1)?, of_people: row.get(2)? })
+        })?;
+        Ok(lists.collect::<Result<_, _>>()?)
+    }
+
+    /// What a list lost by that walk, and what it holds.
+    fn list_loss(&self, list: &List, walk: i64) -> Stored<Loss> {
+        let sql = if list.of_people {
+            "SELECT count(*) FILTER (WHERE unlisted_walk = ?2), count(*) FILTER (WHERE unlisted_walk IS NULL)
+               FROM person WHERE organization_id = ?1 AND listed"
+        } else {
+            "SELECT count(*) FILTER (WHERE unlisted_walk = ?2), count(*) FILTER (WHERE unlisted_walk IS NULL)
+               FROM scope WHERE organization_id = ?1 AND kind = 'project'"
+        };
+        let (lost, left): (i64, i64) =
+            self.transaction.prepare_cached(sql)?.query_row((self.organization, walk), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(Loss { lost: lost.unsigned_abs(), left: left.unsigned_abs() })
+    }
+
+    /// A hold, open or acknowledged, covers what this list lost by that walk.
+    fn was_held(&self, list: &List) -> Stored<bool> {
+        let mut find =
+            self.transaction.prepare_cached("SELECT 1 FROM hold WHERE scope_id = ?1 AND (walk_id = ?2 OR ended_at IS NULL)")?;
+        Ok(find.exists((list.scope, list.complete_walk))?)
+    }
+
+    /// Puts keys under the open hold of that scope or account, made where there is none.
+    fn hold(&self, scope: Option<i64>, cause: Cause, keys: &[i64]) -> Stored<()> {
+        let mut find = self.transaction.prepare_cached(
+            "SELECT id FROM hold WHERE account_id = ?1 AND scope_id IS ?2 AND walk_id IS NULL AND ended_at IS NULL",
+        )?;
+        let mut found = find.query_map((self.account, scope), |row| row.get::<_, i64>(0))?;
+        let hold = match found.next() {
+            Some(hold) => hold?,
+            None => self.insert(scope, None, cause, 0)?,
+        };
+        let mut put = self.transaction.prepare_cached("INSERT OR IGNORE INTO held_key (hold_id, key_id) VALUES (?1, ?2)")?;
+        for key in keys {
+            put.execute((hold, key))?;
+        }
+        self.transaction.execute(
+            "UPDATE hold SET held = max(held, (SELECT count(*) FROM held_key AS x WHERE x.hold_id = hold.id)) WHERE id = ?1",
+            [hold],
+        )?;
+        Ok(())
+    }
+
+    fn insert(&self, scope: Option<i64>, walk: Option<i64>, cause: Cause, held: u64) -> Stored<i64> {
+        self.transaction.execute(
+            "INSERT INTO hold (account_id, scope_id, walk_id, cause, held, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (self.account, scope, walk, cause.as_str(), held.cast_signed(), self.now.unix()),
+        )?;
+        Ok(self.transaction.last_insert_rowid())
+    }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
