@@ -29,10 +29,14 @@ pub enum AskError {
 /// # Errors
 /// See [`AskError`].
 pub async fn ask(socket: &Path, request: &Request) -> Result<Answer, AskError> {
-    let mut stream = UnixStream::connect(socket).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied => AskError::NotAllowed(socket.to_owned()),
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => AskError::Nobody(socket.to_owned()),
-        _ => AskError::Broken(error),
+    let mut stream = UnixStream::connect(socket).await.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::PermissionDenied {
+            AskError::NotAllowed(socket.to_owned())
+        } else if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused) {
+            AskError::Nobody(socket.to_owned())
+        } else {
+            AskError::Broken(error)
+        }
     })?;
     let mut text = serde_json::to_string(request).map_err(std::io::Error::from)?;
     text.push('\n');

@@ -61,7 +61,17 @@ impl Inventory {
                 transaction.execute(
                     "INSERT INTO acknowledgement (at, account_id, scope_id, who, why, holds, keys, gone, organization)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                    (word.at.unix(), account, scope, &word.who, &word.why, count(holds), count(keys), count(done.gone), done.organization),
+                    (
+                        word.at.unix(),
+                        account,
+                        scope,
+                        &word.who,
+                        &word.why,
+                        count(holds),
+                        count(keys),
+                        count(done.gone),
+                        done.organization,
+                    ),
                 )?;
             }
             Ok(done)
@@ -111,7 +121,13 @@ fn let_go(transaction: &Transaction<'_>, scope: i64, word: &Acknowledgement) -> 
         transaction.execute("DELETE FROM sighting WHERE key_id = ?1", [key])?;
         transaction.execute(
             "INSERT INTO change (at, key_id, change, before, after) VALUES (?1, ?2, ?3, ?4, ?5)",
-            (word.at.unix(), key, ChangeKind::BecameGone.as_str(), Presence::Unknown.as_str(), PresenceReason::Acknowledged.as_str()),
+            (
+                word.at.unix(),
+                key,
+                ChangeKind::BecameGone.as_str(),
+                Presence::Unknown.as_str(),
+                PresenceReason::Acknowledged.as_str(),
+            ),
         )?;
     }
     Ok(keys.len())

@@ -62,6 +62,7 @@ static SPEC: Spec = Spec {
     }],
     kinds: &[KeyKind::Organization],
     scopes: &[ScopeKind::People, ScopeKind::Organization],
+    ways: &[],
     facts: &[Fact::Created, Fact::LastUse, Fact::Expiry, Fact::Enabled, Fact::Owner],
     paging: Paging::OneAnswer,
     // A poll is two or three requests. den-api limits nothing below /v1 but API keys: 600 requests, counted anew only after
@@ -181,15 +182,7 @@ fn organization_id(raw: &str) -> Option<RemoteId> {
 }
 
 fn organizations() -> Fetch {
-    Fetch {
-        target: Target::Question(WHICH),
-        endpoint: ORGANIZATIONS,
-        path: "/v1/me/orgs".to_owned(),
-        query: Vec::new(),
-        headers: Vec::new(),
-        list: None,
-        subject: Subject::default(),
-    }
+    Fetch::get(Target::Question(WHICH), ORGANIZATIONS, "/v1/me/orgs")
 }
 
 /// Who the members are, and which organisation answers. The body also carries invitations with their tokens: never read.
@@ -203,13 +196,10 @@ fn keys(id: &RemoteId) -> Fetch {
 
 fn within(id: &RemoteId, kind: ScopeKind, endpoint: &'static str, path: &str, list: &'static str) -> Fetch {
     Fetch {
-        target: Target::Scope(Scope::only(kind)),
-        endpoint,
-        path: path.to_owned(),
-        query: Vec::new(),
         headers: vec![(SELECT, id.clone())],
         list: Some(list),
-        subject: Subject { organization: Some(id.clone()), member: None },
+        subject: Subject { organization: Some(id.clone()), ..Subject::default() },
+        ..Fetch::get(Target::Scope(Scope::only(kind)), endpoint, path)
     }
 }
 

@@ -9,8 +9,9 @@ mod openai;
 mod spec;
 pub mod wire;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use crate::domain::closed_enum;
 use crate::domain::{
     ClosedReason, Failure, KeyFacts, Organization, Person, Project, Refused, RemoteId, Scope, ScopeId, Time, WalkEnd,
 };
@@ -55,6 +56,12 @@ pub trait Provider: Sync {
     /// [`Moment::Never`]: crate::domain::Moment::Never
     fn whole_answer(&self, _keys: &mut [KeyFacts], _asked_at: Time) {}
 
+    /// The request that asks whom the provider takes us for when it is asked as that member is: its answer is learnt as
+    /// [`Learnt::caller`]. `None` where that cannot be asked.
+    fn identity(&self, _account: &Account, _known: &Known, _member: &RemoteId) -> Option<Fetch> {
+        None
+    }
+
     /// The request that asks for one key by its id, where the provider has such a call: 404 proves absence.
     fn by_id(&self, _key: &KeyRef) -> Option<Fetch> {
         None
@@ -66,6 +73,8 @@ pub trait Provider: Sync {
 pub struct Fetch {
     /// What the answer tells.
     pub target: Target,
+    /// How it is asked.
+    pub method: Method,
     /// The template of the path: names the pace that applies and the label of the request counters.
     pub endpoint: &'static str,
     /// Below the account's base URL, beginning with `/`; ids in it are [`RemoteId`]s, which need no encoding.
@@ -78,6 +87,65 @@ pub struct Fetch {
     pub list: Option<&'static str>,
     /// Whom the answer must be about; the engine checks every element against it.
     pub subject: Subject,
+    /// The walk needs a credential of its own, and this is how to get it. The engine runs the exchange, keeps the token for the
+    /// walk and shows it to nobody.
+    pub grant: Option<Box<Grant>>,
+    /// The way of listing that the request belongs to, where the provider has several.
+    pub way: Option<Way>,
+}
+
+impl Fetch {
+    /// A GET of a path, in our own name; the rest is what its author sets.
+    pub fn get(target: Target, endpoint: &'static str, path: impl Into<String>) -> Self {
+        Self {
+            target,
+            method: Method::Get,
+            endpoint,
+            path: path.into(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            list: None,
+            subject: Subject::default(),
+            grant: None,
+            way: None,
+        }
+    }
+}
+
+/// How something is asked. keymuster only reads: these are its only requests that are no GET.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Method {
+    /// GET.
+    #[default]
+    Get,
+    /// POST without a body, of a question who the caller is.
+    WhoAmI,
+    /// POST with `{"user_id": …}`, of an exchange for a token that reads as that user.
+    Exchange {
+        /// The user.
+        user: RemoteId,
+    },
+}
+
+/// How to get a token that reads as somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The exchange: its method is [`Method::Exchange`].
+    pub exchange: Fetch,
+    /// JSON pointers to where the token may stand in the answer, tried in order; the first that leads to a text is it.
+    pub token: Vec<String>,
+}
+
+closed_enum! {
+    /// A way to list the keys of an organisation.
+    Way {
+        /// One list of the whole organisation.
+        Organization = "organization",
+        /// Each member's own list, asked in the member's name by a header.
+        Header = "header",
+        /// Each member's own list, asked with a token that was exchanged for the member.
+        Token = "token",
+    }
 }
 
 /// What a request is for.
@@ -85,7 +153,7 @@ pub struct Fetch {
 pub enum Target {
     /// A page of a scope's list.
     Scope(Scope),
-    /// A question that lists nothing, such as who the caller is.
+    /// A question that is no scope, such as who the caller is. What it lists, if anything, are the caller's own keys.
     Question(&'static str),
 }
 
@@ -96,6 +164,20 @@ pub struct Subject {
     pub organization: Option<RemoteId>,
     /// The member that was asked for.
     pub member: Option<RemoteId>,
+    /// What has to be shown before the answer is believed.
+    pub proof: Proof,
+}
+
+/// What has to be shown before an answer is believed, beside what its own records tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Proof {
+    /// Nothing.
+    #[default]
+    None,
+    /// That the provider answered for the member and not for the caller: a header that got lost gives the caller's keys with 200.
+    Impersonation,
+    /// That the list holds the caller's own keys, of which there must be one: who may not see it gets an empty list with 200.
+    OwnKeys,
 }
 
 /// One element of a list.
@@ -187,6 +269,12 @@ pub struct Known {
     pub ended: HashMap<ScopeId, WalkEnd>,
     /// Questions that were answered.
     pub answered: HashSet<&'static str>,
+    /// Questions that were not, and why.
+    pub unanswered: HashMap<&'static str, Failure>,
+    /// The ids of the keys that a question listed: the caller's own.
+    pub own_keys: Option<BTreeSet<RemoteId>>,
+    /// The way of listing that this poll goes; `None` where the provider has only one.
+    pub way: Option<Way>,
 }
 
 impl Known {

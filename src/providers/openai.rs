@@ -9,7 +9,7 @@ use crate::domain::{ClosedReason, Failure, KeyKind, Reason, Refused, RemoteId, S
 
 use super::{
     Account, Answer, Auth, CredentialRule, End, Fact, Fetch, Item, KeyRef, Known, Pace, Paging, Provider, Sample, SamplePage,
-    SignIn, Spec, Subject, Target, wire,
+    SignIn, Spec, Target, wire,
 };
 
 /// The adapter.
@@ -42,6 +42,7 @@ static SPEC: Spec = Spec {
     options: &[],
     kinds: &[KeyKind::Project, KeyKind::Admin, KeyKind::Unattributed],
     scopes: &[ScopeKind::Projects, ScopeKind::Project, ScopeKind::Admin, ScopeKind::People],
+    ways: &[],
     facts: &[Fact::Created, Fact::LastUse, Fact::Expiry, Fact::Owner, Fact::OwnerAccess],
     paging: Paging::Pages,
     // No limit of these endpoints is published. Clients measured 7 to 10 requests a minute for an administration endpoint,
@@ -137,15 +138,11 @@ fn refused(fetch: &Fetch, answer: &Answer<'_>) -> Result<End, Failure> {
 }
 
 fn fetch(target: Target, endpoint: &'static str, path: String, query: &[(&'static str, &str)]) -> Fetch {
+    // No answer names the organisation, so that there is no subject; a project's keys are addressed by its path.
     Fetch {
-        target,
-        endpoint,
-        path,
         query: query.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
-        headers: Vec::new(),
         list: Some("data"),
-        // No answer names the organisation; a project's keys are addressed by its path.
-        subject: Subject::default(),
+        ..Fetch::get(target, endpoint, path)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Condition, KeyKind, ScopeKind};
 
-use super::Fetch;
+use super::{Fetch, Way};
 
 /// What is fixed about a provider.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct Spec {
     pub kinds: &'static [KeyKind],
     /// The kinds of scope that it is walked by.
     pub scopes: &'static [ScopeKind],
+    /// The ways to list its keys, in the order in which `listing = "auto"` tries them; empty where there is only one.
+    pub ways: &'static [Way],
     /// What its key records tell.
     pub facts: &'static [Fact],
     /// How its lists of keys are cut.

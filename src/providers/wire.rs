@@ -203,7 +203,7 @@ pub fn paged(
 mod tests {
     use super::*;
     use crate::domain::{Scope, ScopeKind};
-    use crate::providers::{Subject, Target};
+    use crate::providers::Target;
 
     #[derive(serde::Deserialize, Debug)]
     #[expect(dead_code, reason = "only whether it is read matters")]
@@ -253,13 +253,9 @@ mod tests {
     #[test]
     fn pages_lead_on_only_with_a_cursor() {
         let fetch = Fetch {
-            target: Target::Scope(Scope::only(ScopeKind::Admin)),
-            endpoint: "keys",
-            path: "/keys".to_owned(),
             query: vec![("after", "old".to_owned()), ("limit", "100".to_owned())],
-            headers: vec![],
             list: Some("data"),
-            subject: Subject::default(),
+            ..Fetch::get(Target::Scope(Scope::only(ScopeKind::Admin)), "keys", "/keys")
         };
         let reason = |elements, cursors| paged(&fetch, "after", elements, true, cursors).map_err(|f| f.reason);
         let long = "x".repeat(LONGEST_CURSOR + 1);

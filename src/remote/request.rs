@@ -63,7 +63,7 @@ impl Signer {
 mod tests {
     use super::*;
     use crate::domain::RemoteId;
-    use crate::providers::{Pace, Subject, Target};
+    use crate::providers::{Pace, Target};
     use crate::remote::Limits;
 
     fn signer(auth: Auth, credential: &str) -> Result<Signer, SetupError> {
@@ -80,13 +80,9 @@ mod tests {
 
     fn fetch() -> Fetch {
         Fetch {
-            target: Target::Question("who"),
-            endpoint: "/keys",
-            path: "/keys".to_owned(),
             query: vec![("limit", "100".to_owned()), ("after", "a&b=c#d/../é\r\n".to_owned())],
             headers: vec![("x-org", RemoteId::new("org_canary-id").unwrap())],
-            list: None,
-            subject: Subject::default(),
+            ..Fetch::get(Target::Question("who"), "/keys", "/keys")
         }
     }
 

@@ -105,18 +105,10 @@ fn backoff(fetch: &Fetch, attempt: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::{Subject, Target};
+    use crate::providers::Target;
 
     fn fetch(path: &str) -> Fetch {
-        Fetch {
-            target: Target::Question("q"),
-            endpoint: "/keys",
-            path: path.to_owned(),
-            query: Vec::new(),
-            headers: Vec::new(),
-            list: None,
-            subject: Subject::default(),
-        }
+        Fetch::get(Target::Question("q"), "/keys", path)
     }
 
     const PASSING: Cause = Cause::Passing(Asked { after: None, never: false });

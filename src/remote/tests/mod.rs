@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 
 use super::*;
 use crate::domain::{ItemReason, OwnerKind, Person, Reason, Refused, RemoteId};
-use crate::providers::{Account, Auth, End, Item, Pace, Spec, Subject, Target};
+use crate::providers::{Account, Auth, End, Item, Pace, Spec, Target};
 
 /// What a server does after it has read a request's head.
 #[derive(Debug, Clone)]
@@ -225,13 +225,10 @@ fn limited(base_url: &str, limits: impl FnOnce(&mut Limits)) -> Settings {
 
 fn fetch(list: Option<&'static str>) -> Fetch {
     Fetch {
-        target: Target::Question("q"),
-        endpoint: "/keys/{id}",
-        path: "/keys/7".to_owned(),
         query: vec![("after", "canary cursor&x".to_owned())],
         headers: vec![("x-org", RemoteId::new("org_1").unwrap())],
         list,
-        subject: Subject::default(),
+        ..Fetch::get(Target::Question("q"), "/keys/{id}", "/keys/7")
     }
 }
 
