@@ -13,6 +13,8 @@ mod deadlines;
 mod error;
 mod migrate;
 mod open;
+#[cfg(test)]
+mod plans;
 mod poll;
 mod read;
 mod reconcile;
