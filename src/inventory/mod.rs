@@ -14,6 +14,8 @@ mod error;
 mod history;
 mod migrate;
 mod open;
+#[cfg(test)]
+mod plans;
 mod poll;
 mod read;
 mod reconcile;

@@ -15,6 +15,56 @@ use crate::domain::{ChangeKind, KeyKind, Presence, PresenceReason, Reason, Scope
 use crate::policy::Policy;
 use crate::walk::{Stamp, WalkId};
 
+/// Sightings of ?1 that another scope has answered since.
+pub(super) const SUPERSEDE: &str = "DELETE FROM sighting INDEXED BY sighting_unlisted
+              WHERE unlisted_walk IS NOT NULL AND EXISTS (SELECT 1 FROM scope AS o WHERE o.id = sighting.scope_id AND o.organization_id = ?1)
+                AND EXISTS (SELECT 1 FROM sighting AS y JOIN scope AS s ON s.id = y.scope_id
+                             WHERE y.key_id = sighting.key_id AND y.unlisted_walk IS NULL AND s.standing = 'open'
+                               AND max(coalesce(s.complete_walk, 0), y.walk_id) > sighting.unlisted_walk)";
+
+/// Keys of ?1 whose owner is proven to have left. From the people to their keys: who left is rare.
+pub(super) const LEFT: &str =
+    "UPDATE key SET left_at = (SELECT s.complete_at FROM scope AS s WHERE s.organization_id = ?1 AND s.kind = 'people')
+              WHERE id IN (
+                    SELECT k.id FROM scope AS s
+                     CROSS JOIN person AS p ON p.organization_id = s.organization_id
+                     CROSS JOIN key AS k ON k.person_id = p.id
+                     WHERE s.organization_id = ?1 AND s.kind = 'people' AND s.standing = 'open'
+                       AND p.kind = 'user' AND (p.unlisted_walk <= s.before_walk OR p.listed = 0)
+                       AND k.left_at IS NULL AND k.first_walk < s.before_walk)
+             RETURNING id";
+
+/// Keys of ?1 whose owner is back.
+pub(super) const BACK: &str = "UPDATE key SET left_at = NULL
+              WHERE organization_id = ?1 AND left_at IS NOT NULL
+                AND EXISTS (SELECT 1 FROM person AS p WHERE p.id = key.person_id AND (p.listed AND p.unlisted_walk IS NULL OR p.kind <> 'user'))
+             RETURNING id";
+
+/// Keys of ?1 that something may have to be concluded of.
+pub(super) const CANDIDATES: &str =
+    "SELECT x.key_id FROM sighting AS x INDEXED BY sighting_unlisted JOIN scope AS s ON s.id = x.scope_id
+              WHERE x.unlisted_walk IS NOT NULL AND s.organization_id = ?1
+             UNION
+             SELECT x.key_id FROM scope AS s CROSS JOIN sighting AS x ON x.scope_id = s.id CROSS JOIN key AS k ON k.id = x.key_id
+              WHERE s.organization_id = ?1 AND s.standing <> 'open'
+                AND NOT (k.presence = 'unknown' AND k.presence_reason = 'scope_' || s.standing)";
+
+/// What is stored of key ?1.
+pub(super) const EVIDENCE: &str = "SELECT k.kind, k.presence, k.presence_reason, k.missing_number, k.missing_at, k.missing_boot_s, k.missing_run,
+                    coalesce(p.kind = 'user' AND (p.unlisted_walk IS NOT NULL OR (p.listed = 0 AND EXISTS (
+                        SELECT 1 FROM scope AS s WHERE s.organization_id = k.organization_id AND s.kind = 'people' AND s.complete_walk IS NOT NULL))), 0),
+                    EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_at IS NULL),
+                    iif(p.kind = 'user', p.back_walk, NULL)
+               FROM key AS k LEFT JOIN person AS p ON p.id = k.person_id WHERE k.id = ?1";
+
+/// The scopes that list or listed key ?1.
+pub(super) const WITNESSES: &str = "SELECT s.standing, x.unlisted_walk IS NOT NULL, s.kind, w.id, w.started_at, w.boot_s, w.run_id
+               FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id LEFT JOIN walk AS w ON w.id = s.complete_walk WHERE x.key_id = ?1";
+
+/// The history that poll ?1 wrote, counted.
+pub(super) const CHANGES: &str =
+    "SELECT k.kind, c.change, count(*) FROM change AS c JOIN key AS k ON k.id = c.key_id WHERE c.poll_id = ?1 GROUP BY 1, 2";
+
 /// How a poll ended, as the walks of it tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PollEnd {
@@ -83,14 +133,7 @@ impl Settling<'_> {
 
     /// What a scope no longer listed is answered by another scope that listed the key since.
     fn supersede(&self) -> Stored<()> {
-        self.transaction.execute(
-            "DELETE FROM sighting
-              WHERE unlisted_walk IS NOT NULL AND scope_id IN (SELECT id FROM scope WHERE organization_id = ?1)
-                AND EXISTS (SELECT 1 FROM sighting AS y JOIN scope AS s ON s.id = y.scope_id
-                             WHERE y.key_id = sighting.key_id AND y.unlisted_walk IS NULL AND s.standing = 'open'
-                               AND max(coalesce(s.complete_walk, 0), y.walk_id) > sighting.unlisted_walk)",
-            [self.organization],
-        )?;
+        self.transaction.execute(SUPERSEDE, [self.organization])?;
         Ok(())
     }
 
@@ -106,20 +149,8 @@ impl Settling<'_> {
 
     /// Users who are on neither of the two newest complete lists of people, both read after the key was first seen: they left.
     fn depart(&self, policy: &Arc<Policy>) -> Stored<()> {
-        let mut left = self.transaction.prepare_cached(
-            "UPDATE key SET left_at = s.complete_at FROM scope AS s
-              WHERE key.organization_id = ?1 AND s.organization_id = ?1 AND s.kind = 'people' AND s.standing = 'open'
-                AND key.left_at IS NULL AND key.first_walk < s.before_walk
-                AND key.person_id IN (SELECT p.id FROM person AS p
-                                       WHERE p.organization_id = ?1 AND p.kind = 'user' AND (p.unlisted_walk <= s.before_walk OR p.listed = 0))
-             RETURNING key.id",
-        )?;
-        let mut back = self.transaction.prepare_cached(
-            "UPDATE key SET left_at = NULL
-              WHERE organization_id = ?1 AND left_at IS NOT NULL
-                AND EXISTS (SELECT 1 FROM person AS p WHERE p.id = key.person_id AND (p.listed AND p.unlisted_walk IS NULL OR p.kind <> 'user'))
-             RETURNING id",
-        )?;
+        let mut left = self.transaction.prepare_cached(LEFT)?;
+        let mut back = self.transaction.prepare_cached(BACK)?;
         for statement in [&mut left, &mut back] {
             let keys: Vec<i64> = statement.query_map([self.organization], |row| row.get(0))?.collect::<Result<_, _>>()?;
             for key in keys {
@@ -142,24 +173,12 @@ impl Settling<'_> {
 
     /// The keys about which something may have to be concluded: few, however many there are.
     fn candidates(&self) -> Stored<Vec<i64>> {
-        let mut select = self.transaction.prepare_cached(
-            "SELECT x.key_id FROM sighting AS x INDEXED BY sighting_unlisted JOIN scope AS s ON s.id = x.scope_id
-              WHERE x.unlisted_walk IS NOT NULL AND s.organization_id = ?1
-             UNION
-             SELECT x.key_id FROM scope AS s JOIN sighting AS x ON x.scope_id = s.id WHERE s.organization_id = ?1 AND s.standing <> 'open'",
-        )?;
+        let mut select = self.transaction.prepare_cached(CANDIDATES)?;
         Ok(select.query_map([self.organization], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
     fn evidence(&self, key: i64, slowest_open: Option<WalkId>) -> Stored<(KeyKind, Evidence)> {
-        let mut select = self.transaction.prepare_cached(
-            "SELECT k.kind, k.presence, k.presence_reason, k.missing_number, k.missing_at, k.missing_boot_s, k.missing_run,
-                    coalesce(p.kind = 'user' AND (p.unlisted_walk IS NOT NULL OR (p.listed = 0 AND EXISTS (
-                        SELECT 1 FROM scope AS s WHERE s.organization_id = k.organization_id AND s.kind = 'people' AND s.complete_walk IS NOT NULL))), 0),
-                    EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_at IS NULL),
-                    iif(p.kind = 'user', p.back_walk, NULL)
-               FROM key AS k LEFT JOIN person AS p ON p.id = k.person_id WHERE k.id = ?1",
-        )?;
+        let mut select = self.transaction.prepare_cached(EVIDENCE)?;
         let mut rows = select.query([key])?;
         let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
         let missing = match (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?) {
@@ -183,10 +202,7 @@ impl Settling<'_> {
     }
 
     fn witnesses(&self, key: i64, missing: Option<Since>, deaf_until: Option<i64>) -> Stored<Vec<Witness>> {
-        let mut select = self.transaction.prepare_cached(
-            "SELECT s.standing, x.unlisted_walk IS NOT NULL, s.kind, w.id, w.started_at, w.boot_s, w.run_id
-               FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id LEFT JOIN walk AS w ON w.id = s.complete_walk WHERE x.key_id = ?1",
-        )?;
+        let mut select = self.transaction.prepare_cached(WITNESSES)?;
         let mut rows = select.query([key])?;
         let mut witnesses = Vec::new();
         while let Some(row) = rows.next()? {
@@ -270,9 +286,7 @@ struct Since {
 
 /// The lines of history that the poll wrote, counted.
 fn changes(transaction: &Transaction<'_>, poll: i64) -> Stored<Settled> {
-    let mut select = transaction.prepare_cached(
-        "SELECT k.kind, c.change, count(*) FROM change AS c JOIN key AS k ON k.id = c.key_id WHERE c.poll_id = ?1 GROUP BY 1, 2",
-    )?;
+    let mut select = transaction.prepare_cached(CHANGES)?;
     let mut rows = select.query([poll])?;
     let mut changes = Vec::new();
     while let Some(row) = rows.next()? {
