@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use crate::domain::closed_enum;
 use crate::policy::Span;
 
 use super::reader::Section;
@@ -136,26 +137,7 @@ impl Retention {
     }
 }
 
-/// Declares an enum that is a word in the config.
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $($(#[$variant_meta])* $variant,)+ }
-
-        impl $name {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The word for it in the config.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-        }
-    };
-}
-
-words! {
+closed_enum! {
     /// Which keys have metrics of their own.
     PerKey {
         /// None.
@@ -187,7 +169,7 @@ impl Metrics {
     }
 }
 
-words! {
+closed_enum! {
     /// How log lines look.
     LogFormat {
         /// JSON where the standard error is no terminal, text where it is.
@@ -199,7 +181,7 @@ words! {
     }
 }
 
-words! {
+closed_enum! {
     /// From which level on lines are written.
     LogLevel {
         /// Only what needs a person.

@@ -17,6 +17,7 @@ mod scope;
 mod time;
 
 pub use change::ChangeKind;
+pub(crate) use closed_enum::closed_enum;
 pub use condition::{Basis, Condition, Deadlines};
 pub use gate::{Hint, RemoteId, Text};
 pub use key::{KeyFacts, KeyKind, Owner, OwnerAccess, OwnerKind};

@@ -72,6 +72,13 @@ fn configure(transaction: &Transaction<'_>, accounts: &[ConfiguredAccount], now:
         } else if configured && !was_configured {
             // Nothing has been seen of them since; the next poll says which are there.
             transaction.execute(
+                "INSERT INTO change (at, key_id, change, before, after)
+                 SELECT ?2, id, ?3, presence, presence_reason FROM key
+                  WHERE presence = 'unmanaged' AND presence_reason = 'account_removed'
+                    AND organization_id = (SELECT organization_id FROM account WHERE id = ?1)",
+                (id, now.unix(), ChangeKind::BecameUnknown.as_str()),
+            )?;
+            transaction.execute(
                 "UPDATE key SET presence = 'unknown', presence_reason = 'account_removed'
                   WHERE presence = 'unmanaged' AND presence_reason = 'account_removed'
                     AND organization_id = (SELECT organization_id FROM account WHERE id = ?1)",

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::account::OrganizationRow;
 use super::apply_key::{self, Lister};
-use super::deadlines::Judge;
+use super::deadlines::{self, Judge};
 use super::error::Stored as Result;
 use super::open::Inventory;
 use super::reconcile::{self, Here, Home, Stored};
@@ -94,7 +94,7 @@ fn apply(batch: &Batch<'_>, walked: &Walked, applied: &mut Applied) -> Result<()
 
 /// The scope's row, made where it is new, renamed where its name changed.
 fn scope_row(batch: &Batch<'_>, scope: &Scope) -> Result<ScopeRow> {
-    let id = ensure_scope(batch.transaction, batch.organization.organization, scope)?;
+    let id = name_scope(batch, scope)?;
     let name = scope.name.as_ref().map(|name| name.as_str().to_owned());
     let mut statement = batch
         .transaction
@@ -118,19 +118,28 @@ pub(super) fn ensure_scope(transaction: &Transaction<'_>, organization: i64, sco
     let of = scope.id.of.as_ref().map_or("", RemoteId::as_str);
     let name = scope.name.as_ref().map(crate::domain::Text::as_str);
     let mut find =
-        transaction.prepare_cached("SELECT id, name FROM scope WHERE organization_id = ?1 AND kind = ?2 AND remote_id = ?3")?;
-    let found: Option<(i64, Option<String>)> =
-        find.query_row((organization, scope.id.kind.as_str(), of), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    if let Some((id, stored)) = found {
-        if name.is_some() && stored.as_deref() != name {
-            transaction.prepare_cached("UPDATE scope SET name = ?2 WHERE id = ?1")?.execute((id, name))?;
-        }
+        transaction.prepare_cached("SELECT id FROM scope WHERE organization_id = ?1 AND kind = ?2 AND remote_id = ?3")?;
+    if let Some(id) = find.query_row((organization, scope.id.kind.as_str(), of), |row| row.get(0)).optional()? {
         return Ok(id);
     }
     transaction
         .prepare_cached("INSERT INTO scope (organization_id, kind, remote_id, name) VALUES (?1, ?2, ?3, ?4)")?
         .execute((organization, scope.id.kind.as_str(), of, name))?;
     Ok(transaction.last_insert_rowid())
+}
+
+/// Finds or makes the row of a scope, and gives it the name that it has now. Policy may go by that name.
+fn name_scope(batch: &Batch<'_>, scope: &Scope) -> Result<i64> {
+    let id = ensure_scope(batch.transaction, batch.organization.organization, scope)?;
+    let Some(name) = &scope.name else { return Ok(id) };
+    let renamed = batch
+        .transaction
+        .prepare_cached("UPDATE scope SET name = ?2 WHERE id = ?1 AND name IS NOT ?2")?
+        .execute((id, name.as_str()))?;
+    if renamed > 0 {
+        deadlines::rejudge_each(batch.transaction, &batch.judge.policy, "SELECT id FROM key WHERE scope_id = ?1", id)?;
+    }
+    Ok(id)
 }
 
 /// Writes the walk's own row, and what its end says of its scope.
@@ -240,8 +249,8 @@ fn mark_unlisted(batch: &Batch<'_>, scope: &ScopeRow, stored: &Stored, walk: Wal
     if let (true, Some(seen_at)) = (listed_by_complete, scope.complete_at) {
         batch
             .transaction
-            .prepare_cached("UPDATE key SET seen_at = max(coalesce(seen_at, 0), ?2) WHERE id = ?1")?
-            .execute((stored.key, seen_at))?;
+            .prepare_cached("UPDATE key SET seen_at = ?2, seen_walk = ?3 WHERE id = ?1 AND coalesce(seen_walk, 0) < ?3")?
+            .execute((stored.key, seen_at, scope.complete_walk))?;
     }
     Ok(())
 }
@@ -285,7 +294,8 @@ fn load_elsewhere(batch: &Batch<'_>, scope: &ScopeRow, facts: &KeyFacts) -> Resu
 fn stored_from(row: &Row<'_>, scope: &ScopeRow, here: Option<Here>) -> Result<Stored> {
     let home: i64 = row.get(7)?;
     let home_kind: ScopeKind = word(row, 8, "scope.kind")?;
-    let home = if home == scope.id { Home::This } else { Home::seen_from(scope.rank, home_kind.rank(), row.get(9)?) };
+    let begins = here.is_none_or(|here| here.unlisted);
+    let home = if home == scope.id { Home::This } else { Home::seen_from(scope.rank, home_kind.rank(), row.get(9)?, begins) };
     Ok(Stored {
         key: row.get(0)?,
         fingerprint: row.get(1)?,
@@ -306,13 +316,17 @@ pub(super) fn moment(row: &Row<'_>, index: usize) -> Result<Moment> {
 fn apply_people(batch: &Batch<'_>, walked: &Walked, people: &[Person]) -> Result<()> {
     let organization = batch.organization.organization;
     let mut load = batch.transaction.prepare_cached(
-        "SELECT remote_id, id, kind, name, email, listed, unlisted_walk IS NOT NULL FROM person WHERE organization_id = ?1",
+        "SELECT remote_id, id, kind, name, email, listed,
+                unlisted_walk IS NOT NULL OR
+                (listed = 0 AND EXISTS (SELECT 1 FROM scope AS s WHERE s.organization_id = ?1 AND s.kind = 'people' AND s.complete_walk IS NOT NULL)),
+                unlisted_walk IS NOT NULL
+           FROM person WHERE organization_id = ?1",
     )?;
     let mut rows = load.query([organization])?;
-    let mut before: HashMap<Box<str>, (i64, PersonColumns, bool)> = HashMap::new();
+    let mut before: HashMap<Box<str>, StoredPerson> = HashMap::new();
     while let Some(row) = rows.next()? {
         let columns = (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
-        before.insert(row.get(0)?, (row.get(1)?, columns, row.get(6)?));
+        before.insert(row.get(0)?, StoredPerson { id: row.get(1)?, columns, away: row.get(6)?, marked: row.get(7)? });
     }
     drop(rows);
     let mut insert = batch.transaction.prepare_cached(
@@ -320,7 +334,9 @@ fn apply_people(batch: &Batch<'_>, walked: &Walked, people: &[Person]) -> Result
     )?;
     let mut update = batch
         .transaction
-        .prepare_cached("UPDATE person SET kind = ?2, name = ?3, email = ?4, listed = 1, unlisted_walk = NULL WHERE id = ?1")?;
+        .prepare_cached(
+            "UPDATE person SET kind = ?2, name = ?3, email = ?4, listed = 1, unlisted_walk = NULL, back_walk = coalesce(?5, back_walk) WHERE id = ?1",
+        )?;
     for person in people {
         let name = person.name.as_ref().map(|name| name.as_str().to_owned());
         let email = person.email.as_ref().map(|email| email.as_str().to_owned());
@@ -329,22 +345,34 @@ fn apply_people(batch: &Batch<'_>, walked: &Walked, people: &[Person]) -> Result
             None => {
                 insert.execute((organization, person.id.as_str(), &columns.0, &columns.1, &columns.2))?;
             }
-            Some((id, stored, unlisted)) => {
-                if stored != columns || unlisted {
-                    update.execute((id, &columns.0, &columns.1, &columns.2))?;
+            Some(stored) => {
+                if stored.columns != columns || stored.marked {
+                    let back = stored.away.then_some(walked.id().0);
+                    update.execute((stored.id, &columns.0, &columns.1, &columns.2, back))?;
+                }
+                if (&stored.columns.1, &stored.columns.2) != (&columns.1, &columns.2) {
+                    apply_key::rejudge_owned(batch, stored.id)?;
                 }
             }
         }
     }
     if let Some(proof) = walked.proof() {
         let mut mark = batch.transaction.prepare_cached("UPDATE person SET unlisted_walk = ?2 WHERE id = ?1")?;
-        for (id, _, unlisted) in before.values() {
-            if !unlisted {
-                mark.execute((id, proof.id().0))?;
-            }
+        for stored in before.values().filter(|stored| !stored.marked) {
+            mark.execute((stored.id, proof.id().0))?;
         }
     }
     Ok(())
+}
+
+/// A person as stored.
+struct StoredPerson {
+    id: i64,
+    columns: PersonColumns,
+    /// The newest complete list of people does not hold them.
+    away: bool,
+    /// And the row says so.
+    marked: bool,
 }
 
 /// Kind, name, e-mail, listed.
@@ -354,7 +382,7 @@ fn apply_projects(batch: &Batch<'_>, walked: &Walked, projects: &[Project]) -> R
     let organization = batch.organization.organization;
     for project in projects {
         let scope = Scope::of(ScopeKind::Project, project.id.clone(), project.name.clone());
-        ensure_scope(batch.transaction, organization, &scope)?;
+        name_scope(batch, &scope)?;
     }
     let listed: std::collections::HashSet<&str> = projects.iter().map(|project| project.id.as_str()).collect();
     let mut load = batch.transaction.prepare_cached(

@@ -31,14 +31,13 @@ struct Old {
     first_walk: i64,
     disabled_at: Option<i64>,
     access_lost_at: Option<i64>,
-    left_at: Option<i64>,
-    is_self: bool,
 }
 
 /// Adds a key that the organisation never showed.
 pub(super) fn insert(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, facts: &KeyFacts) -> Result<()> {
     let at = walked.started().wall.unix();
     let person = facts.owner.as_ref().map(|owner| person_row(batch, owner)).transpose()?;
+    let (person, owner) = person.map_or((None, Vec::new()), |(row, words)| (Some(row), words));
     let disabled_at = (!facts.enabled).then_some(at);
     let access_lost_at = (facts.owner_access == Some(OwnerAccess::Inactive)).then_some(at);
     batch
@@ -69,7 +68,7 @@ pub(super) fn insert(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, fac
         ])?;
     let key = batch.transaction.last_insert_rowid();
     sight(batch, lister.row, key, walked)?;
-    let judged = KeyToJudge::from_facts(facts, lister.name, disabled_at, access_lost_at, false);
+    let judged = KeyToJudge::from_facts(facts, owner, lister.name, disabled_at, access_lost_at);
     deadlines::write_all(batch.transaction, batch.judge, key, &judged)?;
     if !lister.baseline {
         change(batch, at, key, ChangeKind::Appeared, None, None)?;
@@ -105,10 +104,7 @@ pub(super) fn update(
         rewrite(batch, lister, walked, stored, facts)?;
         applied.changed += 1;
     } else if update.used {
-        let is_self =
-            batch.transaction.prepare_cached("SELECT self FROM key WHERE id = ?1")?.query_row([stored.key], |row| row.get(0))?;
-        let judged = KeyToJudge::from_facts(facts, lister.name, None, None, is_self);
-        deadlines::write_use(batch.transaction, batch.judge, stored.key, &judged)?;
+        deadlines::write_use(batch.transaction, &batch.judge.policy, stored.key, facts.last_used)?;
     }
     if update.used {
         applied.used += 1;
@@ -125,7 +121,7 @@ pub(super) fn update(
 fn rewrite(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, stored: &Stored, facts: &KeyFacts) -> Result<()> {
     let at = walked.started().wall.unix();
     let old = load_old(batch, stored.key)?;
-    let owner = facts.owner.as_ref().map(|owner| person_row(batch, owner)).transpose()?;
+    let owner = facts.owner.as_ref().map(|owner| person_row(batch, owner)).transpose()?.map(|(row, _)| row);
     // Where a lower list knows the key better than its lost home, the key stays what its home made of it.
     let here = stored.home == super::reconcile::Home::This || stored.home.moves();
     let (scope, kind) = if here { (lister.row, facts.kind) } else { (old.scope, old.kind) };
@@ -158,11 +154,7 @@ fn rewrite(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, stored: &Stor
             disabled_at,
             access_lost_at,
         ])?;
-    let left_at = if old.owner == owner { old.left_at } else { None };
-    let orphaned_since = [access_lost_at, left_at].into_iter().flatten().min();
-    let judged =
-        KeyToJudge::from_facts(&KeyFacts { kind, ..facts.clone() }, lister.name, disabled_at, orphaned_since, old.is_self);
-    deadlines::write_all(batch.transaction, batch.judge, stored.key, &judged)?;
+    deadlines::write_anew(batch.transaction, &batch.judge.policy, stored.key, facts.last_used)?;
     if old.first_walk > batch.poll {
         // This poll found it first; a better list of the same poll only says the same more exactly.
         return Ok(());
@@ -215,7 +207,7 @@ fn tell(batch: &Batch<'_>, at: i64, key: i64, old: &Old, facts: &KeyFacts, now: 
 fn load_old(batch: &Batch<'_>, key: i64) -> Result<Old> {
     let mut statement = batch.transaction.prepare_cached(
         "SELECT name, kind, scope_id, person_id, owner_access, created_at, expires_at, expires_state, enabled, first_walk, disabled_at,
-                access_lost_at, left_at, self FROM key WHERE id = ?1",
+                access_lost_at FROM key WHERE id = ?1",
     )?;
     let mut rows = statement.query([key])?;
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
@@ -231,8 +223,6 @@ fn load_old(batch: &Batch<'_>, key: i64) -> Result<Old> {
         first_walk: row.get(9)?,
         disabled_at: row.get(10)?,
         access_lost_at: row.get(11)?,
-        left_at: row.get(12)?,
-        is_self: row.get(13)?,
     })
 }
 
@@ -248,8 +238,14 @@ fn sight(batch: &Batch<'_>, scope: i64, key: i64, walked: &Walked) -> Result<()>
     Ok(())
 }
 
-/// The owner's row. What a list of people says of a person is better than what a key's record says.
-fn person_row(batch: &Batch<'_>, owner: &Owner) -> Result<i64> {
+/// Judges the keys of a person anew whose name or address is another now.
+pub(super) fn rejudge_owned(batch: &Batch<'_>, person: i64) -> Result<()> {
+    deadlines::rejudge_each(batch.transaction, &batch.judge.policy, "SELECT id FROM key WHERE person_id = ?1", person)
+}
+
+/// The owner's row, and the words that policy may know them by. What a list of people says of a person is better than what
+/// a key's record says.
+fn person_row(batch: &Batch<'_>, owner: &Owner) -> Result<(i64, Vec<String>)> {
     let told = (
         batch.organization.organization,
         owner.id.as_str(),
@@ -258,16 +254,23 @@ fn person_row(batch: &Batch<'_>, owner: &Owner) -> Result<i64> {
         owner.email.as_ref().map(Text::as_str),
     );
     let mut find = batch.transaction.prepare_cached(
-        "SELECT id, listed = 0 AND (kind <> ?3 OR name IS NOT ?4 OR email IS NOT ?5) FROM person WHERE organization_id = ?1 AND remote_id = ?2",
+        "SELECT id, listed = 0 AND (kind <> ?3 OR name IS NOT ?4 OR email IS NOT ?5), name, email
+           FROM person WHERE organization_id = ?1 AND remote_id = ?2",
     )?;
-    match find.query_row(told, |row| Ok((row.get(0)?, row.get(1)?))).optional()? {
-        Some((id, false)) => Ok(id),
-        Some((id, true)) => {
+    let words = |name: Option<&str>, email: Option<&str>| {
+        [Some(owner.id.as_str()), name, email].into_iter().flatten().map(str::to_owned).collect::<Vec<String>>()
+    };
+    let found: Option<(i64, bool, Option<String>, Option<String>)> =
+        find.query_row(told, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).optional()?;
+    match found {
+        Some((id, false, name, email)) => Ok((id, words(name.as_deref(), email.as_deref()))),
+        Some((id, true, ..)) => {
             let mut update = batch.transaction.prepare_cached(
                 "UPDATE person SET kind = ?3, name = ?4, email = ?5 WHERE organization_id = ?1 AND remote_id = ?2",
             )?;
             update.execute(told)?;
-            Ok(id)
+            rejudge_owned(batch, id)?;
+            Ok((id, words(told.3, told.4)))
         }
         None => {
             batch
@@ -276,7 +279,7 @@ fn person_row(batch: &Batch<'_>, owner: &Owner) -> Result<i64> {
                     "INSERT INTO person (organization_id, remote_id, kind, name, email, listed) VALUES (?1, ?2, ?3, ?4, ?5, 0)",
                 )?
                 .execute(told)?;
-            Ok(batch.transaction.last_insert_rowid())
+            Ok((batch.transaction.last_insert_rowid(), words(told.3, told.4)))
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::walk::WalkId;
 pub struct Witness {
     /// Whether the scope is listed now.
     pub standing: Standing,
-    /// A complete walk did not hold the key, and nothing has listed it since.
+    /// A complete walk that could hold the key did not, and nothing has listed it since.
     pub unlisted: bool,
     /// The scope's newest complete walk.
     pub newest: Option<Newest>,
@@ -46,7 +46,8 @@ pub struct Evidence {
     pub witnesses: Vec<Witness>,
     /// Its owner is a user, and not on the newest complete list of people.
     pub owner_left: bool,
-    /// The oldest of the newest complete walks of all open scopes of keys; `None` where one of them never had any.
+    /// The oldest of the newest complete walks of all open scopes; `None` where one of them never had any. Lists of projects
+    /// and people count too: what is not known to be there cannot be asked for a key that moved to it.
     pub slowest_open: Option<WalkId>,
     /// A hold covers it.
     pub held: bool,

@@ -9,7 +9,7 @@ use super::apply::moment;
 use super::error::Stored;
 use super::open::Inventory;
 use super::sql::word;
-use crate::domain::{Deadlines, KeyFacts, KeyKind, Moment, Text, Time};
+use crate::domain::{Deadlines, KeyFacts, KeyKind, Moment, Time};
 use crate::policy::{Policy, Profile};
 
 /// The policy, and for which account it judges.
@@ -41,23 +41,19 @@ pub(super) struct KeyToJudge {
 }
 
 impl KeyToJudge {
-    /// From what a walk found, and what only the inventory knows.
+    /// A new key, from what a walk found and what the inventory knows of its owner.
     pub fn from_facts(
         facts: &KeyFacts,
+        owner: Vec<String>,
         scope_name: Option<&str>,
         disabled_at: Option<i64>,
         orphaned_at: Option<i64>,
-        is_self: bool,
     ) -> Self {
-        let owner = facts.owner.iter().flat_map(|owner| {
-            let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned());
-            [Some(owner.id.as_str().to_owned()), text(&owner.name), text(&owner.email)]
-        });
         Self {
             key_id: facts.id.as_str().to_owned(),
             kind: facts.kind,
             scope_name: scope_name.map(str::to_owned),
-            owner: owner.flatten().collect(),
+            owner,
             name: facts.name.as_ref().map(|name| name.as_str().to_owned()),
             created_at: facts.created_at,
             last_used: facts.last_used,
@@ -65,7 +61,7 @@ impl KeyToJudge {
             enabled: facts.enabled,
             disabled_at,
             orphaned_at,
-            is_self,
+            is_self: false,
         }
     }
 
@@ -118,9 +114,28 @@ pub(super) fn write_all(transaction: &Transaction<'_>, judge: &Judge, key: i64, 
     Ok(())
 }
 
-/// Writes the last use of a key and the two deadlines that move with it.
-pub(super) fn write_use(transaction: &Transaction<'_>, judge: &Judge, key: i64, known: &KeyToJudge) -> Stored<()> {
-    put_use(transaction, key, known.last_used, &known.judge(judge).deadlines)
+/// Writes the last use of a stored key and the two deadlines that move with it.
+pub(super) fn write_use(transaction: &Transaction<'_>, policy: &Arc<Policy>, key: i64, last_used: Moment) -> Stored<()> {
+    for (key, judge, known) in load(transaction, policy, key - 1, key)? {
+        let known = KeyToJudge { last_used, ..known };
+        put_use(transaction, key, known.last_used, &known.judge(&judge).deadlines)?;
+    }
+    Ok(())
+}
+
+/// Writes the last use, all deadlines and the labels of a stored key whose facts changed.
+pub(super) fn write_anew(transaction: &Transaction<'_>, policy: &Arc<Policy>, key: i64, last_used: Moment) -> Stored<()> {
+    for (key, judge, known) in load(transaction, policy, key - 1, key)? {
+        write_all(transaction, &judge, key, &KeyToJudge { last_used, ..known })?;
+    }
+    Ok(())
+}
+
+/// Judges the keys anew that `select` names by `of`.
+pub(super) fn rejudge_each(transaction: &Transaction<'_>, policy: &Arc<Policy>, select: &str, of: i64) -> Stored<()> {
+    let mut select = transaction.prepare_cached(select)?;
+    let keys: Vec<i64> = select.query_map([of], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    keys.into_iter().try_for_each(|key| rejudge(transaction, policy, Some(key)))
 }
 
 fn put_use(transaction: &Transaction<'_>, key: i64, used: Moment, deadlines: &Deadlines) -> Stored<()> {

@@ -176,6 +176,10 @@ fn lock(path: &Path) -> Stored<File> {
     let name = PathBuf::from(name);
     let file_error = |error| StoreError::File { path: name.clone(), error };
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(&name).map_err(file_error)?;
+    // The mode of a file that is made depends on the umask.
+    if file.metadata().map_err(file_error)?.permissions().mode() & 0o777 != 0o640 {
+        file.set_permissions(std::fs::Permissions::from_mode(0o640)).map_err(file_error)?;
+    }
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.to_owned() }),

@@ -97,9 +97,10 @@ impl Inventory {
     pub async fn last_polls(&self) -> Stored<HashMap<String, Time>> {
         self.reader()
             .read(|connection| {
+                // The newest by its number: a clock that went back since would make another one the latest.
                 let mut select = connection.prepare_cached(
-                    "SELECT a.name, max(p.started_at) FROM account AS a JOIN poll AS p ON p.account_id = a.id
-                      WHERE p.settled_at IS NOT NULL GROUP BY a.id",
+                    "SELECT a.name, p.started_at FROM account AS a
+                       JOIN poll AS p ON p.id = (SELECT max(id) FROM poll WHERE account_id = a.id AND settled_at IS NOT NULL)",
                 )?;
                 let rows = select.query_map([], |row| Ok((row.get(0)?, Time::from_unix(row.get(1)?))))?;
                 Ok(rows.collect::<Result<_, _>>()?)

@@ -41,7 +41,7 @@ pub enum Home {
     This,
     /// From another that lists it now and ranks as high or higher: what this one says of the key is not used.
     Better,
-    /// From another that ranks as high but does not list it now: this becomes its home.
+    /// From another that ranks as high but does not list it now, or listed it before this one began to: this becomes its home.
     Lost,
     /// From another that ranks higher but does not list it now: this one's facts are used, the key stays at home there.
     HigherLost,
@@ -50,14 +50,15 @@ pub enum Home {
 }
 
 impl Home {
-    /// Seen from a scope of rank `here`; `lists` says that the home lists the key now.
-    pub const fn seen_from(here: u8, home: u8, lists: bool) -> Self {
+    /// Seen from a scope of rank `here`; `lists` says that the home lists the key as far as is known, `begins` that this
+    /// scope did not list it until now: of two equals the one that it came to is right, whichever is walked first.
+    pub const fn seen_from(here: u8, home: u8, lists: bool, begins: bool) -> Self {
         if here > home {
             Self::Worse
+        } else if here == home && (begins || !lists) {
+            Self::Lost
         } else if lists {
             Self::Better
-        } else if here == home {
-            Self::Lost
         } else {
             Self::HigherLost
         }

@@ -111,12 +111,13 @@ impl Settling<'_> {
               WHERE key.organization_id = ?1 AND s.organization_id = ?1 AND s.kind = 'people' AND s.standing = 'open'
                 AND key.left_at IS NULL AND key.first_walk < s.before_walk
                 AND key.person_id IN (SELECT p.id FROM person AS p
-                                       WHERE p.organization_id = ?1 AND p.kind = 'user' AND p.unlisted_walk <= s.before_walk)
+                                       WHERE p.organization_id = ?1 AND p.kind = 'user' AND (p.unlisted_walk <= s.before_walk OR p.listed = 0))
              RETURNING key.id",
         )?;
         let mut back = self.transaction.prepare_cached(
             "UPDATE key SET left_at = NULL
-              WHERE organization_id = ?1 AND left_at IS NOT NULL AND person_id IN (SELECT id FROM person WHERE unlisted_walk IS NULL)
+              WHERE organization_id = ?1 AND left_at IS NOT NULL
+                AND EXISTS (SELECT 1 FROM person AS p WHERE p.id = key.person_id AND (p.listed AND p.unlisted_walk IS NULL OR p.kind <> 'user'))
              RETURNING id",
         )?;
         for statement in [&mut left, &mut back] {
@@ -128,11 +129,11 @@ impl Settling<'_> {
         Ok(())
     }
 
-    /// The oldest of the newest complete walks of the open scopes of keys.
+    /// The oldest of the newest complete walks of the open scopes.
     fn slowest_open(&self) -> Stored<Option<WalkId>> {
         let walk: Option<i64> = self.transaction.query_row(
             "SELECT iif(count(*) = count(complete_walk), min(complete_walk), NULL) FROM scope
-              WHERE organization_id = ?1 AND standing = 'open' AND kind NOT IN ('people', 'projects')",
+              WHERE organization_id = ?1 AND standing = 'open'",
             [self.organization],
             |row| row.get(0),
         )?;
@@ -153,9 +154,11 @@ impl Settling<'_> {
     fn evidence(&self, key: i64, slowest_open: Option<WalkId>) -> Stored<(KeyKind, Evidence)> {
         let mut select = self.transaction.prepare_cached(
             "SELECT k.kind, k.presence, k.presence_reason, k.missing_number, k.missing_at, k.missing_boot_s, k.missing_run,
-                    EXISTS (SELECT 1 FROM person AS p WHERE p.id = k.person_id AND p.kind = 'user' AND p.unlisted_walk IS NOT NULL),
-                    EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_at IS NULL)
-               FROM key AS k WHERE k.id = ?1",
+                    coalesce(p.kind = 'user' AND (p.unlisted_walk IS NOT NULL OR (p.listed = 0 AND EXISTS (
+                        SELECT 1 FROM scope AS s WHERE s.organization_id = k.organization_id AND s.kind = 'people' AND s.complete_walk IS NOT NULL))), 0),
+                    EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_at IS NULL),
+                    iif(p.kind = 'user', p.back_walk, NULL)
+               FROM key AS k LEFT JOIN person AS p ON p.id = k.person_id WHERE k.id = ?1",
         )?;
         let mut rows = select.query([key])?;
         let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
@@ -163,12 +166,15 @@ impl Settling<'_> {
             (Some(number), Some(at), Some(boot_s), Some(run)) => Some(Since { number, at, boot_s, run }),
             (_, _, _, _) => None,
         };
+        let owner_left = row.get(7)?;
+        // What a list of current members left out while the owner was none of them says nothing, also when they are back.
+        let deaf_until = if owner_left { None } else { row.get(9)? };
         let evidence = Evidence {
             presence: word::<Presence>(row, 1, "key.presence")?,
             reason: word::<PresenceReason>(row, 2, "key.presence_reason")?,
             missing: missing.map(|since| Missing { number: since.number }),
-            witnesses: self.witnesses(key, missing)?,
-            owner_left: row.get(7)?,
+            witnesses: self.witnesses(key, missing, deaf_until)?,
+            owner_left,
             slowest_open,
             held: row.get(8)?,
             confirm_after_s: self.confirm_after_s,
@@ -176,7 +182,7 @@ impl Settling<'_> {
         Ok((word(row, 0, "key.kind")?, evidence))
     }
 
-    fn witnesses(&self, key: i64, missing: Option<Since>) -> Stored<Vec<Witness>> {
+    fn witnesses(&self, key: i64, missing: Option<Since>, deaf_until: Option<i64>) -> Stored<Vec<Witness>> {
         let mut select = self.transaction.prepare_cached(
             "SELECT s.standing, x.unlisted_walk IS NOT NULL, s.kind, w.id, w.started_at, w.boot_s, w.run_id
                FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id LEFT JOIN walk AS w ON w.id = s.complete_walk WHERE x.key_id = ?1",
@@ -193,12 +199,11 @@ impl Settling<'_> {
                     Some(Newest { walk: WalkId(walk), after_missing_s })
                 }
             };
-            witnesses.push(Witness {
-                standing: word::<Standing>(row, 0, "scope.standing")?,
-                unlisted: row.get(1)?,
-                newest,
-                current_members_only: word::<ScopeKind>(row, 2, "scope.kind")?.current_members_only(),
-            });
+            let current_members_only = word::<ScopeKind>(row, 2, "scope.kind")?.current_members_only();
+            let deaf = current_members_only && deaf_until.is_some_and(|back| newest.is_none_or(|newest| newest.walk.0 < back));
+            let unlisted = row.get::<_, bool>(1)? && !deaf;
+            let standing = word::<Standing>(row, 0, "scope.standing")?;
+            witnesses.push(Witness { standing, unlisted, newest, current_members_only });
         }
         Ok(witnesses)
     }

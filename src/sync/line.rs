@@ -1,16 +1,43 @@
-//! Makes the line of one account from its config and its credential.
+//! What polling one account needs, made from its config and its credential.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::poll::Line;
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config};
-use crate::providers::{Pace, Paging};
+use crate::providers::{Account, Pace, Paging, Provider};
 use crate::remote::{self, Remote, Requests, Settings, SetupError};
 use crate::walk::Caps;
+
+/// Everything that polling one account needs, made from its config.
+pub struct Line {
+    /// How to ask and read.
+    pub provider: &'static dyn Provider,
+    /// What the adapter may know of the config.
+    pub account: Account,
+    /// How to send.
+    pub remote: Remote,
+    /// How much one walk may read.
+    pub caps: Caps,
+    /// Walks at once.
+    pub concurrency: usize,
+    /// How long scopes are opened after the start of a poll.
+    pub deadline: Duration,
+    /// The guard's wait between missing and gone, in seconds.
+    pub confirm_after_s: i64,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line")
+            .field("provider", &self.provider.spec().id)
+            .field("account", &self.account.name)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Line {
     /// Sets up how an account is polled; sends nothing.

@@ -11,6 +11,7 @@ mod report;
 mod round;
 mod supervisor;
 
-pub use poll::{Line, poll};
+pub use line::Line;
+pub use poll::poll;
 pub use report::{Progress, Report, ScopeReport};
 pub use supervisor::{Polls, Scheduled, Supervisor};

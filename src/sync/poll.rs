@@ -1,7 +1,6 @@
 //! One poll of one account: plan, walk, apply, settle.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,42 +8,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::Batch;
+use super::line::Line;
 use super::report::{Progress, Report, ScopeReport};
 use super::round::{Common, Ended, Round};
 use crate::clock::Clock;
 use crate::domain::{Failure, Lists, Reason, Scope, ScopeId, ScopeKind, WalkEnd};
 use crate::inventory::{Inventory, Judge, PollEnd, Stored};
 use crate::policy::Policy;
-use crate::providers::{Account, Fetch, Known, Learnt, Provider, Target};
-use crate::remote::Remote;
-use crate::walk::{Caps, Found, Stamp, Walked};
-
-/// Everything that polling one account needs, made from its config.
-pub struct Line {
-    /// How to ask and read.
-    pub provider: &'static dyn Provider,
-    /// What the adapter may know of the config.
-    pub account: Account,
-    /// How to send.
-    pub remote: Remote,
-    /// How much one walk may read.
-    pub caps: Caps,
-    /// Walks at once.
-    pub concurrency: usize,
-    /// How long scopes are opened after the start of a poll.
-    pub deadline: Duration,
-    /// The guard's wait between missing and gone, in seconds.
-    pub confirm_after_s: i64,
-}
-
-impl fmt::Debug for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line")
-            .field("provider", &self.provider.spec().id)
-            .field("account", &self.account.name)
-            .finish_non_exhaustive()
-    }
-}
+use crate::providers::{Fetch, Known, Learnt, Target};
+use crate::walk::{Found, Stamp, Walked};
 
 /// Polls once. However it goes, the poll settles; what could not be read is in the report.
 ///

@@ -7,7 +7,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::poll::Line;
+use super::line::Line;
 use crate::clock::Clock;
 use crate::domain::{Failure, Reason, Scope, WalkEnd};
 use crate::inventory::Inventory;

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::due::{Clockwork, splay};
-use super::poll::{Line, poll};
+use super::line::Line;
+use super::poll::poll;
 use super::report::Report;
 use crate::clock::Clock;
 use crate::config::{Retention, Schedule};

@@ -83,6 +83,7 @@ CREATE TABLE person (
     email           TEXT,
     listed          INTEGER NOT NULL CHECK (listed IN (0, 1)), -- ever on a list of people
     unlisted_walk   INTEGER,                              -- of the list of people, since when not on it
+    back_walk       INTEGER,                              -- of the list of people that held them again after one did not
     UNIQUE (organization_id, remote_id)
 ) STRICT;
 
@@ -106,7 +107,8 @@ CREATE TABLE key (
     presence_reason TEXT    NOT NULL,
     first_seen_at   INTEGER NOT NULL,
     first_walk      INTEGER NOT NULL,
-    seen_at         INTEGER,                              -- last_seen_at of what its scopes no longer list
+    seen_at         INTEGER,                              -- last_seen_at by scopes that no longer list it, and the number
+    seen_walk       INTEGER,                              -- of that walk
     missing_number  INTEGER,                              -- when it became missing: sequence, wall and boot clock, run
     missing_at      INTEGER,
     missing_boot_s  INTEGER,
@@ -116,10 +118,12 @@ CREATE TABLE key (
     left_at         INTEGER,                              -- since when its owner is proven absent from the list of people
     UNIQUE (organization_id, remote_id),
     CHECK ((presence = 'missing') = (missing_number IS NOT NULL)),
-    CHECK ((expires_state = 'at') = (expires_at IS NOT NULL))
+    CHECK ((expires_state = 'at') = (expires_at IS NOT NULL)),
+    CHECK ((seen_at IS NULL) = (seen_walk IS NULL))
 ) STRICT;
-CREATE INDEX key_missing ON key (organization_id) WHERE presence = 'missing';
 CREATE INDEX key_by_person ON key (person_id);
+CREATE INDEX key_by_home ON key (scope_id);
+CREATE INDEX key_left ON key (organization_id) WHERE left_at IS NOT NULL;
 
 -- Which scopes list a key now; rows of a scope that no longer does keep the walk that showed it, until superseded.
 CREATE TABLE sighting (

@@ -1,7 +1,8 @@
 -- One row per key with every condition as 0 or 1 at :now. Private; everything that speaks of conditions stands on it.
 --
 -- Claims about use hold only as of what was seen: their deadline is compared with the earlier of now and the last time
--- that a complete walk listed the key. A key that no complete walk listed yet has no such time, and no such claim.
+-- that a complete walk listed the key: that of the newest walk, which after a jump of the clock need not be the latest time.
+-- A key that no complete walk listed yet has no such time, and no such claim.
 SELECT *,
        substr(iif(stale, ',stale', '') ||
               iif(never_used, ',never_used', '') ||
@@ -29,10 +30,12 @@ SELECT *,
          coalesce(d.waived_until > :now, 0) AS waived
     FROM (SELECT key.id, key.kind, key.presence, key.expires_at, o.account_id,
                  key.presence IN ('present', 'missing', 'unknown') AS judged,
-                 max(coalesce(key.seen_at, 0),
-                     coalesce((SELECT max(s.complete_at)
-                                 FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id
-                                WHERE x.key_id = key.id AND x.unlisted_walk IS NULL AND x.walk_id <= s.complete_walk), 0)) AS last_seen
+                 coalesce((SELECT s.complete_at
+                             FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id
+                            WHERE x.key_id = key.id AND x.unlisted_walk IS NULL AND x.walk_id <= s.complete_walk
+                              AND s.complete_walk > coalesce(key.seen_walk, 0)
+                            ORDER BY s.complete_walk DESC LIMIT 1),
+                          key.seen_at, 0) AS last_seen
             FROM key JOIN organization AS o ON o.id = key.organization_id) AS k
     LEFT JOIN last_use AS u ON u.key_id = k.id
     LEFT JOIN deadline AS d ON d.key_id = k.id
