@@ -68,7 +68,7 @@ fn credentials_that_cannot_be_used_are_refused_with_the_remedy() {
     refused_everywhere(&site, 78, &["acme-den", "den-session: cannot be read", "see that it exists"]);
     std::fs::create_dir(site.path("den-session")).unwrap();
     refused_everywhere(&site, 78, &["is no regular file"]);
-    assert!(!site.inventory().exists() && sim.asked("/v1/api-keys") == 0);
+    assert!(!site.inventory().exists() && sim.asked("/organization/users") == 0, "a poll began");
 }
 
 #[test]
@@ -94,11 +94,11 @@ fn a_database_of_a_newer_program_is_left_as_it_is() {
     site.poll(&[]).ended(0);
     site.meddle("PRAGMA user_version = 99");
     let before = std::fs::read(site.inventory()).unwrap();
-    let asked = sim.asked("/v1/api-keys");
+    let asked = sim.asked("/organization/users");
     refused_everywhere(&site, 65, &["inventory.db", "99", "install the newer keymuster"]);
     assert!(std::fs::read(site.inventory()).unwrap() == before, "the file was written");
     assert!(!site.path("inventory.db-wal").exists());
-    assert_eq!(sim.asked("/v1/api-keys"), asked);
+    assert_eq!(sim.asked("/organization/users"), asked, "a poll began");
 }
 
 #[test]
