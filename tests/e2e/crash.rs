@@ -16,7 +16,7 @@ fn shown(file: &Path) -> BTreeSet<String> {
     let queries = [
         "SELECT 'key ' || account || ' ' || key_id || ' ' || first_seen_at AS row FROM keys",
         "SELECT 'change ' || change_id || ' ' || key_id || ' ' || change AS row FROM changes",
-        "SELECT 'walk ' || kind || scope_id || started_at || ended_at || outcome || items || ' ' || count(*) AS row FROM walks GROUP BY kind, scope_id, started_at, ended_at, outcome, items",
+        "SELECT 'walk ' || id || ' ' || scope_id || ' ' || started_at || ' ' || outcome || ' ' || items AS row FROM walk",
     ];
     queries.iter().flat_map(|query| sql(file, query)).map(|row| text(&row, "row")).collect()
 }
