@@ -10,7 +10,7 @@ use super::args;
 use super::exit::{ConfigError, Exit};
 use super::output::{Output, Tone, counted};
 use super::setup::{self, Uncounted};
-use super::{log, table};
+use super::{log, signals, table};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::WalkEnd;
@@ -45,7 +45,7 @@ pub async fn poll(arguments: args::Poll) -> anyhow::Result<Exit> {
     let scratch = tempfile::Builder::new().prefix("keymuster-dry-run-").tempdir()?;
     let path = if arguments.dry_run { copy(&config.inventory, scratch.path()).await? } else { config.inventory.clone() };
     let inventory = setup::inventory(&config, &path, &clock).await?;
-    let stop = stop_on_interrupt();
+    let stop = stop_when_told();
     let mut output = Output::new();
     if arguments.dry_run {
         output.line("dry run: nothing is stored")?;
@@ -100,11 +100,11 @@ async fn copy(inventory: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn stop_on_interrupt() -> CancellationToken {
+fn stop_when_told() -> CancellationToken {
     let stop = CancellationToken::new();
     let told = stop.clone();
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if signals::asked_to_stop().await.is_ok() {
             told.cancel();
         }
     });

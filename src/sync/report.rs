@@ -73,9 +73,11 @@ impl Report {
         self.unapplied.iter().chain(&self.general).map(|failure| (None, failure)).chain(of_scopes)
     }
 
-    /// The first failure's reason; `None` where every scope that was opened ended complete or closed, and was applied.
+    /// The first failure's reason; `None` where every scope that was opened ended complete or closed, and was applied. That
+    /// the organisation could not be confirmed follows from what failed before, and is the reason only where nothing did.
     pub fn failure(&self) -> Option<Reason> {
-        self.failures().map(|(_, failure)| failure.reason).next()
+        let reasons = || self.failures().map(|(_, failure)| failure.reason);
+        reasons().find(|reason| *reason != Reason::OrganizationUnconfirmed).or_else(|| reasons().next())
     }
 }
 
