@@ -13,17 +13,31 @@ use tokio_util::sync::CancellationToken;
 use super::setup;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::inventory::{Inventory, Reader};
+use crate::inventory::Inventory;
+use crate::metrics::{Exposition, Tally};
 use crate::sync::Supervisor;
+use crate::views::{AccountFacts, Views};
+use crate::web::{self, App};
 
 /// How long polls and connections under way may take to end.
 const GRACE: Duration = Duration::from_secs(4);
+
+/// How the page presents itself.
+#[derive(Debug, Clone, Default)]
+pub struct Look {
+    /// Beside the program's name.
+    pub title: String,
+    /// The page loads itself again after this long.
+    pub refresh: Option<Duration>,
+}
 
 /// A running daemon.
 pub struct Daemon {
     address: SocketAddr,
     inventory: Inventory,
+    views: Views,
     supervisor: JoinHandle<Result<(), JobSchedulerError>>,
+    web: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -32,30 +46,30 @@ impl Daemon {
     ///
     /// # Errors
     /// Credentials, inventory or the address cannot be used; nothing is left running.
-    pub async fn start(config: &Config, clock: &Clock) -> anyhow::Result<Self> {
+    pub async fn start(config: &Config, clock: &Clock, look: Look) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(config.web.listen)
             .await
             .with_context(|| format!("cannot listen on {}; set web.listen to a free address", config.web.listen))?;
         let address = listener.local_addr()?;
-        let accounts = setup::lines(config, clock, &|_| Arc::new(setup::Uncounted))?;
+        let facts = AccountFacts::of_all(config);
+        let tally = Tally::new(&facts)?;
+        let accounts = setup::lines(config, clock, &|account| tally.requests(account.provider.spec().id, &account.name))?;
         for (one, other) in config.same_organization() {
             tracing::warn!(one, other, "two accounts are one organisation; both are counted");
         }
         let inventory = setup::inventory(config, &config.inventory, clock).await?;
+        let views = Views::new(&inventory, clock.clone(), facts);
+        let exposition = Exposition::new(views.clone(), Arc::clone(&tally), config.metrics.clone());
+        let app = App { views: views.clone(), exposition, title: look.title, refresh: look.refresh, names: Vec::new() };
+
         let stop = CancellationToken::new();
+        let web = tokio::spawn(web::serve(listener, app, stop.clone()));
         let policy = Arc::new(config.policy.clone());
-        let supervisor = Supervisor::new(
-            inventory.clone(),
-            policy,
-            clock.clone(),
-            Arc::new(Logged),
-            accounts,
-            config.retention.clone(),
-            stop.clone(),
-        );
+        let supervisor =
+            Supervisor::new(inventory.clone(), policy, clock.clone(), tally, accounts, config.retention.clone(), stop.clone());
         let supervisor = tokio::spawn(supervisor.run());
         tracing::info!(%address, inventory = %config.inventory.display(), accounts = config.accounts.len(), "started");
-        Ok(Self { address, inventory, supervisor, stop })
+        Ok(Self { address, inventory, views, supervisor, web, stop })
     }
 
     /// Where pages and metrics are.
@@ -64,8 +78,8 @@ impl Daemon {
     }
 
     /// For questions about the inventory.
-    pub fn reader(&self) -> &Reader {
-        self.inventory.reader()
+    pub const fn views(&self) -> &Views {
+        &self.views
     }
 
     /// Ends polls and connections, and leaves a file that everybody can read.
@@ -75,26 +89,16 @@ impl Daemon {
     pub async fn stop(self) -> anyhow::Result<()> {
         tracing::info!("stopping");
         self.stop.cancel();
-        if tokio::time::timeout(GRACE, self.supervisor).await.is_err() {
-            tracing::warn!("a poll did not end in time; what it had not stored will be read again");
+        let ended = async {
+            let polls = self.supervisor.await;
+            (polls, self.web.await)
+        };
+        if tokio::time::timeout(GRACE, ended).await.is_err() {
+            tracing::warn!("a poll or a connection did not end in time; what was not stored will be read again");
         }
+        drop(self.views);
         self.inventory.close().await.context("closing the inventory")?;
         tracing::info!("stopped");
         Ok(())
-    }
-}
-struct Logged;
-impl crate::sync::Polls for Logged {
-    fn ended(&self, report: &crate::sync::Report) {
-        for (scope, failure) in report.failures() {
-            tracing::warn!(account=report.account, scope=?scope.map(ToString::to_string), %failure);
-        }
-        tracing::info!(account=report.account, scopes=report.scopes.len(), took=?report.took, "poll");
-    }
-    fn failed(&self, account: &str, _: &str, error: &crate::inventory::StoreError) {
-        tracing::error!(account, %error);
-    }
-    fn overlapped(&self, account: &str) {
-        tracing::debug!(account, "overlap");
     }
 }

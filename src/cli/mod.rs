@@ -8,6 +8,7 @@ mod daemon;
 mod demo;
 mod estimate;
 mod exit;
+mod keys;
 mod log;
 mod output;
 mod poll;
@@ -48,7 +49,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
             Command::Demo(arguments) => demo::demo(arguments).await,
             Command::Run(arguments) => run::run(arguments).await,
             Command::Poll(arguments) => poll::poll(arguments).await,
-            Command::Keys(_) => todo!(),
+            Command::Keys(arguments) => keys::keys(arguments).await,
             Command::Check(arguments) => check::check(arguments).await,
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
         }

@@ -1,7 +1,7 @@
 //! `keymuster run`: the daemon.
 
 use super::args;
-use super::daemon::Daemon;
+use super::daemon::{Daemon, Look};
 use super::exit::Exit;
 use super::{log, setup, signals};
 use crate::clock::Clock;
@@ -14,7 +14,7 @@ pub async fn run(arguments: args::Run) -> anyhow::Result<Exit> {
     let config = setup::config(&arguments.config)?;
     config.require_accounts(&arguments.config)?;
     log::start(&config.log);
-    let daemon = Daemon::start(&config, &Clock::system()).await?;
+    let daemon = Daemon::start(&config, &Clock::system(), Look::default()).await?;
     signals::asked_to_stop().await?;
     daemon.stop().await?;
     Ok(Exit::Ok)
