@@ -76,6 +76,7 @@ pub struct Walk {
     other_organization: u64,
     duplicates: u64,
     in_member_list: bool,
+    end: Option<WalkEnd>,
 }
 
 /// What a walk found, by what its scope lists.
@@ -152,15 +153,21 @@ impl Walk {
             refused: Vec::new(),
             other_organization: 0,
             duplicates: 0,
+            end: None,
         }
     }
 
     /// Takes the next page in. `subject` is whom it was asked for, `now` when it arrived.
     pub fn page(&mut self, page: Page, subject: &Subject, now: Time) -> Turn {
-        match self.take(page, subject, now) {
-            Ok(turn) => turn,
-            Err(failure) => Turn::Ended(WalkEnd::Incomplete(failure)),
+        let turn = match self.end.take() {
+            Some(_) => Err(Failure::new(Reason::Internal, "a page came after the walk had ended")),
+            None => self.take(page, subject, now),
+        };
+        let turn = turn.unwrap_or_else(|failure| Turn::Ended(WalkEnd::Incomplete(failure)));
+        if let Turn::Ended(end) = &turn {
+            self.end = Some(end.clone());
         }
+        turn
     }
 
     fn take(&mut self, page: Page, subject: &Subject, now: Time) -> Result<Turn, Failure> {
@@ -172,16 +179,23 @@ impl Walk {
         }
         self.pages += 1;
         self.took += page.took;
+        if (page.items.len() + page.refused.len()) as u64 != page.elements {
+            return Err(Failure::new(Reason::Internal, "elements of the page were neither kept nor refused"));
+        }
         let before = self.elements;
         self.elements += page.elements;
         if self.elements > self.caps.items {
             return Err(Failure::new(Reason::TooManyItems, format!("over {} elements in one list", self.caps.items)));
         }
         self.refused.extend(page.refused.into_iter().map(|(index, refused)| (before + index, refused)));
-        let known = self.places.len();
-        let had_items = !page.items.is_empty();
+        let (known, again) = (self.places.len(), self.duplicates);
+        let placed = page.items.iter().filter(|item| **item != Item::Skipped).count() as u64;
         for item in page.items {
             self.item(item, subject)?;
+        }
+        // The last page too: one that was read before hides what the right one would have held.
+        if placed > 0 && self.places.len() == known && self.duplicates - again == placed {
+            return Err(Failure::new(Reason::RepeatedPage, format!("page {} holds no new id", self.pages)));
         }
         let next = match page.end.next {
             Next::Done => return Ok(Turn::Ended(self.end_of_list())),
@@ -190,9 +204,6 @@ impl Walk {
         };
         if page.elements == 0 {
             return Err(Failure::new(Reason::Contradiction, "an empty page promises more"));
-        }
-        if had_items && self.places.len() == known && self.other_organization == 0 {
-            return Err(Failure::new(Reason::RepeatedPage, format!("page {} holds no new id", self.pages)));
         }
         if self.pages >= self.caps.pages {
             return Err(Failure::new(Reason::TooManyPages, format!("over {} pages", self.caps.pages)));
@@ -277,8 +288,22 @@ impl Walk {
         &mut self.found
     }
 
-    /// Seals the walk. A failure of attribution leaves nothing of it: what was read may be anybody's.
-    pub fn finish(self, end: WalkEnd, ended: Time) -> Walked {
+    /// Seals the walk. Complete or closed it is only if its pages said so; whoever calls can but make less of it. A failure
+    /// of attribution leaves nothing of it: what was read may be anybody's.
+    pub fn finish(mut self, end: WalkEnd, ended: Time) -> Walked {
+        let end = match (self.end.take(), end) {
+            (Some(read @ WalkEnd::Incomplete(_)), _) => read,
+            (_, less @ WalkEnd::Incomplete(_)) => less,
+            (Some(read), WalkEnd::Complete | WalkEnd::Closed(_)) => read,
+            (None, WalkEnd::Complete | WalkEnd::Closed(_)) => {
+                WalkEnd::Incomplete(Failure::new(Reason::Internal, "the walk was ended before its list did"))
+            }
+        };
+        let end = if self.found.len() == self.places.len() {
+            end
+        } else {
+            WalkEnd::Incomplete(Failure::new(Reason::Internal, "elements were added or dropped after they were read"))
+        };
         let foreign = match &end {
             WalkEnd::Incomplete(failure) => matches!(failure.reason, Reason::AttributionMismatch | Reason::AttributionUnproven),
             WalkEnd::Complete | WalkEnd::Closed(_) => false,
@@ -454,3 +479,6 @@ fn merge_projects(old: &mut Project, new: &Project) -> Result<(), &'static str> 
 fn same<T: PartialEq>(old: &mut T, new: &T) -> Result<(), &'static str> {
     if old == new { Ok(()) } else { Err("different facts") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use super::output::{Output, Tone};
 use super::setup::{self, Uncounted};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, credential};
-use crate::domain::{Failure, WalkEnd};
+use crate::domain::{Failure, Lists, WalkEnd};
 use crate::inventory::Reader;
 use crate::providers::{Item, Known, Next, Target};
 use crate::sync::Line;
@@ -135,14 +135,15 @@ fn organization(known: &Known) -> String {
     })
 }
 
-/// Asks what a poll would ask first, one page of it: harmless, and refused where a poll would be.
+/// Asks what a poll would ask first, one page of it: harmless, and refused where a poll would be. A list of people shows too
+/// little: every member may see it, few may see keys.
 async fn ask(line: &Line) -> Result<Known, Failure> {
     let mut known = Known::default();
-    // A question may have to be answered before the first list can be asked for.
+    // A question, or who the people are, may have to be answered before the first list can be asked for.
     loop {
         let Some(fetch) = line.provider.plan(&line.account, &known).into_iter().find(|fetch| match &fetch.target {
             Target::Question(question) => !known.answered.contains(question),
-            Target::Scope(_) => true,
+            Target::Scope(scope) => !known.ended.contains_key(&scope.id),
         }) else {
             return Ok(known);
         };
@@ -155,8 +156,14 @@ async fn ask(line: &Line) -> Result<Known, Failure> {
             }
             Target::Scope(scope) => {
                 for item in page.items {
-                    if let Item::Project(project) = item {
-                        known.projects.insert(project.id.clone(), project);
+                    match item {
+                        Item::Project(project) => {
+                            known.projects.insert(project.id.clone(), project);
+                        }
+                        Item::Person(person) => {
+                            known.people.insert(person.id);
+                        }
+                        Item::Key(_) | Item::Skipped => {}
                     }
                 }
                 let whole = page.end.next == Next::Done;
@@ -165,8 +172,11 @@ async fn ask(line: &Line) -> Result<Known, Failure> {
                 } else {
                     WalkEnd::Incomplete(Failure::new(crate::domain::Reason::Stopped, "one page is enough"))
                 };
+                let says_enough = scope.id.kind.lists() != Lists::People;
                 known.ended.insert(scope.id, end);
-                return Ok(known);
+                if says_enough {
+                    return Ok(known);
+                }
             }
         }
     }

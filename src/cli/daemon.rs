@@ -1,6 +1,7 @@
 //! The daemon, put together: inventory, supervisor, page and metrics; started in this order and stopped in the reverse.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,21 +12,38 @@ use tokio::task::JoinHandle;
 use tokio_cron_scheduler::JobSchedulerError;
 use tokio_util::sync::CancellationToken;
 
+use super::served::Served;
 use super::setup;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::inventory::{Inventory, Reader};
-use crate::sync::{Command, Plan, Supervisor};
+use crate::control::{self, Control};
+use crate::inventory::Inventory;
+use crate::metrics::{Exposition, Tally};
+use crate::sync::{Plan, Polls, Supervisor};
+use crate::views::{AccountFacts, Views};
+use crate::web::{self, App};
 
 /// How long polls and connections under way may take to end.
 const GRACE: Duration = Duration::from_secs(4);
+
+/// How the page presents itself.
+#[derive(Debug, Clone, Default)]
+pub struct Look {
+    /// Beside the program's name.
+    pub title: String,
+    /// The page loads itself again after this long.
+    pub refresh: Option<Duration>,
+}
 
 /// A running daemon.
 pub struct Daemon {
     address: SocketAddr,
     inventory: Inventory,
+    views: Views,
+    served: Arc<Served>,
     supervisor: JoinHandle<Result<(), JobSchedulerError>>,
-    commands: mpsc::Sender<Command>,
+    web: JoinHandle<()>,
+    control: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -34,23 +52,42 @@ impl Daemon {
     ///
     /// # Errors
     /// Credentials, inventory or the address cannot be used; nothing is left running.
-    pub async fn start(config: &Config, clock: &Clock) -> anyhow::Result<Self> {
+    pub async fn start(config: &Config, file: Option<PathBuf>, clock: &Clock, look: Look) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(config.web.listen)
             .await
             .with_context(|| format!("cannot listen on {}; set web.listen to a free address", config.web.listen))?;
         let address = listener.local_addr()?;
-        let accounts = setup::lines(config, clock, &|_| Arc::new(setup::Uncounted))?;
+        let facts = AccountFacts::of_all(config);
+        let tally = Tally::new(&facts)?;
+        let accounts = setup::lines(config, clock, &|account| tally.requests(account.provider.spec().id, &account.name))?;
         for (one, other) in config.same_organization() {
             tracing::warn!(one, other, "two accounts are one organisation; both are counted");
         }
         let inventory = setup::inventory(config, &config.inventory, clock).await?;
+        let views = Views::new(&inventory, clock.clone(), facts);
+        let exposition = Exposition::new(views.clone(), Arc::clone(&tally), config.metrics.clone());
+        let app = App { views: views.clone(), exposition, title: look.title, refresh: look.refresh, names: Vec::new() };
+
         let stop = CancellationToken::new();
+        let web = tokio::spawn(web::serve(listener, app, stop.clone()));
         let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };
         let (commands, told) = mpsc::channel(16);
-        let supervisor = Supervisor::new(inventory.clone(), clock.clone(), Arc::new(Logged), plan, stop.clone());
+        let supervisor = Supervisor::new(inventory.clone(), clock.clone(), Arc::clone(&tally) as Arc<dyn Polls>, plan, stop.clone());
         let supervisor = tokio::spawn(supervisor.run(told));
+        let socket = control::socket_path(&config.inventory);
+        let control = Control::bind(&socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
+        let served = Arc::new(Served {
+            file,
+            began_with: config.clone(),
+            inventory: inventory.clone(),
+            views: views.clone(),
+            tally,
+            clock: clock.clone(),
+            commands,
+        });
+        let control = tokio::spawn(control.run(Arc::clone(&served), stop.clone()));
         tracing::info!(%address, inventory = %config.inventory.display(), accounts = config.accounts.len(), "started");
-        Ok(Self { address, inventory, supervisor, commands, stop })
+        Ok(Self { address, inventory, views, served, supervisor, web, control, stop })
     }
 
     /// Where pages and metrics are.
@@ -58,9 +95,15 @@ impl Daemon {
         self.address
     }
 
+    /// Reads the config again; what comes of it is in the log.
+    pub async fn reload(&self) {
+        // Refused or not: that has been told where it happened.
+        let _ = self.served.reload().await;
+    }
+
     /// For questions about the inventory.
-    pub fn reader(&self) -> &Reader {
-        self.inventory.reader()
+    pub const fn views(&self) -> &Views {
+        &self.views
     }
 
     /// Ends polls and connections, and leaves a file that everybody can read.
@@ -70,26 +113,16 @@ impl Daemon {
     pub async fn stop(self) -> anyhow::Result<()> {
         tracing::info!("stopping");
         self.stop.cancel();
-        if tokio::time::timeout(GRACE, self.supervisor).await.is_err() {
-            tracing::warn!("a poll did not end in time; what it had not stored will be read again");
+        let ended = async {
+            let polls = self.supervisor.await;
+            (polls, self.web.await, self.control.await)
+        };
+        if tokio::time::timeout(GRACE, ended).await.is_err() {
+            tracing::warn!("a poll or a connection did not end in time; what was not stored will be read again");
         }
+        drop((self.views, self.served));
         self.inventory.close().await.context("closing the inventory")?;
         tracing::info!("stopped");
         Ok(())
-    }
-}
-struct Logged;
-impl crate::sync::Polls for Logged {
-    fn ended(&self, report: &crate::sync::Report) {
-        for (scope, failure) in report.failures() {
-            tracing::warn!(account=report.account, scope=?scope.map(ToString::to_string), %failure);
-        }
-        tracing::info!(account=report.account, scopes=report.scopes.len(), took=?report.took, "poll");
-    }
-    fn failed(&self, account: &str, _: &str, error: &crate::inventory::StoreError) {
-        tracing::error!(account, %error);
-    }
-    fn overlapped(&self, account: &str) {
-        tracing::debug!(account, "overlap");
     }
 }

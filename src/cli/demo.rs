@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::args;
-use super::daemon::Daemon;
+use super::daemon::{Daemon, Look};
 use super::exit::Exit;
 use super::output::{Output, Tone};
 use super::scratch::{self, WATCHED};
@@ -14,9 +14,13 @@ use super::{log, setup, signals};
 use crate::clock::Clock;
 use crate::config::{Config, Log, LogFormat, LogLevel};
 use crate::sim::{self, Options, Size};
+use crate::views::ChangesAsked;
 
 /// One beat of the made-up world's life.
 const BEAT: Duration = Duration::from_secs(3);
+
+/// How often the page loads itself again.
+const REFRESH: Duration = Duration::from_secs(5);
 
 /// Runs until it is told to stop.
 ///
@@ -33,7 +37,7 @@ pub async fn demo(arguments: args::Demo) -> anyhow::Result<Exit> {
     let mut config = setup::config(&path)?;
     config.web.listen = listen(arguments.listen, config.web.listen).await;
 
-    let daemon = Daemon::start(&config, &clock).await?;
+    let daemon = Daemon::start(&config, Some(path), &clock, Look { title: "demo".into(), refresh: Some(REFRESH) }).await?;
     let mut output = Output::new();
     print(&mut output, &config, daemon.address())?;
     tokio::select! {
@@ -75,8 +79,10 @@ async fn follow(output: &mut Output, daemon: &Daemon) -> anyhow::Result<()> {
     let mut after = 0;
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        for change in daemon.reader().changes_after(after).await? {
-            after = change.id;
+        let mut changes = daemon.views().changes(ChangesAsked { after: Some(after), ..ChangesAsked::default() }).await?;
+        changes.reverse();
+        for change in changes {
+            after = change.change_id;
             let what = output.paint(Tone::Strong, &format!("{:<21}", change.change.as_str()));
             let name = change.name.unwrap_or_else(|| "(unnamed)".into());
             output.line(&format!("{}  {what} {} {name} ({})", change.at, change.account, change.key_id))?;

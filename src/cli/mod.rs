@@ -9,11 +9,13 @@ mod daemon;
 mod demo;
 mod estimate;
 mod exit;
+mod keys;
 mod log;
 mod output;
 mod poll;
 mod run;
 mod scratch;
+mod served;
 mod setup;
 mod signals;
 mod simulate;
@@ -49,7 +51,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
             Command::Demo(arguments) => demo::demo(arguments).await,
             Command::Run(arguments) => run::run(arguments).await,
             Command::Poll(arguments) => poll::poll(arguments).await,
-            Command::Keys(_) => todo!(),
+            Command::Keys(arguments) => keys::keys(arguments).await,
             Command::Check(arguments) => check::check(arguments).await,
             Command::Ctl(arguments) => ctl::ctl(arguments).await,
             Command::Simulate(arguments) => simulate::simulate(arguments).await,

@@ -11,7 +11,7 @@ use super::args;
 use super::exit::{ConfigError, Exit};
 use super::output::{Output, Tone, counted};
 use super::setup::{self, Uncounted};
-use super::{log, table};
+use super::{log, signals, table};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, Answer, AskError, PolledAccount, PolledScope, Request};
@@ -69,7 +69,7 @@ async fn ourselves(
     accounts: BTreeMap<String, Scheduled>,
     clock: &Clock,
 ) -> anyhow::Result<Vec<PolledAccount>> {
-    let stop = stop_on_interrupt();
+    let stop = stop_when_told();
     let mut polled = Vec::new();
     for account in accounts.values() {
         if stop.is_cancelled() {
@@ -128,11 +128,11 @@ async fn copy(inventory: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn stop_on_interrupt() -> CancellationToken {
+fn stop_when_told() -> CancellationToken {
     let stop = CancellationToken::new();
     let told = stop.clone();
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if signals::asked_to_stop().await.is_ok() {
             told.cancel();
         }
     });

@@ -55,6 +55,15 @@ pub fn lines(
 /// It cannot be opened or written.
 pub async fn inventory(config: &Config, path: &Path, clock: &Clock) -> Result<Inventory, StoreError> {
     let inventory = Inventory::open(path, clock.now())?;
+    apply(config, &inventory, clock).await?;
+    Ok(inventory)
+}
+
+/// Makes an open inventory the config's.
+///
+/// # Errors
+/// It cannot be written.
+pub async fn apply(config: &Config, inventory: &Inventory, clock: &Clock) -> Result<(), StoreError> {
     let accounts = config.accounts.values().map(|account| ConfiguredAccount {
         name: account.name.clone(),
         provider: account.provider.spec().id,
@@ -63,7 +72,7 @@ pub async fn inventory(config: &Config, path: &Path, clock: &Clock) -> Result<In
     });
     inventory.configure(accounts.collect(), clock.now()).await?;
     inventory.judge_all(Arc::new(config.policy.clone()), clock.now()).await?;
-    Ok(inventory)
+    Ok(())
 }
 
 /// For commands that count nothing.

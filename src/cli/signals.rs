@@ -1,6 +1,6 @@
 //! Being told to stop: Ctrl-C or SIGTERM.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Waits until the process is told to stop.
 ///
@@ -14,4 +14,12 @@ pub async fn asked_to_stop() -> std::io::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// Being told to read the config again: SIGHUP.
+///
+/// # Errors
+/// The system does not let us listen for signals.
+pub fn hang_up() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
 }

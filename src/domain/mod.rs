@@ -26,5 +26,5 @@ pub use organization::Organization;
 pub use people::{Person, Project};
 pub use presence::{Presence, PresenceReason};
 pub use reason::{ClosedReason, ErrorClass, Failure, ItemReason, Reason, Refused};
-pub use scope::{Lists, Scope, ScopeId, ScopeKind, Standing, WalkEnd};
+pub use scope::{Lists, Scope, ScopeId, ScopeKind, ScopeState, Standing, WalkEnd};
 pub use time::Time;

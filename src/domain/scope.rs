@@ -127,6 +127,26 @@ closed_enum! {
     }
 }
 
+closed_enum! {
+    /// What is told of a scope: its standing, and how its newest walk ended. The first that applies.
+    ScopeState {
+        /// No longer on a complete parent list.
+        Vanished = "vanished",
+        /// Something of it waits for a person.
+        Held = "held",
+        /// Refused for good.
+        Closed = "closed",
+        /// Belongs to a way of listing that was left.
+        Retired = "retired",
+        /// Not walked yet.
+        Never = "never",
+        /// The newest walk did not read all of it.
+        Incomplete = "incomplete",
+        /// The newest walk read all of it.
+        Complete = "complete",
+    }
+}
+
 /// How a walk ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WalkEnd {

@@ -20,6 +20,25 @@ use crate::domain::{
 };
 use crate::walk::{Found, WalkId, Walked};
 
+/// Every key that scope ?1 lists or listed.
+pub(super) const LISTED: &str = "SELECT k.id, k.fingerprint, u.used_at, u.used_state, k.presence, x.walk_id, x.unlisted_walk IS NOT NULL, k.scope_id, h.kind,
+                iif(k.scope_id = x.scope_id, 1,
+                    EXISTS (SELECT 1 FROM sighting AS y WHERE y.scope_id = k.scope_id AND y.key_id = k.id AND y.unlisted_walk IS NULL)
+                    AND h.standing = 'open'),
+                k.remote_id
+           FROM sighting AS x JOIN key AS k ON k.id = x.key_id JOIN last_use AS u ON u.key_id = k.id JOIN scope AS h ON h.id = k.scope_id
+          WHERE x.scope_id = ?1";
+
+/// The key of organisation ?1 with the id ?2.
+pub(super) const ELSEWHERE: &str = "SELECT k.id, k.fingerprint, u.used_at, u.used_state, k.presence, 0, 0, k.scope_id, h.kind,
+                EXISTS (SELECT 1 FROM sighting AS y WHERE y.scope_id = k.scope_id AND y.key_id = k.id AND y.unlisted_walk IS NULL)
+                AND h.standing = 'open'
+           FROM key AS k JOIN last_use AS u ON u.key_id = k.id JOIN scope AS h ON h.id = k.scope_id
+          WHERE k.organization_id = ?1 AND k.remote_id = ?2";
+
+/// The keys whose home is scope ?1.
+pub(super) const AT_HOME: &str = "SELECT id FROM key WHERE scope_id = ?1";
+
 /// What applying a batch changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Applied {
@@ -137,7 +156,7 @@ fn name_scope(batch: &Batch<'_>, scope: &Scope) -> Result<i64> {
         .prepare_cached("UPDATE scope SET name = ?2 WHERE id = ?1 AND name IS NOT ?2")?
         .execute((id, name.as_str()))?;
     if renamed > 0 {
-        deadlines::rejudge_each(batch.transaction, &batch.judge.policy, "SELECT id FROM key WHERE scope_id = ?1", id)?;
+        deadlines::rejudge_each(batch.transaction, &batch.judge.policy, AT_HOME, id)?;
     }
     Ok(id)
 }
@@ -257,15 +276,7 @@ fn mark_unlisted(batch: &Batch<'_>, scope: &ScopeRow, stored: &Stored, walk: Wal
 
 /// Everything that this scope lists or listed, by the provider's id.
 fn load_listed(batch: &Batch<'_>, scope: &ScopeRow) -> Result<HashMap<Box<str>, Stored>> {
-    let mut statement = batch.transaction.prepare_cached(
-        "SELECT k.id, k.fingerprint, u.used_at, u.used_state, k.presence, x.walk_id, x.unlisted_walk IS NOT NULL, k.scope_id, h.kind,
-                iif(k.scope_id = x.scope_id, 1,
-                    EXISTS (SELECT 1 FROM sighting AS y WHERE y.scope_id = k.scope_id AND y.key_id = k.id AND y.unlisted_walk IS NULL)
-                    AND h.standing = 'open'),
-                k.remote_id
-           FROM sighting AS x JOIN key AS k ON k.id = x.key_id JOIN last_use AS u ON u.key_id = k.id JOIN scope AS h ON h.id = k.scope_id
-          WHERE x.scope_id = ?1",
-    )?;
+    let mut statement = batch.transaction.prepare_cached(LISTED)?;
     let mut rows = statement.query([scope.id])?;
     let mut listed = HashMap::new();
     while let Some(row) = rows.next()? {
@@ -277,13 +288,7 @@ fn load_listed(batch: &Batch<'_>, scope: &ScopeRow) -> Result<HashMap<Box<str>, 
 
 /// A key that this scope never listed, but that another scope of the organisation did.
 fn load_elsewhere(batch: &Batch<'_>, scope: &ScopeRow, facts: &KeyFacts) -> Result<Option<Stored>> {
-    let mut statement = batch.transaction.prepare_cached(
-        "SELECT k.id, k.fingerprint, u.used_at, u.used_state, k.presence, 0, 0, k.scope_id, h.kind,
-                EXISTS (SELECT 1 FROM sighting AS y WHERE y.scope_id = k.scope_id AND y.key_id = k.id AND y.unlisted_walk IS NULL)
-                AND h.standing = 'open'
-           FROM key AS k JOIN last_use AS u ON u.key_id = k.id JOIN scope AS h ON h.id = k.scope_id
-          WHERE k.organization_id = ?1 AND k.remote_id = ?2",
-    )?;
+    let mut statement = batch.transaction.prepare_cached(ELSEWHERE)?;
     let mut rows = statement.query((batch.organization.organization, facts.id.as_str()))?;
     match rows.next()? {
         Some(row) => Ok(Some(stored_from(row, scope, None)?)),

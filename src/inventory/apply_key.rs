@@ -9,6 +9,9 @@ use super::reconcile::{Stored, Update, fingerprint};
 use crate::domain::{ChangeKind, KeyFacts, KeyKind, Moment, Owner, OwnerAccess, Text};
 use crate::walk::Walked;
 
+/// The keys of person ?1.
+pub(super) const OWNED: &str = "SELECT id FROM key WHERE person_id = ?1";
+
 /// The scope that listed the key.
 #[derive(Clone, Copy)]
 pub(super) struct Lister<'a> {
@@ -240,7 +243,7 @@ fn sight(batch: &Batch<'_>, scope: i64, key: i64, walked: &Walked) -> Result<()>
 
 /// Judges the keys of a person anew whose name or address is another now.
 pub(super) fn rejudge_owned(batch: &Batch<'_>, person: i64) -> Result<()> {
-    deadlines::rejudge_each(batch.transaction, &batch.judge.policy, "SELECT id FROM key WHERE person_id = ?1", person)
+    deadlines::rejudge_each(batch.transaction, &batch.judge.policy, OWNED, person)
 }
 
 /// The owner's row, and the words that policy may know them by. What a list of people says of a person is better than what

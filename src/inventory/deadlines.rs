@@ -12,6 +12,15 @@ use super::sql::word;
 use crate::domain::{Deadlines, KeyFacts, KeyKind, Moment, Time};
 use crate::policy::{Policy, Profile};
 
+/// What policy may know of the keys behind row ?1, up to row ?2, at most ?3.
+pub(super) const TO_JUDGE: &str =
+    "SELECT k.id, a.provider, a.name, k.remote_id, k.kind, s.name, p.remote_id, p.name, p.email, k.name, k.created_at,
+                u.used_at, u.used_state, k.expires_at, k.expires_state, k.enabled, k.disabled_at,
+                coalesce(min(k.access_lost_at, k.left_at), k.access_lost_at, k.left_at), k.self
+           FROM key AS k JOIN organization AS o ON o.id = k.organization_id JOIN account AS a ON a.id = o.account_id
+           JOIN scope AS s ON s.id = k.scope_id JOIN last_use AS u ON u.key_id = k.id LEFT JOIN person AS p ON p.id = k.person_id
+          WHERE k.id > ?1 AND k.id <= ?2 ORDER BY k.id LIMIT ?3";
+
 /// The policy, and for which account it judges.
 #[derive(Debug, Clone)]
 pub struct Judge {
@@ -223,14 +232,7 @@ pub(super) fn rejudge(transaction: &Transaction<'_>, policy: &Arc<Policy>, only:
 
 /// The keys behind row `after`, up to row `last`, at most a slice of them.
 fn load(transaction: &Transaction<'_>, policy: &Arc<Policy>, after: i64, last: i64) -> Stored<Vec<(i64, Judge, KeyToJudge)>> {
-    let mut select = transaction.prepare_cached(
-        "SELECT k.id, a.provider, a.name, k.remote_id, k.kind, s.name, p.remote_id, p.name, p.email, k.name, k.created_at,
-                u.used_at, u.used_state, k.expires_at, k.expires_state, k.enabled, k.disabled_at,
-                coalesce(min(k.access_lost_at, k.left_at), k.access_lost_at, k.left_at), k.self
-           FROM key AS k JOIN organization AS o ON o.id = k.organization_id JOIN account AS a ON a.id = o.account_id
-           JOIN scope AS s ON s.id = k.scope_id JOIN last_use AS u ON u.key_id = k.id LEFT JOIN person AS p ON p.id = k.person_id
-          WHERE k.id > ?1 AND k.id <= ?2 ORDER BY k.id LIMIT ?3",
-    )?;
+    let mut select = transaction.prepare_cached(TO_JUDGE)?;
     let mut rows = select.query([after, last, SLICE])?;
     let mut read = Vec::new();
     while let Some(row) = rows.next()? {

@@ -8,6 +8,20 @@ use super::sql::word;
 use crate::domain::{Presence, PresenceReason, ScopeKind, Standing};
 use crate::walk::WalkId;
 
+/// What is stored of key ?1.
+pub(super) const EVIDENCE: &str = "SELECT k.presence, k.presence_reason, k.missing_number, k.missing_at, k.missing_boot_s, k.missing_run,
+                    coalesce(p.kind = 'user' AND (p.unlisted_walk IS NOT NULL OR (p.listed = 0 AND EXISTS (
+                        SELECT 1 FROM scope AS s WHERE s.organization_id = k.organization_id AND s.kind = 'people' AND s.complete_walk IS NOT NULL))), 0),
+                    EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_at IS NULL)
+                    OR coalesce(p.unlisted_walk = (SELECT h.walk_id FROM hold AS h JOIN scope AS s ON s.id = h.scope_id
+                                 WHERE s.organization_id = k.organization_id AND s.kind = 'people' AND h.ended_at IS NULL), 0),
+                    iif(p.kind = 'user', p.back_walk, NULL)
+               FROM key AS k LEFT JOIN person AS p ON p.id = k.person_id WHERE k.id = ?1";
+
+/// The scopes that list or listed key ?1.
+pub(super) const WITNESSES: &str = "SELECT s.standing, x.unlisted_walk IS NOT NULL, s.kind, w.id, w.started_at, w.boot_s, w.run_id
+               FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id LEFT JOIN walk AS w ON w.id = s.complete_walk WHERE x.key_id = ?1";
+
 /// Gathers it. `slowest_open` is the same for every key of an organisation.
 pub(super) fn evidence(
     transaction: &Transaction<'_>,
@@ -15,16 +29,7 @@ pub(super) fn evidence(
     slowest_open: Option<WalkId>,
     confirm_after_s: i64,
 ) -> Stored<Evidence> {
-    let mut select = transaction.prepare_cached(
-            "SELECT k.presence, k.presence_reason, k.missing_number, k.missing_at, k.missing_boot_s, k.missing_run,
-                    coalesce(p.kind = 'user' AND (p.unlisted_walk IS NOT NULL OR (p.listed = 0 AND EXISTS (
-                        SELECT 1 FROM scope AS s WHERE s.organization_id = k.organization_id AND s.kind = 'people' AND s.complete_walk IS NOT NULL))), 0),
-                    EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_at IS NULL)
-                    OR coalesce(p.unlisted_walk = (SELECT h.walk_id FROM hold AS h JOIN scope AS s ON s.id = h.scope_id
-                                 WHERE s.organization_id = k.organization_id AND s.kind = 'people' AND h.ended_at IS NULL), 0),
-                    iif(p.kind = 'user', p.back_walk, NULL)
-               FROM key AS k LEFT JOIN person AS p ON p.id = k.person_id WHERE k.id = ?1",
-        )?;
+    let mut select = transaction.prepare_cached(EVIDENCE)?;
     let mut rows = select.query([key])?;
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     let missing = match (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?) {
@@ -47,10 +52,7 @@ pub(super) fn evidence(
 }
 
 fn witnesses(transaction: &Transaction<'_>, key: i64, missing: Option<Since>, deaf_until: Option<i64>) -> Stored<Vec<Witness>> {
-    let mut select = transaction.prepare_cached(
-            "SELECT s.standing, x.unlisted_walk IS NOT NULL, s.kind, w.id, w.started_at, w.boot_s, w.run_id
-               FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id LEFT JOIN walk AS w ON w.id = s.complete_walk WHERE x.key_id = ?1",
-        )?;
+    let mut select = transaction.prepare_cached(WITNESSES)?;
     let mut rows = select.query([key])?;
     let mut witnesses = Vec::new();
     while let Some(row) = rows.next()? {

@@ -41,6 +41,11 @@ pub struct Loss {
 }
 
 impl GuardLimits {
+    /// Holds nothing, and waits so many seconds between missing and gone.
+    pub const fn without_holds(confirm_after_s: i64) -> Self {
+        Self { confirm_after_s, min_keys: u64::MAX, scope_share: 1.0, account_share: 1.0, small_scope: u64::MAX, window_s: 0 }
+    }
+
     /// Whether one list lost too much.
     pub fn of_list(&self, loss: Loss) -> Option<Cause> {
         if loss.left == 0 && loss.lost >= self.small_scope {

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use super::error::{StoreError, Stored};
 use super::migrate::{MIGRATIONS, check_readable, migrate};
 use super::read::Reader;
+use super::watch::Watch;
 use super::writer::Writer;
 use crate::domain::Time;
 use crate::walk::WalkId;
@@ -26,7 +27,7 @@ struct Inner {
     writer: Writer,
     reader: Reader,
     sequence: AtomicI64,
-    generation: AtomicI64,
+    generation: Arc<AtomicI64>,
     run: i64,
     /// Held as long as the process writes; the system lets go of it when the process dies.
     _lock: File,
@@ -56,7 +57,7 @@ impl Inventory {
             writer,
             reader,
             sequence: AtomicI64::new(sequence),
-            generation: AtomicI64::new(0),
+            generation: Arc::default(),
             run,
             _lock: lock,
         })))
@@ -90,6 +91,11 @@ impl Inventory {
     /// Grows with each transaction that changed something: what was read under an older number may have changed.
     pub fn generation(&self) -> i64 {
         self.0.generation.load(Ordering::SeqCst)
+    }
+
+    /// Tells whoever remembers what it read whether that may have changed.
+    pub fn watch(&self) -> Watch {
+        Watch::of_this_process(Arc::clone(&self.0.generation))
     }
 
     /// Runs `work` on the writer's thread in one transaction; an error of it leaves nothing.

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 
 use super::error::{StoreError, Stored};
+use super::migrate::check_readable;
 use super::open::connect_read_only;
+use super::watch::Watch;
 
 /// Reads the inventory. Cheap to clone; connections are made as they are needed and kept.
 #[derive(Debug, Clone)]
@@ -66,6 +68,33 @@ impl Reader {
             Ok(())
         };
         tokio::task::spawn_blocking(copy).await.map_err(|_| StoreError::Stopped)?
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Tells whether another process has changed the file.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn watch(&self) -> Stored<Watch> {
+        Ok(Watch::of_other_processes(connect_read_only(&self.0.path)?))
+    }
+
+    /// Whether questions are answered: the file is there, ours, of a schema that this program knows, and can be read.
+    ///
+    /// # Errors
+    /// It is not so.
+    pub async fn check(&self) -> Stored<()> {
+        let path = self.0.path.clone();
+        self.read(move |connection| {
+            check_readable(connection, &path)?;
+            let _accounts: i64 = connection.query_row("SELECT count(*) FROM account", [], |row| row.get(0))?;
+            Ok(())
+        })
+        .await
     }
 
     fn take(&self) -> Stored<Connection> {

@@ -18,6 +18,45 @@ use crate::domain::{ChangeKind, KeyKind, Presence, PresenceReason, Reason};
 use crate::policy::Policy;
 use crate::walk::{Stamp, WalkId};
 
+/// Sightings of ?1 that another scope has answered since.
+pub(super) const SUPERSEDE: &str = "DELETE FROM sighting INDEXED BY sighting_unlisted
+              WHERE unlisted_walk IS NOT NULL AND EXISTS (SELECT 1 FROM scope AS o WHERE o.id = sighting.scope_id AND o.organization_id = ?1)
+                AND EXISTS (SELECT 1 FROM sighting AS y JOIN scope AS s ON s.id = y.scope_id
+                             WHERE y.key_id = sighting.key_id AND y.unlisted_walk IS NULL AND s.standing = 'open'
+                               AND max(coalesce(s.complete_walk, 0), y.walk_id) > sighting.unlisted_walk)";
+
+/// Keys of ?1 whose owner is proven to have left. From the people to their keys: who left is rare.
+pub(super) const LEFT: &str =
+    "UPDATE key SET left_at = (SELECT s.complete_at FROM scope AS s WHERE s.organization_id = ?1 AND s.kind = 'people')
+              WHERE id IN (
+                    SELECT k.id FROM scope AS s
+                     CROSS JOIN person AS p ON p.organization_id = s.organization_id
+                     CROSS JOIN key AS k ON k.person_id = p.id
+                     WHERE s.organization_id = ?1 AND s.kind = 'people' AND s.standing = 'open'
+                       AND NOT EXISTS (SELECT 1 FROM hold AS h WHERE h.scope_id = s.id AND h.ended_at IS NULL)
+                       AND p.kind = 'user' AND (p.unlisted_walk <= s.before_walk OR p.listed = 0)
+                       AND k.left_at IS NULL AND k.first_walk < s.before_walk)
+             RETURNING id";
+
+/// Keys of ?1 whose owner is back.
+pub(super) const BACK: &str = "UPDATE key SET left_at = NULL
+              WHERE organization_id = ?1 AND left_at IS NOT NULL
+                AND EXISTS (SELECT 1 FROM person AS p WHERE p.id = key.person_id AND (p.listed AND p.unlisted_walk IS NULL OR p.kind <> 'user'))
+             RETURNING id";
+
+/// Keys of ?1 that something may have to be concluded of.
+pub(super) const CANDIDATES: &str =
+    "SELECT x.key_id FROM sighting AS x INDEXED BY sighting_unlisted JOIN scope AS s ON s.id = x.scope_id
+              WHERE x.unlisted_walk IS NOT NULL AND s.organization_id = ?1
+             UNION
+             SELECT x.key_id FROM scope AS s CROSS JOIN sighting AS x ON x.scope_id = s.id CROSS JOIN key AS k ON k.id = x.key_id
+              WHERE s.organization_id = ?1 AND s.standing <> 'open'
+                AND NOT (k.presence = 'unknown' AND k.presence_reason = 'scope_' || s.standing)";
+
+/// The history that poll ?1 wrote, counted.
+pub(super) const CHANGES: &str =
+    "SELECT k.kind, c.change, count(*) FROM change AS c JOIN key AS k ON k.id = c.key_id WHERE c.poll_id = ?1 GROUP BY 1, 2";
+
 /// How a poll ended, as the walks of it tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PollEnd {
@@ -96,14 +135,7 @@ impl Settling<'_> {
 
     /// What a scope no longer listed is answered by another scope that listed the key since.
     fn supersede(&self) -> Stored<()> {
-        self.transaction.execute(
-            "DELETE FROM sighting
-              WHERE unlisted_walk IS NOT NULL AND scope_id IN (SELECT id FROM scope WHERE organization_id = ?1)
-                AND EXISTS (SELECT 1 FROM sighting AS y JOIN scope AS s ON s.id = y.scope_id
-                             WHERE y.key_id = sighting.key_id AND y.unlisted_walk IS NULL AND s.standing = 'open'
-                               AND max(coalesce(s.complete_walk, 0), y.walk_id) > sighting.unlisted_walk)",
-            [self.organization],
-        )?;
+        self.transaction.execute(SUPERSEDE, [self.organization])?;
         Ok(())
     }
 
@@ -121,21 +153,8 @@ impl Settling<'_> {
 
     /// Users who are on neither of the two newest complete lists of people, both read after the key was first seen: they left.
     fn depart(&self, policy: &Arc<Policy>) -> Stored<()> {
-        let mut left = self.transaction.prepare_cached(
-            "UPDATE key SET left_at = s.complete_at FROM scope AS s
-              WHERE key.organization_id = ?1 AND s.organization_id = ?1 AND s.kind = 'people' AND s.standing = 'open'
-                AND NOT EXISTS (SELECT 1 FROM hold AS h WHERE h.scope_id = s.id AND h.ended_at IS NULL)
-                AND key.left_at IS NULL AND key.first_walk < s.before_walk
-                AND key.person_id IN (SELECT p.id FROM person AS p
-                                       WHERE p.organization_id = ?1 AND p.kind = 'user' AND (p.unlisted_walk <= s.before_walk OR p.listed = 0))
-             RETURNING key.id",
-        )?;
-        let mut back = self.transaction.prepare_cached(
-            "UPDATE key SET left_at = NULL
-              WHERE organization_id = ?1 AND left_at IS NOT NULL
-                AND EXISTS (SELECT 1 FROM person AS p WHERE p.id = key.person_id AND (p.listed AND p.unlisted_walk IS NULL OR p.kind <> 'user'))
-             RETURNING id",
-        )?;
+        let mut left = self.transaction.prepare_cached(LEFT)?;
+        let mut back = self.transaction.prepare_cached(BACK)?;
         for statement in [&mut left, &mut back] {
             let keys: Vec<i64> = statement.query_map([self.organization], |row| row.get(0))?.collect::<Result<_, _>>()?;
             for key in keys {
@@ -158,12 +177,7 @@ impl Settling<'_> {
 
     /// The keys about which something may have to be concluded: few, however many there are.
     fn candidates(&self) -> Stored<Vec<i64>> {
-        let mut select = self.transaction.prepare_cached(
-            "SELECT x.key_id FROM sighting AS x INDEXED BY sighting_unlisted JOIN scope AS s ON s.id = x.scope_id
-              WHERE x.unlisted_walk IS NOT NULL AND s.organization_id = ?1
-             UNION
-             SELECT x.key_id FROM scope AS s JOIN sighting AS x ON x.scope_id = s.id WHERE s.organization_id = ?1 AND s.standing <> 'open'",
-        )?;
+        let mut select = self.transaction.prepare_cached(CANDIDATES)?;
         Ok(select.query_map([self.organization], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
@@ -220,9 +234,7 @@ impl Settling<'_> {
 
 /// The lines of history that the poll wrote, counted.
 fn changes(transaction: &Transaction<'_>, poll: i64) -> Stored<Settled> {
-    let mut select = transaction.prepare_cached(
-        "SELECT k.kind, c.change, count(*) FROM change AS c JOIN key AS k ON k.id = c.key_id WHERE c.poll_id = ?1 GROUP BY 1, 2",
-    )?;
+    let mut select = transaction.prepare_cached(CHANGES)?;
     let mut rows = select.query([poll])?;
     let mut changes = Vec::new();
     while let Some(row) = rows.next()? {

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use rusqlite::Row;
 
 use super::error::{StoreError, Stored};
+use crate::domain::{Condition, Time};
 
 /// The private view with every condition of every key, at `:now`.
 const STATES: &str = include_str!("views/states.sql");
@@ -29,8 +30,43 @@ pub fn at_now(tail: &str) -> String {
     format!("WITH key_state AS (\n{STATES}), keys AS (\n{KEYS})\n{tail}")
 }
 
+/// The same for the one key whose row is bound as `:id`: no other is looked at.
+pub fn one_at_now(tail: &str) -> String {
+    format!("WITH key_state AS (\nSELECT * FROM (\n{STATES}) WHERE id = :id), keys AS (\n{KEYS})\n{tail}")
+}
+
 /// A word of a closed enum from a column.
 pub fn word<T: FromStr<Err = String>>(row: &Row<'_>, index: usize, column: &'static str) -> Stored<T> {
     let text: String = row.get(index)?;
     text.parse().map_err(|_| StoreError::Inconsistent { what: format!("'{text}'"), column })
+}
+
+/// A word of a closed enum from a column that may be null.
+pub fn optional_word<T: FromStr<Err = String>>(row: &Row<'_>, index: usize, column: &'static str) -> Stored<Option<T>> {
+    let text: Option<String> = row.get(index)?;
+    text.map(|text| text.parse().map_err(|_| StoreError::Inconsistent { what: format!("'{text}'"), column })).transpose()
+}
+
+/// A list of conditions as the view `keys` writes it.
+pub fn conditions(row: &Row<'_>, index: usize) -> Stored<Vec<Condition>> {
+    let text: String = row.get(index)?;
+    let words = text.split(',').filter(|word| !word.is_empty());
+    let read = words
+        .map(|word| word.parse().map_err(|_| StoreError::Inconsistent { what: format!("'{word}'"), column: "keys.conditions" }));
+    read.collect()
+}
+
+/// A time of a view, which is text; `None` where there is none.
+pub fn optional_time(row: &Row<'_>, index: usize, column: &'static str) -> Stored<Option<Time>> {
+    let text: Option<String> = row.get(index)?;
+    let Some(text) = text else { return Ok(None) };
+    match text.parse::<jiff::Timestamp>() {
+        Ok(instant) => Ok(Some(Time::from_unix(instant.as_second()))),
+        Err(_) => Err(StoreError::Inconsistent { what: format!("'{text}'"), column }),
+    }
+}
+
+/// A time of a view that is always there.
+pub fn time(row: &Row<'_>, index: usize, column: &'static str) -> Stored<Time> {
+    optional_time(row, index, column)?.ok_or(StoreError::Inconsistent { what: "no time".to_owned(), column })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keymuster::domain::{Lists, Organization, Reason, Scope, ScopeKind, Time, WalkEnd};
-use keymuster::inventory::{ConfiguredAccount, Confirmed, Inventory, Judge, OrganizationRow, Poll, PollEnd, SeenOrganization};
+use keymuster::inventory::{GuardLimits, ConfiguredAccount, Confirmed, Inventory, Judge, OrganizationRow, Poll, PollEnd, SeenOrganization};
 use keymuster::policy::{Glob, Limit, Limits, Match, Policy, Rule, Span};
 use keymuster::walk::{Found, Stamp, Walked};
 
@@ -69,9 +69,15 @@ impl Driver {
 
     async fn open(&mut self) {
         let inventory = Inventory::open(&self.folder.path().join("inventory.db"), Time::from_unix(self.wall)).unwrap();
-        let account = ConfiguredAccount { name: "acme".into(), provider: "openai", formerly: None, interval: 3_600 };
-        inventory.configure(vec![account], Time::from_unix(self.wall)).await.unwrap();
         self.inventory = Some(inventory);
+        self.configure(true).await;
+    }
+
+    /// Reads a config that names the account, or no account at all.
+    pub async fn configure(&self, named: bool) {
+        let account = ConfiguredAccount { name: "acme".into(), provider: "openai", formerly: None, interval: 3_600 };
+        let accounts = if named { vec![account] } else { Vec::new() };
+        self.inventory().configure(accounts, Time::from_unix(self.wall)).await.unwrap();
     }
 
     fn inventory(&self) -> &Inventory {
@@ -162,7 +168,7 @@ impl Driver {
             return Ok(());
         }
         let end = PollEnd { failure: (!round.faults.is_empty()).then_some(Reason::Network), organization: Some(row) };
-        inventory.settle(poll, end, Arc::clone(&self.policy), CONFIRM, self.now()).await.unwrap();
+        inventory.settle(poll, end, Arc::clone(&self.policy), GuardLimits::without_holds(CONFIRM), self.now()).await.unwrap();
         drop(inventory);
         let rows = self.rows()?;
         for row in &rows {
@@ -249,7 +255,7 @@ impl Driver {
         Err(format!("{place} was applied twice, and changed\n{before}\nto\n{after}"))
     }
 
-    fn rows(&self) -> Result<Vec<Row>, String> {
+    pub fn rows(&self) -> Result<Vec<Row>, String> {
         stored::rows(self.inventory())
     }
 

@@ -13,7 +13,9 @@ mod world;
 use proptest::test_runner::{Config, TestRunner};
 
 use driver::Driver;
-use story::{Story, story};
+use keymuster::domain::Presence;
+use story::{Fault, Round, Story, story};
+use world::{Change, Shape};
 
 fn tell(story: &Story) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -30,5 +32,116 @@ fn conclusions_follow_the_design_in_every_history() {
     let result = TestRunner::new(config).run(&story(), |story| tell(&story).map_err(proptest::test_runner::TestCaseError::fail));
     if let Err(error) = result {
         panic!("{error}");
+    }
+}
+
+/// A key's presence, as stored.
+fn presence(driver: &Driver, key: usize) -> Presence {
+    driver.rows().unwrap().into_iter().find(|row| row.key == key).unwrap().presence
+}
+
+/// Rounds that follow one another, each with what key 0 has to be after it.
+async fn follow(driver: &mut Driver, rounds: Vec<(Round, Presence)>) {
+    for (nth, (round, expected)) in rounds.into_iter().enumerate() {
+        driver.round(&round).await.unwrap_or_else(|error| panic!("{}\n\n{error}", driver.told.join("\n")));
+        assert_eq!(presence(driver, 0), expected, "after poll {nth}:\n{}", driver.told.join("\n"));
+    }
+}
+
+fn after(wait: i64, changes: Vec<Change>, faults: Vec<(usize, Fault)>) -> Round {
+    Round { wait, changes, faults, ..Round::clean() }
+}
+
+#[tokio::test]
+async fn a_deleted_key_is_gone_at_the_second_look_that_is_late_enough() {
+    for shape in [Shape::Projects, Shape::Members] {
+        let mut driver = Driver::new(shape).await;
+        let rounds = vec![
+            (after(30, vec![], vec![]), Presence::Present),
+            (after(30, vec![Change::Delete(0)], vec![]), Presence::Missing),
+            (after(30, vec![], vec![]), Presence::Missing),
+            (after(400, vec![], vec![]), Presence::Missing),
+            // 600 s after it became missing, or more.
+            (after(200, vec![], vec![]), Presence::Gone),
+            (after(200, vec![], vec![]), Presence::Gone),
+        ];
+        follow(&mut driver, rounds).await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_moved_to_a_project_that_no_list_showed_yet_is_not_gone() {
+    let mut driver = Driver::new(Shape::Projects).await;
+    let moved = vec![Change::Bring(2), Change::Move { key: 0, project: 2 }];
+    // The list of projects fails behind its first page, which holds the two old ones.
+    let cut = || vec![(0, Fault::Cut { pages: 1 })];
+    let rounds = vec![
+        (after(30, vec![], vec![]), Presence::Present),
+        (after(3_600, moved, cut()), Presence::Missing),
+        (after(3_600, vec![], cut()), Presence::Missing),
+        (after(3_600, vec![], cut()), Presence::Missing),
+        (after(3_600, vec![], vec![]), Presence::Present),
+    ];
+    follow(&mut driver, rounds).await;
+}
+
+#[tokio::test]
+async fn the_keys_of_leavers_are_never_missing() {
+    let mut driver = Driver::new(Shape::Members).await;
+    let rounds = vec![
+        (after(30, vec![], vec![]), Presence::Present),
+        (after(3_600, vec![Change::Leave(0)], vec![]), Presence::Unknown),
+        (after(3_600, vec![], vec![]), Presence::Unknown),
+        // Back, but the list of keys was not read since: what it left out then says nothing now.
+        (after(3_600, vec![Change::Rejoin(0)], vec![(2, Fault::NotWalked)]), Presence::Unknown),
+        (after(3_600, vec![], vec![]), Presence::Present),
+        // While the list of people fails, nobody can tell leaving from deleting, and nothing is proven.
+        (after(3_600, vec![Change::Leave(0)], vec![(1, Fault::Cut { pages: 0 })]), Presence::Missing),
+        (after(3_600, vec![], vec![(1, Fault::Cut { pages: 0 })]), Presence::Missing),
+        (after(3_600, vec![], vec![]), Presence::Unknown),
+    ];
+    follow(&mut driver, rounds).await;
+}
+
+#[tokio::test]
+async fn an_owner_whom_no_list_of_people_ever_held_left_too() {
+    let mut driver = Driver::new(Shape::Members).await;
+    // The first list of people was read before they joined and made a key.
+    let rounds = vec![
+        (after(30, vec![Change::Leave(0)], vec![(2, Fault::NotWalked)]), None),
+        (after(30, vec![Change::Rejoin(0)], vec![(1, Fault::NotWalked)]), Some(Presence::Present)),
+        (after(30, vec![Change::Leave(0)], vec![(1, Fault::NotWalked)]), Some(Presence::Unknown)),
+    ];
+    for (round, expected) in rounds {
+        driver.round(&round).await.unwrap();
+        assert_eq!(driver.rows().unwrap().into_iter().find(|row| row.key == 0).map(|row| row.presence), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_scope_that_closes_spoils_its_own_keys_alone() {
+    let mut driver = Driver::new(Shape::Projects).await;
+    let rounds = vec![
+        (after(30, vec![], vec![]), Presence::Present),
+        (after(30, vec![Change::Archive(0)], vec![]), Presence::Present),
+        (after(30, vec![], vec![]), Presence::Unknown),
+        (after(30, vec![Change::Unarchive(0)], vec![]), Presence::Present),
+        (after(30, vec![Change::Remove(0)], vec![]), Presence::Unknown),
+        (after(30, vec![Change::Bring(0), Change::Delete(0)], vec![]), Presence::Missing),
+        (after(700, vec![], vec![]), Presence::Gone),
+    ];
+    follow(&mut driver, rounds).await;
+    assert_eq!(presence(&driver, 1), Presence::Present);
+}
+
+#[tokio::test]
+async fn history_also_tells_of_accounts_that_went_and_came_back() {
+    let mut driver = Driver::new(Shape::Projects).await;
+    driver.round(&Round::clean()).await.unwrap();
+    for (configured, expected) in [(false, Presence::Unmanaged), (true, Presence::Unknown)] {
+        driver.configure(configured).await;
+        for row in driver.rows().unwrap() {
+            assert_eq!((row.presence, row.replayed), (expected, expected), "{row}");
+        }
     }
 }

@@ -30,6 +30,7 @@ CREATE TABLE organization (
     name          TEXT,
     first_seen_at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX organization_by_account ON organization (account_id);
 
 CREATE TABLE poll (
     id         INTEGER PRIMARY KEY,
@@ -233,5 +234,5 @@ CREATE TABLE change (
     after   TEXT
 ) STRICT;
 CREATE INDEX change_by_key ON change (key_id);
-CREATE INDEX change_by_poll ON change (poll_id);
+CREATE INDEX change_by_poll ON change (poll_id) WHERE poll_id IS NOT NULL;
 CREATE TRIGGER change_is_history BEFORE UPDATE ON change BEGIN SELECT raise(ABORT, 'history is append-only'); END;

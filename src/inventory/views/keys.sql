@@ -30,7 +30,8 @@ SELECT a.provider AS provider,
        coalesce(l.labels, '{}') AS labels
   FROM key_state AS t
   JOIN key AS k ON k.id = t.id
-  JOIN account AS a ON a.id = t.account_id
+  JOIN organization AS o ON o.id = k.organization_id
+  JOIN account AS a ON a.id = o.account_id
   JOIN scope AS s ON s.id = k.scope_id
   JOIN last_use AS u ON u.key_id = k.id
   LEFT JOIN person AS p ON p.id = k.person_id

@@ -52,7 +52,7 @@ SELECT a.provider AS provider, a.name AS account, p.remote_id AS person_id, p.ki
 CREATE VIEW holds AS
 SELECT a.provider AS provider, a.name AS account, s.kind AS kind, s.remote_id AS scope_id, h.cause AS cause,
        strftime('%Y-%m-%dT%H:%M:%SZ', h.since, 'unixepoch') AS since, strftime('%Y-%m-%dT%H:%M:%SZ', h.ended_at, 'unixepoch') AS ended_at, h.ended_by AS ended_by, h.ended_why AS ended_why,
-       h.held AS held
+       h.held AS keys
   FROM hold AS h
   JOIN account AS a ON a.id = h.account_id
   LEFT JOIN scope AS s ON s.id = h.scope_id;

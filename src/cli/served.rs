@@ -1,0 +1,186 @@
+//! What the daemon does when it is told something over its control socket, or by SIGHUP.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::exit::ConfigError;
+use super::setup;
+use crate::clock::Clock;
+use crate::config::{Config, Problems};
+use crate::control::{Account, Answer, Peer, PolledAccount, Request, Serve};
+use crate::inventory::{Acknowledged, Acknowledgement, Inventory};
+use crate::metrics::Tally;
+use crate::sync::{Command, Plan};
+use crate::views::{AccountFacts, Views};
+
+/// What it takes to do it.
+pub struct Served {
+    /// The config file; `None` where the config was made for this process alone.
+    pub file: Option<PathBuf>,
+    /// The config that the daemon started with.
+    pub began_with: Config,
+    /// The inventory.
+    pub inventory: Inventory,
+    /// What is read of it.
+    pub views: Views,
+    /// Where reloads are counted.
+    pub tally: Arc<Tally>,
+    /// The clock.
+    pub clock: Clock,
+    /// To the supervisor.
+    pub commands: mpsc::Sender<Command>,
+}
+
+impl Serve for Served {
+    async fn serve(&self, request: Request, peer: Peer) -> Answer {
+        match request {
+            Request::Status => self.status().await,
+            Request::Poll { accounts } => self.poll(accounts).await,
+            Request::Reload => match self.reload().await {
+                Ok(what) => Answer::Done { what },
+                Err(error) => Answer::Refused { why: lines(&error) },
+            },
+            Request::Ack { account, scope, why } => self.acknowledge(account, scope, why, peer).await,
+        }
+    }
+}
+
+impl Served {
+    async fn status(&self) -> Answer {
+        let (answer, status) = oneshot::channel();
+        let told = self.commands.send(Command::Status(answer)).await;
+        let (Ok(()), Ok(status), Ok(counts)) = (told, status.await, self.views.counts().await) else {
+            return stopping();
+        };
+        let accounts = status.into_iter().map(|status| {
+            let counted = counts.accounts.get(&status.account);
+            Account {
+                provider: counted.map_or_else(String::new, |counted| counted.provider.clone()),
+                running: status.running,
+                next: status.next.map(|at| at.to_string()),
+                complete_since: counted.and_then(|counted| counted.read_since).map(|at| at.to_string()),
+                held: counted.map_or(0, |counted| counted.held_keys),
+                account: status.account,
+            }
+        });
+        Answer::Status { accounts: accounts.collect() }
+    }
+
+    async fn poll(&self, names: Vec<String>) -> Answer {
+        let known: Vec<String> = self.views.accounts().iter().map(|account| account.name.clone()).collect();
+        if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+            return Answer::Refused { why: format!("no account '{unknown}'; there are {}", known.join(", ")) };
+        }
+        let names = if names.is_empty() { known } else { names };
+        let mut waiting = Vec::new();
+        for name in &names {
+            let (answer, report) = oneshot::channel();
+            if self.commands.send(Command::Poll(name.clone(), answer)).await.is_err() {
+                return stopping();
+            }
+            waiting.push(report);
+        }
+        let mut accounts = Vec::new();
+        for (report, name) in waiting.into_iter().zip(&names) {
+            match report.await {
+                Ok(report) => accounts.push(PolledAccount::from(&report)),
+                Err(_) => return Answer::Refused { why: format!("the poll of {name} gave no report; the log says why") },
+            }
+        }
+        Answer::Polled { accounts }
+    }
+
+    /// Reads the config again and works by it, all of it or nothing.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; the daemon goes on as before.
+    pub async fn reload(&self) -> anyhow::Result<String> {
+        let reloaded = self.take_over().await;
+        self.tally.reloaded(reloaded.is_ok());
+        match &reloaded {
+            Ok(what) => tracing::info!("{what}"),
+            Err(error) => tracing::error!(problems = lines(error), "the config was not reloaded; the daemon goes on as before"),
+        }
+        reloaded
+    }
+
+    async fn take_over(&self) -> anyhow::Result<String> {
+        let Some(file) = &self.file else { anyhow::bail!("this daemon has no config file to read again") };
+        let config = setup::config(file)?;
+        config.require_accounts(file)?;
+        self.refuse_what_needs_a_restart(&config)?;
+        let facts = AccountFacts::of_all(&config);
+        self.tally.know(&facts);
+        let accounts =
+            setup::lines(&config, &self.clock, &|account| self.tally.requests(account.provider.spec().id, &account.name))?;
+        setup::apply(&config, &self.inventory, &self.clock).await?;
+        self.views.configure(facts);
+        let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };
+        let count = plan.accounts.len();
+        self.commands.send(Command::Replace(plan)).await.map_err(|_| anyhow::anyhow!("the daemon is stopping"))?;
+        Ok(format!("reloaded {}: {}", file.display(), super::output::counted(count, "account", "accounts")))
+    }
+
+    fn refuse_what_needs_a_restart(&self, config: &Config) -> Result<(), ConfigError> {
+        let before = &self.began_with;
+        let changed = [
+            ("inventory.path", before.inventory != config.inventory),
+            ("[web]", before.web != config.web),
+            ("[metrics]", before.metrics != config.metrics),
+            ("[log]", before.log != config.log),
+        ];
+        let told: Vec<String> = changed
+            .into_iter()
+            .filter(|(_, changed)| *changed)
+            .map(|(name, _)| format!("{name} differs from what the daemon started with; restart it to change that"))
+            .collect();
+        if told.is_empty() { Ok(()) } else { Err(ConfigError(told)) }
+    }
+
+    async fn acknowledge(&self, account: String, scope: Option<String>, why: String, peer: Peer) -> Answer {
+        if why.trim().is_empty() {
+            return Answer::Refused { why: "an acknowledgement needs a reason".into() };
+        }
+        let who = peer.name();
+        let place = scope.as_ref().map_or_else(|| account.clone(), |scope| format!("{account} {scope}"));
+        let word = Acknowledgement { account, scope, who: who.clone(), why: why.clone(), at: self.clock.now() };
+        match self.inventory.acknowledge(word).await {
+            Ok(done) if done == Acknowledged::default() => {
+                Answer::Refused { why: format!("nothing of {place} waits for a person; the views holds and scopes show what does") }
+            }
+            Ok(done) => {
+                tracing::warn!(place, who, why, holds = done.holds, keys = done.keys, gone = done.gone, "acknowledged");
+                Answer::Done { what: sentence(&place, done) }
+            }
+            Err(error) => Answer::Refused { why: error.to_string() },
+        }
+    }
+}
+
+fn sentence(place: &str, done: Acknowledged) -> String {
+    let counted = |count, one, many| super::output::counted(count, one, many);
+    let mut parts = Vec::new();
+    if done.holds > 0 {
+        parts.push(format!("{} ended, {} go by the ordinary proof", counted(done.holds, "hold", "holds"), counted(done.keys, "key", "keys")));
+    }
+    if done.gone > 0 {
+        parts.push(format!("{} gone by your word", counted(done.gone, "key is", "keys are")));
+    }
+    if done.organization {
+        parts.push("the organisation that it sees now is taken for the right one".to_owned());
+    }
+    format!("{place}: {}", parts.join("; "))
+}
+
+fn lines(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<Problems>() {
+        Some(problems) => problems.to_string(),
+        None => format!("{error:#}"),
+    }
+}
+
+fn stopping() -> Answer {
+    Answer::Refused { why: "the daemon is stopping".into() }
+}

@@ -1,0 +1,94 @@
+//! Rows of the public view `changes`.
+
+use rusqlite::{Row, named_params};
+
+use super::error::Stored;
+use super::read::Reader;
+use super::sql::{time, word};
+use crate::domain::{ChangeKind, KeyKind, Time};
+
+/// A line of history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeRow {
+    /// Grows with time.
+    pub change_id: i64,
+    /// When it was seen.
+    pub at: Time,
+    /// The key's provider.
+    pub provider: String,
+    /// The key's account.
+    pub account: String,
+    /// The provider's id of the key.
+    pub key_id: String,
+    /// The key's name now.
+    pub name: Option<String>,
+    /// The key's kind now.
+    pub kind: KeyKind,
+    /// What changed.
+    pub change: ChangeKind,
+    /// What was before, where that can be said.
+    pub before: Option<String>,
+    /// What is since.
+    pub after: Option<String>,
+}
+
+/// Which lines. An empty list and `None` allow everything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChangesAsked {
+    /// Of one of these accounts.
+    pub accounts: Vec<String>,
+    /// Of the key with this id.
+    pub key_id: Option<String>,
+    /// Only lines of a greater number.
+    pub after: Option<i64>,
+    /// Seen at that instant or later.
+    pub since: Option<Time>,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+const SELECT: &str = "
+SELECT change_id, at, provider, account, key_id, name, kind, change, before, after
+  FROM changes
+ WHERE (:accounts = '[]' OR account IN (SELECT value FROM json_each(:accounts)))
+   AND (:key_id IS NULL OR key_id = :key_id)
+   AND (:after IS NULL OR change_id > :after)
+   AND (:since IS NULL OR unixepoch(at) >= :since)
+ ORDER BY change_id DESC LIMIT :limit";
+
+impl Reader {
+    /// Lists what changed, the newest first.
+    pub async fn changes(&self, asked: ChangesAsked) -> Stored<Vec<ChangeRow>> {
+        self.read(move |connection| {
+            let mut select = connection.prepare_cached(SELECT)?;
+            let mut rows = select.query(named_params! {
+                ":accounts": serde_json::Value::from(asked.accounts).to_string(),
+                ":key_id": asked.key_id,
+                ":after": asked.after,
+                ":since": asked.since.map(Time::unix),
+                ":limit": asked.limit.map_or(-1, i64::from),
+            })?;
+            let mut changes = Vec::new();
+            while let Some(row) = rows.next()? {
+                changes.push(change(row)?);
+            }
+            Ok(changes)
+        })
+        .await
+    }
+}
+
+fn change(row: &Row<'_>) -> Stored<ChangeRow> {
+    Ok(ChangeRow {
+        change_id: row.get(0)?,
+        at: time(row, 1, "changes.at")?,
+        provider: row.get(2)?,
+        account: row.get(3)?,
+        key_id: row.get(4)?,
+        name: row.get(5)?,
+        kind: word(row, 6, "key.kind")?,
+        change: word(row, 7, "change.change")?,
+        before: row.get(8)?,
+        after: row.get(9)?,
+    })
+}

@@ -1,0 +1,98 @@
+//! How the questions asked in every poll find their rows, in a file large enough that SQLite plans as it does for a million keys.
+
+use rusqlite::Connection;
+
+use super::sql::VIEWS;
+use super::{apply, apply_key, deadlines, evidence, migrate, settle};
+
+/// A file of many keys: whether or not SQLite was let count them (it is at each stop), the plans have to be good.
+fn filled(counted: bool) -> (tempfile::TempDir, Connection) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inventory.db");
+    let mut connection = Connection::open_with_flags(&path, rusqlite::OpenFlags::default()).unwrap();
+    migrate::migrate(&mut connection, &path, migrate::MIGRATIONS).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; BEGIN;
+             INSERT INTO run VALUES (1, 0, '');
+             INSERT INTO account (id, name, provider, configured, organization_id, interval) VALUES (1, 'a', 'openai', 1, 1, 3600), (2, 'b', 'den', 1, 2, 3600);
+             INSERT INTO organization VALUES (1, 1, 'o', 'o', 0), (2, 2, 'p', 'p', 0);
+             WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)
+             INSERT INTO scope (id, organization_id, kind, remote_id, standing, complete_walk, complete_at)
+             SELECT i, 1 + i % 2, 'project', 'p' || i, iif(i % 10 = 0, 'closed', 'open'), i, i FROM n;
+             INSERT INTO scope (id, organization_id, kind, complete_walk, before_walk, complete_at) VALUES (101, 1, 'people', 101, 50, 1);
+             WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+             INSERT INTO person (id, organization_id, remote_id, kind, listed, unlisted_walk)
+             SELECT i, 1 + i % 2, 'u' || i, 'user', 1, iif(i % 100 = 0, 10, NULL) FROM n;
+             WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+             INSERT INTO key (id, organization_id, remote_id, kind, scope_id, person_id, expires_state, enabled, fingerprint, presence,
+                              presence_reason, first_seen_at, first_walk)
+             SELECT i, 1 + i % 2, 'k' || i, 'project', 1 + i % 100, 1 + i % 1000, 'never', 1, i, 'present', 'listed', 1, 1 FROM n;
+             INSERT INTO sighting SELECT scope_id, id, 1, iif(id % 1000 = 0, 2, NULL) FROM key;
+             INSERT INTO last_use SELECT id, NULL, 'never', NULL, NULL, NULL FROM key;
+             INSERT INTO deadline (key_id) SELECT id FROM key;
+             INSERT INTO poll VALUES (1, 1, 1, 1, 1, 1, NULL);
+             INSERT INTO change (at, poll_id, key_id, change) SELECT 1, 1, id, 'appeared' FROM key;
+             COMMIT;",
+        )
+        .unwrap();
+    if counted {
+        connection.execute_batch("ANALYZE").unwrap();
+    }
+    (folder, connection)
+}
+
+fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let parameters = vec![1_i64; explain.parameter_count()];
+    let rows = explain.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+/// Tables that grow with the number of keys or of polls, by every name that the texts give them.
+const LARGE: &[&str] = &["key", "k", "sighting", "x", "y", "last_use", "u", "deadline", "d", "change", "c", "walk", "w"];
+
+fn whole_tables(plan: &[String]) -> Vec<&String> {
+    // Only a scan of the partial index of what complete lists no longer hold is small by itself.
+    let scans = |step: &str| {
+        let table = step.strip_prefix("SCAN ")?.split(' ').next()?;
+        (LARGE.contains(&table) && !step.contains("INDEX sighting_unlisted") && !step.contains("INDEX key_left")).then_some(())
+    };
+    plan.iter().filter(|step| scans(step).is_some() || step.contains("AUTOMATIC")).collect()
+}
+
+#[test]
+fn polls_read_no_table_whole() {
+    for counted in [false, true] {
+        let (_folder, connection) = filled(counted);
+        for (name, sql) in [
+            ("supersede", settle::SUPERSEDE),
+            ("left", settle::LEFT),
+            ("back", settle::BACK),
+            ("candidates", settle::CANDIDATES),
+            ("evidence", evidence::EVIDENCE),
+            ("witnesses", evidence::WITNESSES),
+            ("changes", settle::CHANGES),
+            ("listed", apply::LISTED),
+            ("elsewhere", apply::ELSEWHERE),
+            ("at home", apply::AT_HOME),
+            ("owned", apply_key::OWNED),
+            ("to judge", deadlines::TO_JUDGE),
+        ] {
+            let plan = plan(&connection, sql);
+            assert!(whole_tables(&plan).is_empty(), "{name}, counted: {counted}: {plan:#?}");
+        }
+    }
+}
+
+#[test]
+fn one_account_of_many_is_found_by_an_index() {
+    assert!(VIEWS.contains("CREATE VIEW keys"));
+    for counted in [false, true] {
+        let (_folder, connection) = filled(counted);
+        for filter in ["account = 'a'", "account = 'a' AND key_id = 'k1'"] {
+            let plan = plan(&connection, &format!("SELECT * FROM keys WHERE {filter}"));
+            assert!(whole_tables(&plan).is_empty(), "{filter}, counted: {counted}: {plan:#?}");
+        }
+    }
+}

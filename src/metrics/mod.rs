@@ -1,0 +1,87 @@
+//! Every metric, declared once in [`declared`] and gathered at each scrape: what is, from the views; what happened, from
+//! the tally. A scrape causes no write and no request, and no SQL where nothing changed since the last one.
+
+pub mod declared;
+mod family;
+mod per_key;
+mod process;
+mod state;
+mod tally;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use prometheus::TextEncoder;
+use prometheus::proto::MetricFamily;
+
+use crate::config::Metrics;
+use crate::domain::Time;
+use crate::inventory::StoreError;
+use crate::views::Views;
+use declared::{BUILD_INFO, FILE_SIZE, RECOUNTS};
+use family::Family;
+pub use tally::Tally;
+
+/// The content type of [`Exposition::text`]: Prometheus 3 refuses a blank or unknown one.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Why there is no exposition.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpositionError {
+    /// The inventory could not be read: no counts are better than old ones.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The metrics could not be written as text.
+    #[error("metrics: {0}")]
+    Text(#[from] prometheus::Error),
+}
+
+/// Everything that is exported. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Exposition {
+    views: Views,
+    tally: Arc<Tally>,
+    settings: Metrics,
+    started: Time,
+}
+
+impl Exposition {
+    /// Make it when the process starts: that instant is its `process_start_time_seconds`.
+    pub fn new(views: Views, tally: Arc<Tally>, settings: Metrics) -> Self {
+        let started = views.clock().now();
+        Self { views, tally, settings, started }
+    }
+
+    /// The text of one scrape, in the format that [`CONTENT_TYPE`] names.
+    ///
+    /// # Errors
+    /// The inventory cannot be read.
+    pub async fn text(&self) -> Result<String, ExpositionError> {
+        let counts = self.views.counts().await?;
+        let mut families = state::families(&self.views.accounts(), &counts);
+        families.extend(per_key::families(&self.views, &self.settings, &counts).await?);
+        families.extend(self.inventory());
+        families.extend(self.tally.registry.gather());
+        families.extend(process::families(self.started));
+        families.sort_by(|one, other| one.name().cmp(other.name()));
+        Ok(TextEncoder::new().encode_to_string(&families)?)
+    }
+
+    /// What the file and the program are.
+    fn inventory(&self) -> impl Iterator<Item = MetricFamily> {
+        let mut log = self.views.path().as_os_str().to_owned();
+        log.push("-wal");
+        let mut sizes = Family::new(&FILE_SIZE);
+        sizes.add(["main"], size(self.views.path()));
+        sizes.add(["wal"], size(Path::new(&log)));
+        let recounts = Family::single(&RECOUNTS, state::number(self.views.recounts()));
+        let mut build = Family::new(&BUILD_INFO);
+        build.add([env!("CARGO_PKG_VERSION")], 1.0);
+        [sizes, recounts, build].into_iter().filter_map(Family::finish)
+    }
+}
+
+/// Bytes of a file; none where there is no such file.
+fn size(path: &Path) -> f64 {
+    std::fs::metadata(path).map_or(0.0, |file| state::number(file.len()))
+}

@@ -1,0 +1,68 @@
+//! What readers must know of a configured account beside the inventory.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::config::{AccountConfig, Config};
+use crate::domain::{Condition, Time};
+use crate::policy::{Limits, Policy};
+use crate::providers::{Account, Known, Provider};
+
+/// What is fixed about a configured account; no secret.
+#[derive(Clone)]
+pub struct AccountFacts {
+    /// Its name.
+    pub name: String,
+    /// Its provider's adapter.
+    pub provider: &'static dyn Provider,
+    /// The templates of the paths that its provider is asked at.
+    pub endpoints: BTreeSet<&'static str>,
+    /// Seconds between two polls: the shortest gap of its schedule.
+    pub interval: i64,
+    /// When the credential expires, where somebody wrote that down.
+    pub credential_expires: Option<Time>,
+    /// Conditions that policy does not claim for the account as a whole; rules may say otherwise for some of its keys.
+    pub ignored: BTreeSet<Condition>,
+}
+
+impl AccountFacts {
+    /// Of every account of a config.
+    pub fn of_all(config: &Config) -> Vec<Self> {
+        config.accounts.values().map(|account| Self::of(account, &config.policy)).collect()
+    }
+
+    /// Of one account.
+    pub fn of(account: &AccountConfig, policy: &Policy) -> Self {
+        let own = policy.accounts.get(&account.name).and_then(|own| own.limits.ignore.clone());
+        let ignored = own.or_else(|| policy.limits.ignore.clone()).or_else(|| Limits::built_in().ignore).unwrap_or_default();
+        Self {
+            name: account.name.clone(),
+            provider: account.provider,
+            endpoints: endpoints(account.provider, &account.account),
+            interval: account.schedule.shortest_gap().as_secs(),
+            credential_expires: account.credential_expires,
+            ignored,
+        }
+    }
+
+    /// Whether the provider tells enough for the condition to be claimed.
+    pub fn supports(&self, condition: Condition) -> bool {
+        self.provider.spec().supports(condition)
+    }
+}
+
+impl fmt::Debug for AccountFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountFacts")
+            .field("name", &self.name)
+            .field("provider", &self.provider.spec().id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is asked at the start of a poll, and everything that the samples are of.
+fn endpoints(provider: &'static dyn Provider, account: &Account) -> BTreeSet<&'static str> {
+    let asked = provider.plan(account, &Known::default()).into_iter();
+    let sampled = provider.spec().samples.iter().map(|sample| (sample.fetch)());
+    asked.chain(sampled).map(|fetch| fetch.endpoint).collect()
+}

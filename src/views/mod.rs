@@ -1,0 +1,231 @@
+//! The one read model behind the commands, the pages and the metrics: what they show is the same at every instant.
+//!
+//! It reads the inventory and writes nothing. Counts are remembered. They are made anew when something was written since,
+//! when a deadline passed since (the counts carry the next one), or when the clock went back; else the remembered ones are
+//! what a count would give, and whoever asks costs no SQL. What [`Views::overview`] and [`Views::urgent`] give hangs on the
+//! same counts and is remembered with them. Lists are read each time.
+
+mod facts;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::inventory::{Inventory, Reader, Stored, Watch};
+
+pub use crate::inventory::{
+    AccountCounts, ChangeRow, ChangesAsked, Counts, Filter, Group, KeyRow, KeysAsked, LastPoll, Order, OwnerRow, ScopeRow,
+};
+pub use facts::AccountFacts;
+
+/// The read model. Cheap to clone; clones remember together.
+#[derive(Debug, Clone)]
+pub struct Views(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    reader: Reader,
+    watch: Watch,
+    clock: Clock,
+    accounts: RwLock<Arc<[AccountFacts]>>,
+    counts: Mutex<Option<Remembered>>,
+    overview: Mutex<Option<(Arc<Counts>, Arc<Overview>)>>,
+    urgent: Mutex<Option<Urgent>>,
+    recounts: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    version: i64,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug)]
+struct Urgent {
+    counts: Arc<Counts>,
+    which: Which,
+    keys: Arc<[KeyRow]>,
+}
+
+/// Lists that stand beside the counts on the first page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overview {
+    /// The counts that they were read with.
+    pub counts: Arc<Counts>,
+    /// Keys that need a person first: in a condition, not waived; in the order of [`Order::Urgency`].
+    pub urgent: Vec<KeyRow>,
+    /// The newest changes.
+    pub changes: Vec<ChangeRow>,
+    /// Scopes that are not read completely, as many as fit.
+    pub unseen: Vec<ScopeRow>,
+    /// How many there are.
+    pub unseen_in_all: u64,
+}
+
+/// Keys of an overview's list of urgent ones.
+const URGENT: u32 = 10;
+/// Changes on an overview.
+const CHANGES: u32 = 20;
+/// Scopes on an overview that cannot be seen.
+const UNSEEN: u32 = 50;
+
+/// Which keys [`Views::urgent`] gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Which {
+    /// Only those in a condition that is not waived; else all that may be there.
+    pub flagged: bool,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Views {
+    /// The view of the process that writes the inventory.
+    pub fn new(inventory: &Inventory, clock: Clock, accounts: Vec<AccountFacts>) -> Self {
+        Self::over(inventory.reader().clone(), inventory.watch(), clock, accounts)
+    }
+
+    /// The view of a process that only reads the file, perhaps beside another that writes it.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn of_file(reader: Reader, clock: Clock, accounts: Vec<AccountFacts>) -> Stored<Self> {
+        let watch = reader.watch()?;
+        Ok(Self::over(reader, watch, clock, accounts))
+    }
+
+    fn over(reader: Reader, watch: Watch, clock: Clock, accounts: Vec<AccountFacts>) -> Self {
+        Self(Arc::new(Inner {
+            reader,
+            watch,
+            clock,
+            accounts: RwLock::new(accounts.into()),
+            counts: Mutex::default(),
+            overview: Mutex::default(),
+            urgent: Mutex::default(),
+            recounts: AtomicU64::new(0),
+        }))
+    }
+
+    /// The configured accounts, in the order of the config.
+    pub fn accounts(&self) -> Arc<[AccountFacts]> {
+        Arc::clone(&self.0.accounts.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes over the accounts of a new config.
+    pub fn configure(&self, accounts: Vec<AccountFacts>) {
+        *self.0.accounts.write().unwrap_or_else(PoisonError::into_inner) = accounts.into();
+    }
+
+    /// The clock that everything here is told by.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The inventory's file.
+    pub fn path(&self) -> &Path {
+        self.0.reader.path()
+    }
+
+    /// How often everything was counted anew.
+    pub fn recounts(&self) -> u64 {
+        self.0.recounts.load(Ordering::Relaxed)
+    }
+
+    /// The counts as they are now. Whoever asks while they are being made waits for them.
+    ///
+    /// # Errors
+    /// The file cannot be read. Remembered counts are not given instead: nobody could tell how old they are.
+    pub async fn counts(&self) -> Stored<Arc<Counts>> {
+        let inner = &*self.0;
+        let mut remembered = inner.counts.lock().await;
+        let (version, now) = (inner.watch.version()?, inner.clock.now());
+        if let Some(Remembered { version: then, counts }) = &*remembered
+            && *then == version
+            && counts.at <= now
+            && counts.next.is_none_or(|next| now < next)
+        {
+            return Ok(Arc::clone(counts));
+        }
+        let counts = Arc::new(inner.reader.count(now).await?);
+        inner.recounts.fetch_add(1, Ordering::Relaxed);
+        *remembered = Some(Remembered { version, counts: Arc::clone(&counts) });
+        Ok(counts)
+    }
+
+    /// What the first page shows beside the counts.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn overview(&self) -> Stored<Arc<Overview>> {
+        let mut remembered = self.0.overview.lock().await;
+        let counts = self.counts().await?;
+        if let Some((with, overview)) = &*remembered
+            && Arc::ptr_eq(with, &counts)
+        {
+            return Ok(Arc::clone(overview));
+        }
+        let (unseen, unseen_in_all) = self.0.reader.unseen_scopes(UNSEEN).await?;
+        let overview = Arc::new(Overview {
+            counts: Arc::clone(&counts),
+            urgent: self.0.reader.urgent_keys(true, URGENT, self.0.clock.now()).await?,
+            changes: self.changes(ChangesAsked { limit: Some(CHANGES), ..ChangesAsked::default() }).await?,
+            unseen,
+            unseen_in_all,
+        });
+        *remembered = Some((counts, Arc::clone(&overview)));
+        Ok(overview)
+    }
+
+    /// The keys that need a person most, in an order that is stable.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn urgent(&self, which: Which) -> Stored<Arc<[KeyRow]>> {
+        let mut remembered = self.0.urgent.lock().await;
+        let counts = self.counts().await?;
+        if let Some(before) = &*remembered
+            && Arc::ptr_eq(&before.counts, &counts)
+            && before.which == which
+        {
+            return Ok(Arc::clone(&before.keys));
+        }
+        let keys: Arc<[KeyRow]> = self.0.reader.urgent_keys(which.flagged, which.limit, self.0.clock.now()).await?.into();
+        *remembered = Some(Urgent { counts, which, keys: Arc::clone(&keys) });
+        Ok(keys)
+    }
+
+    /// Lists keys as they are now.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn keys(&self, asked: KeysAsked) -> Stored<Vec<KeyRow>> {
+        self.0.reader.keys(asked, self.0.clock.now()).await
+    }
+
+    /// Lists what changed, the newest first.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn changes(&self, asked: ChangesAsked) -> Stored<Vec<ChangeRow>> {
+        self.0.reader.changes(asked).await
+    }
+
+    /// Every scope of an account, those first that cannot be seen whole.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn scopes(&self, account: &str) -> Stored<Vec<ScopeRow>> {
+        self.0.reader.scopes(account.to_owned()).await
+    }
+
+    /// Whether the file answers and is one that this program can read.
+    ///
+    /// # Errors
+    /// It is not so.
+    pub async fn check(&self) -> Stored<()> {
+        self.0.reader.check().await
+    }
+}

@@ -1,0 +1,88 @@
+//! Accepts connections: a bounded number of them, each for a bounded time, with bounds on what may come before a request.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::{Router, middleware};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::guard::{self, Hosts};
+
+/// Connections at once; more are told so and closed.
+pub(super) const MOST: usize = 64;
+/// From the start of a connection, or the end of an answer, to the end of the next request's headers.
+const HEADERS: Duration = Duration::from_secs(10);
+/// Request line and headers.
+const HEADER_BYTES: usize = 16 * 1024;
+/// No connection takes new requests for longer.
+const LONGEST: Duration = Duration::from_mins(2);
+/// What is under way when a connection or the server is to end may take so long.
+pub(super) const DRAIN: Duration = Duration::from_secs(5);
+
+/// Serves until `stop`; ends at most [`DRAIN`] after it.
+pub(super) async fn serve(listener: TcpListener, router: Router, names: BTreeSet<String>, stop: CancellationToken) {
+    let names = Arc::new(names);
+    let room = Arc::new(Semaphore::new(MOST));
+    let tracker = TaskTracker::new();
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of descriptors, mostly: the connection stays in the queue, and asking at once again would spin.
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+            shed(stream);
+            continue;
+        };
+        let Ok(local) = stream.local_addr() else { continue };
+        let hosts = Hosts { local: local.ip().to_canonical(), names: Arc::clone(&names) };
+        let router = router.clone().layer(middleware::from_fn_with_state(hosts, guard::guard));
+        let stop = stop.clone();
+        tracker.spawn(async move {
+            connection(stream, router, stop).await;
+            drop(place);
+        });
+    }
+    tracker.close();
+    tracker.wait().await;
+}
+
+async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .max_buf_size(HEADER_BYTES)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut served = pin!(served);
+    tokio::select! {
+        // Broken, slow or closed by the peer: nobody is there to be told.
+        _ = served.as_mut() => return,
+        () = stop.cancelled() => {}
+        () = sleep(LONGEST) => {}
+    }
+    served.as_mut().graceful_shutdown();
+    let _ = timeout(DRAIN, served).await;
+}
+
+/// Says that there is no room, without waiting for anything.
+fn shed(stream: TcpStream) {
+    let answer = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\ncache-control: no-store\r\n\
+                   x-content-type-options: nosniff\r\nconnection: close\r\n\r\n";
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = stream.write_all(answer);
+    }
+}

@@ -1,0 +1,144 @@
+//! Stands before every route: who is asked, how, and with which headers every answer goes out, refusals included.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// The hosts that a request may name. A page of a stranger that points its own name at this machine names another.
+#[derive(Debug, Clone)]
+pub(super) struct Hosts {
+    /// The address that the connection came in on.
+    pub local: IpAddr,
+    /// Further names, in lower case.
+    pub names: Arc<BTreeSet<String>>,
+}
+
+/// Nothing from elsewhere, no script, no frame, no form.
+const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// On every answer.
+pub(super) const HEADERS: [(HeaderName, HeaderValue); 7] = [
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+];
+
+/// Refuses what must not reach a route.
+pub(super) async fn guard(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+    let mut response = match refusal(&hosts, &request) {
+        Some(response) => response,
+        None => next.run(request).await,
+    };
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+fn refusal(hosts: &Hosts, request: &Request) -> Option<Response> {
+    let authority = request.uri().authority().map(|authority| authority.as_str());
+    if !names_us(hosts, request.headers()) || authority.is_some_and(|name| !is_ours(hosts, name)) {
+        return Some((StatusCode::MISDIRECTED_REQUEST, "this host is not served here\n").into_response());
+    }
+    if *request.method() != Method::GET && *request.method() != Method::HEAD {
+        let allow = [(header::ALLOW, "GET, HEAD")];
+        return Some((StatusCode::METHOD_NOT_ALLOWED, allow, "only GET and HEAD\n").into_response());
+    }
+    if has_body(request.headers()) {
+        let close = [(header::CONNECTION, "close")];
+        return Some((StatusCode::PAYLOAD_TOO_LARGE, close, "a request has no body here\n").into_response());
+    }
+    None
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING) || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+}
+
+/// Exactly one host, and ours.
+fn names_us(hosts: &Hosts, headers: &HeaderMap) -> bool {
+    let mut named = headers.get_all(header::HOST).iter();
+    match (named.next(), named.next()) {
+        (Some(host), None) => host.to_str().is_ok_and(|host| is_ours(hosts, host)),
+        (_, _) => false,
+    }
+}
+
+/// Any port: what forwards a port to us keeps the name and has a port of its own.
+fn is_ours(hosts: &Hosts, host: &str) -> bool {
+    let Some(name) = without_port(host) else { return false };
+    let name = name.to_ascii_lowercase();
+    let address = match name.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').and_then(|rest| rest.parse::<Ipv6Addr>().ok()).map(IpAddr::V6),
+        None => name.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+    };
+    match address.map(|address| address.to_canonical()) {
+        Some(address) => address == Ipv4Addr::LOCALHOST || address == Ipv6Addr::LOCALHOST || address == hosts.local,
+        None => name == "localhost" || hosts.names.contains(&name),
+    }
+}
+
+fn without_port(host: &str) -> Option<&str> {
+    let end_of_name = host.rfind(']').unwrap_or(0);
+    match host.rfind(':').filter(|colon| *colon > end_of_name) {
+        None => Some(host),
+        Some(colon) => {
+            let port = &host[colon + 1..];
+            (!port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())).then_some(&host[..colon])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_hosts_are_served() {
+        let names = Arc::new(BTreeSet::from(["keys.example.com".to_owned()]));
+        let hosts = Hosts { local: IpAddr::from([10, 0, 0, 7]), names };
+        for ours in [
+            "localhost",
+            "LOCALHOST:10847",
+            "127.0.0.1",
+            "127.0.0.1:1",
+            "[::1]",
+            "[::1]:10847",
+            "10.0.0.7:80",
+            "Keys.Example.com",
+        ] {
+            assert!(is_ours(&hosts, ours), "{ours}");
+        }
+        for foreign in [
+            "",
+            "evil.example",
+            "localhost.",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "127.0.0.2",
+            "127.1",
+            "2130706433",
+            "10.0.0.8",
+            "user@localhost",
+            "localhost:",
+            "localhost:80:80",
+            "localhost:x",
+            "::1",
+            "[::1",
+            "[::1]x",
+            "[::2]",
+        ] {
+            assert!(!is_ours(&hosts, foreign), "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `keymuster check`: what the daemon would stumble over, told before.
+
+use keymuster::sim::Size;
+
+use crate::support::{Settings, Sim, Site};
+
+#[test]
+fn a_good_config_is_good_and_harmless_requests_tell_so() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    let checked = site.run("check", &[]).ended(0);
+    assert!(checked.stdout.lines().all(|line| line.starts_with("ok ")), "{}", checked.stdout);
+    for word in
+        ["keymuster.toml is valid", "does not exist yet", "account acme-den", "account acme-openai", &sim.den_organization_id()]
+    {
+        assert!(checked.stdout.contains(word), "{word}: {}", checked.stdout);
+    }
+    let asked: u64 = sim.requests().iter().map(|asked| asked.count).sum();
+    assert_eq!(asked, 3, "{:?}", sim.requests());
+    assert!(sim.requests().iter().all(|asked| asked.method == "GET"));
+    assert!(!site.inventory().exists(), "checking makes nothing");
+    site.poll(&[]).ended(0);
+    let checked = site.run("check", &[]).ended(0);
+    assert!(checked.stdout.contains("can be read"), "{}", checked.stdout);
+}
+
+#[test]
+fn offline_asks_nobody() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    site.secret("openai-key", "sk-admin-wrong");
+    let checked = site.run("check", &["--offline"]).ended(0);
+    assert!(checked.stdout.contains("not asked"), "{}", checked.stdout);
+    assert!(sim.requests().is_empty(), "{:?}", sim.requests());
+}
+
+#[test]
+fn a_wrong_credential_is_told_with_the_remedy_and_the_other_account_is_checked_too() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    site.secret("den-session", "expired-or-mistyped");
+    let checked = site.run("check", &[]).ended(69);
+    let line =
+        |word: &str| checked.stdout.lines().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{}", checked.stdout));
+    assert!(line("acme-den").starts_with("wrong ") && line("acme-den").contains("auth: "), "{}", checked.stdout);
+    assert!(line("acme-den").contains("the session has ended"), "{}", checked.stdout);
+    assert!(line("acme-openai").starts_with("ok "), "{}", checked.stdout);
+    assert!(!checked.all().contains("expired-or-mistyped"));
+
+    site.secret("den-session", sim.den_member_session());
+    let checked = site.run("check", &[]).ended(69);
+    assert!(checked.stdout.contains("needs owner or admin"), "{}", checked.stdout);
+    site.secret("den-session", sim.den_session());
+    site.edit(&sim.den_organization_id(), "org_01k9x2m4q7ragsb3e5tw8vzcdf");
+    let checked = site.run("check", &[]).ended(69);
+    assert!(checked.stdout.contains("check organization_id"), "{}", checked.stdout);
+}
+
+#[test]
+fn a_poll_that_takes_longer_than_its_schedule_is_a_warning() {
+    let sim = Sim::of(Size { projects: 30, archived_projects: 0, ..Size::demo() });
+    let settings = Settings { schedule: "* * * * *".to_owned(), ..Settings::default() };
+    let site = Site::new(&sim, &settings);
+    let checked = site.run("check", &[]).ended(0);
+    assert!(!checked.stdout.contains("warning"), "{}", checked.stdout);
+    site.edit("pace = 6000\n\n\n[accounts.acme-den]", "pace = 6\n\n\n[accounts.acme-den]");
+    let checked = site.run("check", &[]).ended(0);
+    let warning = checked.stdout.lines().find(|line| line.starts_with("warning")).unwrap_or_else(|| panic!("{}", checked.stdout));
+    assert!(warning.contains("acme-openai") && warning.contains("30 requests") && warning.contains("6 a minute"), "{warning}");
+    assert!(warning.contains("longer gap"), "{warning}");
+}
+
+#[test]
+fn two_accounts_of_one_organisation_are_named() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let (_, openai) = text.split_once("[accounts.acme-openai]").unwrap();
+    let (openai, _) = openai.split_once("[accounts.").unwrap();
+    std::fs::write(site.config(), format!("{text}\n[accounts.again]{openai}")).unwrap();
+    let checked = site.run("check", &[]).ended(0);
+    assert!(
+        checked.stdout.contains("accounts acme-openai and again are one organisation")
+            || checked.stdout.contains("accounts again and acme-openai are one organisation"),
+        "{}",
+        checked.stdout
+    );
+}

@@ -1,0 +1,167 @@
+//! Every fault of the simulators, at every provider that it makes sense for, between two good polls: it is named, nothing is
+//! concluded from it, and the next poll is complete again. The list is the simulators' own, so that none is left out.
+
+use std::collections::BTreeMap;
+
+use keymuster::sim::{KINDS, Remote, Size};
+
+use crate::outcomes::{Outcome, Trial, expected};
+use crate::polling::assert_is_truth;
+use crate::support::{DEN, OPENAI, Settings, Sim, Site, text};
+
+/// Short limits, and no second try, so that every fault shows at once.
+const LIMITS: &str = r#"
+[limits]
+retries = 0
+connect_timeout = "2s"
+read_timeout = "2s"
+request_timeout = "2s"
+wire_bytes = "1MiB"
+inflated_bytes = "2MiB"
+"#;
+
+fn account(remote: Remote) -> &'static str {
+    match remote {
+        Remote::OpenAi => OPENAI,
+        Remote::Den => DEN,
+    }
+}
+
+struct Bench {
+    sim: Sim,
+    site: Site,
+    account: &'static str,
+    remote: Remote,
+    present: BTreeMap<String, String>,
+}
+
+impl Bench {
+    /// Polled once, whole.
+    fn new(remote: Remote) -> Self {
+        let sim = Sim::of(Size { people: 12, projects: 4, archived_projects: 1, project_keys: 60, admin_keys: 5, den_keys: 30 });
+        let site = Site::new(&sim, &Settings { tables: LIMITS, ..Settings::default() });
+        site.poll(&[]).ended(0);
+        let present = site.presences();
+        assert!(present.len() > 40 && present.values().all(|presence| presence == "present"), "{present:?}");
+        Self { sim, site, account: account(remote), remote, present }
+    }
+
+    fn poll(&self) -> crate::process::Finished {
+        self.site.poll(&["--account", self.account])
+    }
+
+    fn account_row(&self) -> crate::support::Row {
+        self.site.sql(&format!("SELECT up, reason FROM accounts WHERE account = '{}'", self.account)).remove(0)
+    }
+
+    /// One trial; what was wrong with it.
+    fn try_it(&self, kind: &str, trial: Trial) -> Vec<String> {
+        let fault = format!("{kind}:{}{}{}", self.remote, trial.argument, trial.place.on(self.remote));
+        let mut wrong = Vec::new();
+        let mut check = |right: bool, what: String| {
+            if !right {
+                wrong.push(format!("{fault}: {what}"));
+            }
+        };
+        let changes = self.site.count("changes");
+        self.sim.faults(&fault);
+        for _ in 0..trial.before {
+            check(self.poll().code == Some(0), "a poll within the limit was not complete".into());
+        }
+        let polled = self.poll();
+        let code = if matches!(trial.outcome, Outcome::Harmless | Outcome::Renames) { 0 } else { 69 };
+        check(polled.code == Some(code), format!("ended with {:?}, not {code}:\n{}", polled.code, polled.all()));
+        check(!polled.stderr.contains("panicked"), polled.stderr.clone());
+
+        let row = self.account_row();
+        let new = self.site.count("changes") - changes;
+        match trial.outcome {
+            Outcome::Harmless => {
+                check(row["up"] == 1, format!("the account is not up: {row:?}"));
+                check(new == 0, format!("{new} changes"));
+            }
+            Outcome::Renames => {
+                let other = self
+                    .site
+                    .count(&format!("(SELECT * FROM changes ORDER BY change_id DESC LIMIT {new}) WHERE change <> 'renamed'"));
+                check(row["up"] == 1 && new > 0 && other == 0, format!("{new} changes, {other} of another sort; {row:?}"));
+            }
+            Outcome::Incomplete(reason) => {
+                let reason = reason.as_str();
+                check(
+                    polled.stdout.contains(&format!("{reason}: ")),
+                    format!("{reason} is not in the report:\n{}", polled.stdout),
+                );
+                check(row["up"] == 0 && row["reason"] == reason, format!("not up because of {reason}, but {row:?}"));
+                check(new == 0, format!("{new} changes"));
+                if let Some(hit) = trial.place.scopes(self.remote) {
+                    let rows = self.site.sql(&format!("SELECT * FROM scopes WHERE account = '{}' AND {hit}", self.account));
+                    let right = rows.iter().all(|row| text(row, "state") == "incomplete" && row["reason"] == reason);
+                    check(!rows.is_empty() && right, format!("the view scopes does not say {reason}: {rows:?}"));
+                }
+            }
+            Outcome::Held => {
+                let held =
+                    self.site.count(&format!("holds WHERE account = '{}' AND ended_at IS NULL AND keys > 0", self.account));
+                check(held > 0, "nothing is held".into());
+            }
+        }
+        let now = self.site.presences();
+        let gone: Vec<_> = self.present.keys().filter(|key| now.get(*key).is_none_or(|presence| presence != "present")).collect();
+        check(gone.is_empty(), format!("{} keys are not present any more: {:?}", gone.len(), gone.first().map(|k| now.get(*k))));
+
+        self.sim.faults("");
+        let polled = self.poll();
+        check(polled.code == Some(0), format!("the next poll ended with {:?}:\n{}", polled.code, polled.all()));
+        check(self.account_row()["up"] == 1, "the account is not up after the next poll".into());
+        let held = self.site.count("holds WHERE ended_at IS NULL");
+        check(held == 0, format!("{held} holds after the keys were seen again"));
+        wrong
+    }
+}
+
+/// Every trial of every fault that makes sense for a remote; fails where nobody has thought about one.
+fn trials(remote: Remote) -> impl Iterator<Item = (&'static str, Trial)> {
+    let kinds = KINDS.iter().filter(move |kind| kind.only.is_none_or(|only| only == remote));
+    kinds.flat_map(move |kind| {
+        let trials = expected(kind.name, remote);
+        assert!(!trials.is_empty(), "{} is not tried", kind.name);
+        trials.into_iter().map(|trial| (kind.name, trial))
+    })
+}
+
+/// Tries everything of that sort before it fails, so that one run tells all that is wrong.
+fn every_fault(remote: Remote, believed: bool) {
+    let mut bench = Bench::new(remote);
+    let mut wrong = Vec::new();
+    for (kind, trial) in trials(remote).filter(|(_, trial)| (trial.outcome == Outcome::Held) == believed) {
+        let found = bench.try_it(kind, trial);
+        if !found.is_empty() || believed {
+            // What went wrong, or was believed, is not to spoil the next trial.
+            bench = Bench::new(remote);
+        }
+        wrong.extend(found);
+    }
+    assert!(wrong.is_empty(), "{} things are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert_is_truth(&bench.sim, &bench.site);
+}
+
+#[test]
+fn every_fault_of_openai_is_named_and_concludes_nothing() {
+    every_fault(Remote::OpenAi, false);
+}
+
+#[test]
+fn every_fault_of_den_is_named_and_concludes_nothing() {
+    every_fault(Remote::Den, false);
+}
+
+#[test]
+fn what_openai_cannot_have_meant_is_held() {
+    every_fault(Remote::OpenAi, true);
+}
+
+#[test]
+fn what_den_cannot_have_meant_is_held() {
+    every_fault(Remote::Den, true);
+}

@@ -1,0 +1,23 @@
+//! The program itself, started as people start it, against the simulated providers and beside the tools that stand around
+//! it: the sqlite3 shell and Prometheus. Nothing here looks inside; what is known is known from exit codes, output, files,
+//! the public views, pages and metrics.
+//!
+//! Every program that a test starts is ended by its own id, every wait has an end, every port is a free one.
+
+#![cfg(test)]
+
+mod check;
+mod crash;
+mod daemon;
+mod demo;
+mod faults;
+mod outcomes;
+mod patience;
+mod polling;
+mod presence;
+mod process;
+mod refusals;
+mod scrape;
+mod secrets;
+mod stopping;
+mod support;

@@ -1,0 +1,227 @@
+//! A real Prometheus beside the daemon: it scrapes `/metrics`, and answers for every family that the program promises.
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
+use std::time::Duration;
+
+use keymuster::sim::Size;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::process::{PATIENCE, Running, eventually, get};
+use crate::support::{DEN, Daemon, OPENAI, Settings, Sim, Site};
+
+/// Every family that is there from the start or after polls such as these, and is not asked for by config.
+const FAMILIES: &[&str] = &[
+    "keymuster_keys",
+    "keymuster_flagged_keys",
+    "keymuster_stale_keys",
+    "keymuster_waived_keys",
+    "keymuster_condition_supported",
+    "keymuster_next_expiry_timestamp_seconds",
+    "keymuster_oldest_key_created_timestamp_seconds",
+    "keymuster_account_info",
+    "keymuster_account_up",
+    "keymuster_last_complete_poll_timestamp_seconds",
+    "keymuster_last_poll_timestamp_seconds",
+    "keymuster_poll_interval_seconds",
+    "keymuster_scopes",
+    "keymuster_held_keys",
+    "keymuster_changes_total",
+    "keymuster_poll_duration_seconds_count",
+    "keymuster_poll_failures_total",
+    "keymuster_provider_requests_total",
+    "keymuster_provider_request_duration_seconds_count",
+    "keymuster_credential_expiry_timestamp_seconds",
+    "keymuster_items_refused_total",
+    "keymuster_secret_like_values_total",
+    "keymuster_config_last_reload_successful",
+    "keymuster_build_info",
+    "process_resident_memory_bytes",
+    "process_cpu_seconds_total",
+    "process_start_time_seconds",
+    "process_open_fds",
+];
+
+/// Those of single keys.
+const PER_KEY: &[&str] = &[
+    "keymuster_key_info",
+    "keymuster_key_created_timestamp_seconds",
+    "keymuster_key_last_used_timestamp_seconds",
+    "keymuster_key_expiry_timestamp_seconds",
+];
+
+struct Prometheus {
+    _process: Running,
+    address: SocketAddr,
+}
+
+impl Prometheus {
+    fn beside(daemon: &Daemon, site: &Site) -> Self {
+        let config = site.path("prometheus.yml");
+        let text = format!(
+            "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n  - job_name: keymuster\n    static_configs:\n      - targets: ['{}']\n",
+            daemon.address
+        );
+        std::fs::write(&config, text).unwrap();
+        let config = config.to_str().unwrap();
+        let mut promtool = Command::new("promtool");
+        promtool.args(["check", "config", config]);
+        Running::start(promtool, "prometheus").finish(PATIENCE).ended(0);
+
+        // Given back at once; Prometheus cannot be told to take any that is free.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = Command::new("prometheus");
+        command.args([
+            format!("--config.file={config}"),
+            format!("--web.listen-address={address}"),
+            format!("--storage.tsdb.path={}", site.path("tsdb").display()),
+            "--storage.tsdb.retention.time=1h".to_owned(),
+        ]);
+        let mut process = Running::start(command, "prometheus");
+        eventually("Prometheus", PATIENCE, || {
+            assert!(process.runs(), "Prometheus ended:\n{}", process.stderr());
+            get(address, "/-/ready").filter(|answer| answer.status == 200)
+        });
+        Self { _process: process, address }
+    }
+
+    /// The samples that a query gives now.
+    fn query(&self, query: &str) -> Vec<Value> {
+        let escaped: String = query
+            .bytes()
+            .map(|b| if b.is_ascii_alphanumeric() || b == b'_' { char::from(b).to_string() } else { format!("%{b:02X}") })
+            .collect();
+        let answer = get(self.address, &format!("/api/v1/query?query={escaped}")).unwrap();
+        let mut answer: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(answer["status"], "success", "{query}: {answer}");
+        serde_json::from_value(answer["data"]["result"].take()).unwrap()
+    }
+
+    /// Waits until a query gives something.
+    #[track_caller]
+    fn samples(&self, query: &str) -> Vec<Value> {
+        eventually(query, PATIENCE, || Some(self.query(query)).filter(|samples| !samples.is_empty()))
+    }
+
+    #[track_caller]
+    fn value(&self, query: &str) -> f64 {
+        let samples = self.samples(query);
+        assert_eq!(samples.len(), 1, "{query}: {samples:?}");
+        samples[0]["value"][1].as_str().unwrap().parse().unwrap()
+    }
+}
+
+/// A daemon that has seen everything there is to count: good polls, failed ones, changes, secrets, refused elements.
+fn eventful(sim: &Sim, tables: &'static str) -> (Site, Daemon) {
+    let settings = Settings {
+        schedule: "*/2 * * * * *".to_owned(),
+        tables,
+        openai: "credential_expires = \"2099-01-01\"",
+        ..Settings::default()
+    };
+    let site = Site::new(sim, &settings);
+    sim.faults("secret_name\nbad_item on /organization/admin_api_keys from 1 to 1");
+    let daemon = site.daemon();
+    let polled = |wanted: u64| {
+        let polls = || (sim.asked("/organization/admin_api_keys"), sim.asked("/v1/api-keys"));
+        let before = polls();
+        eventually("polls", PATIENCE, || {
+            let now = polls();
+            (now.0 >= before.0 + wanted && now.1 >= before.1 + wanted).then_some(())
+        });
+    };
+    polled(2);
+    sim.faults("");
+    for _ in 0..5 {
+        sim.beat();
+    }
+    polled(3);
+    (site, daemon)
+}
+
+#[test]
+fn prometheus_scrapes_every_family() {
+    let sim = Sim::of(Size::demo());
+    let (site, daemon) = eventful(&sim, "[policy]\nignore = []");
+    let metrics = get(daemon.address, "/metrics").unwrap();
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{}", metrics.head);
+
+    let prometheus = Prometheus::beside(&daemon, &site);
+    assert_eq!(prometheus.value("up"), 1.0);
+    let missing: Vec<&&str> =
+        FAMILIES.iter().filter(|family| prometheus.query(family).is_empty() && !has_sample(&prometheus, family)).collect();
+    assert!(missing.is_empty(), "no sample of {missing:?}");
+    assert!(!prometheus.samples("{__name__=~'keymuster_inventory_.+'}").is_empty());
+    assert!(prometheus.query("{__name__=~'keymuster_key_.+'}").is_empty(), "series of single keys without being asked");
+
+    assert_eq!(prometheus.value(&format!("keymuster_account_up{{account='{OPENAI}'}}")), 1.0);
+    let now = keymuster::clock::Clock::system().now().unix();
+    for account in [OPENAI, DEN] {
+        let since = prometheus.value(&format!("time() - keymuster_last_complete_poll_timestamp_seconds{{account='{account}'}}"));
+        assert!((-1.0..30.0).contains(&since), "{account} was read {since} s ago, at {now}");
+    }
+
+    // The same counts in the file, the metrics and Prometheus, while nothing happens.
+    for (query, from) in [
+        ("sum(keymuster_keys{presence!='gone'})", "keys WHERE presence <> 'gone'"),
+        ("sum(keymuster_stale_keys)", "stale_keys"),
+        ("sum(keymuster_flagged_keys{condition='expired'})", "expired_keys"),
+        ("sum(keymuster_flagged_keys{condition='orphaned'})", "orphaned_keys"),
+        ("sum(keymuster_scopes)", "scopes WHERE state <> 'retired'"),
+        ("sum(keymuster_changes_total)", "changes"),
+    ] {
+        eventually(&format!("{query} = {from}"), Duration::from_secs(10), || {
+            let file = site.count(from);
+            let scraped = prometheus.value(query);
+            (scraped == file as f64).then_some(())
+        });
+    }
+
+    // An account that fails is down, and what is known of it stays.
+    let keys = prometheus.value(&format!("sum(keymuster_keys{{account='{DEN}',presence='present'}})"));
+    sim.faults("unauthorized:den");
+    eventually("the account to be down", PATIENCE, || {
+        (prometheus.value(&format!("keymuster_account_up{{account='{DEN}'}}")) == 0.0).then_some(())
+    });
+    assert_eq!(prometheus.value(&format!("sum(keymuster_keys{{account='{DEN}',presence='present'}})")), keys);
+    assert!(!prometheus.samples(&format!("keymuster_poll_failures_total{{account='{DEN}',reason='auth'}} > 0")).is_empty());
+    daemon.stop().ended(0);
+    eventually("up to be 0", PATIENCE, || (prometheus.value("up") == 0.0).then_some(()));
+}
+
+/// It may come with the next scrape.
+fn has_sample(prometheus: &Prometheus, family: &str) -> bool {
+    std::thread::sleep(Duration::from_millis(1500));
+    !prometheus.query(family).is_empty()
+}
+
+#[test]
+fn prometheus_scrapes_single_keys_where_asked() {
+    let sim = Sim::of(Size::demo());
+    let (site, daemon) = eventful(&sim, "[metrics]\nper_key = \"flagged\"");
+    let prometheus = Prometheus::beside(&daemon, &site);
+    for family in PER_KEY {
+        let samples = prometheus.samples(family);
+        assert!(samples.iter().all(|sample| sample["metric"]["key_id"].is_string()), "{family}");
+    }
+    let info = prometheus.query("count(keymuster_key_info)");
+    let flagged = site.count("keys WHERE conditions <> '' AND waived = ''");
+    assert_eq!(info[0]["value"][1], flagged.to_string());
+    daemon.process.signal(Signal::TERM);
+    daemon.process.finish(Duration::from_secs(5)).ended(0);
+}
+
+#[test]
+fn health_is_answered_from_the_start() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    sim.faults("latency:3000");
+    let daemon = site.daemon();
+    for path in ["/healthz", "/readyz"] {
+        let answer = eventually(path, Duration::from_secs(2), || get(daemon.address, path));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    }
+    daemon.stop().ended(0);
+}

@@ -1,0 +1,9 @@
+//! What people and scrapers get of an inventory that real polls against simulated providers filled.
+
+#![cfg(test)]
+
+mod house;
+mod log;
+mod metrics;
+mod views;
+mod web;

@@ -1,0 +1,261 @@
+//! The exposition as Prometheus reads it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use keymuster::config::{Metrics, PerKey};
+use keymuster::domain::{Basis, ChangeKind, Condition, ItemReason, KeyKind, Presence, Reason};
+use keymuster::inventory::StoreError;
+use keymuster::metrics::declared::{ALL, Metric, Type};
+use keymuster::sim::Fault;
+use keymuster::sync::Polls;
+
+use crate::house::{House, OFF};
+use crate::web::rename;
+
+const EVERY_KEY: Metrics = Metrics { per_key: PerKey::All, per_key_limit: 1_000 };
+
+/// Series with their labels as text, and their values.
+fn series(text: &str) -> BTreeMap<&str, f64> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let read = lines.map(|line| {
+        let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value: {line}"));
+        (series, value.parse().unwrap_or_else(|_| panic!("no number: {line}")))
+    });
+    read.collect()
+}
+
+/// Refuses what Prometheus would find fault with.
+fn check(text: &str) {
+    let started = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut promtool = started.expect("promtool checks the metrics: install the Debian package `prometheus`");
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let done = promtool.wait_with_output().unwrap();
+    assert!(done.status.success() && done.stderr.is_empty(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[tokio::test]
+async fn promtool_finds_no_fault() {
+    let house = House::new("").await;
+    check(&house.exposition(OFF).text().await.unwrap());
+    house.poll().await;
+    check(&house.exposition(EVERY_KEY).text().await.unwrap());
+    house.clock.jump(500 * 86_400);
+    check(&house.exposition(Metrics { per_key: PerKey::Flagged, per_key_limit: 5 }).text().await.unwrap());
+}
+
+#[tokio::test]
+async fn every_series_is_declared_and_everything_declared_is_there() {
+    let house = House::polled().await;
+    let text = house.exposition(EVERY_KEY).text().await.unwrap();
+    for metric in ALL {
+        let kind = match metric.kind {
+            Type::Counter => "counter",
+            Type::Gauge => "gauge",
+            Type::Histogram => "histogram",
+        };
+        assert!(
+            text.contains(&format!("# HELP {} {}\n# TYPE {} {kind}\n", metric.name, metric.help, metric.name)),
+            "{}",
+            metric.name
+        );
+    }
+    let families = text.lines().filter(|line| line.starts_with("# TYPE")).count();
+    assert_eq!(families, ALL.len());
+    for series in series(&text).keys() {
+        let (metric, labels) = declared(series);
+        let expected: BTreeSet<&str> = metric.labels.iter().copied().collect();
+        assert_eq!(labels, expected, "{series}");
+    }
+}
+
+/// The metric of a series, and the names of its labels.
+fn declared(series: &str) -> (&'static Metric, BTreeSet<&str>) {
+    let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+    let bare = ["_bucket", "_sum", "_count"].into_iter().find_map(|suffix| name.strip_suffix(suffix));
+    let found = ALL.iter().find(|metric| metric.name == name || (metric.kind == Type::Histogram && Some(metric.name) == bare));
+    let metric = found.unwrap_or_else(|| panic!("{series} is not declared"));
+    let names = labels.split("\",").filter_map(|pair| Some(pair.split_once("=\"")?.0)).filter(|name| *name != "le");
+    (metric, names.collect())
+}
+
+#[tokio::test]
+async fn what_can_occur_is_there_from_the_start_at_zero() {
+    let house = House::new("").await;
+    let text = house.exposition(OFF).text().await.unwrap();
+    let before = series(&text);
+    let zero = |series: String| assert_eq!(before.get(series.as_str()), Some(&0.0), "{series}");
+    let openai = r#"account="acme-openai""#;
+    for presence in Presence::ALL {
+        zero(format!(r#"keymuster_keys{{{openai},kind="unattributed",presence="{presence}",provider="openai"}}"#));
+    }
+    for condition in Condition::ALL {
+        let flagged = format!(r#"keymuster_flagged_keys{{{openai},condition="{condition}",kind="admin",provider="openai"}}"#);
+        let supported = format!(r#"keymuster_condition_supported{{{openai},condition="{condition}",provider="openai"}}"#);
+        if *condition == Condition::Disabled {
+            assert!(!before.contains_key(flagged.as_str()), "OpenAI does not tell");
+            zero(supported);
+        } else {
+            zero(flagged);
+            assert_eq!(before[supported.as_str()], 1.0);
+        }
+    }
+    for basis in Basis::ALL {
+        zero(format!(r#"keymuster_stale_keys{{{openai},basis="{basis}",provider="openai"}}"#));
+    }
+    for reason in Reason::ALL {
+        zero(format!(r#"keymuster_poll_failures_total{{{openai},provider="openai",reason="{reason}"}}"#));
+    }
+    for reason in ItemReason::ALL {
+        zero(format!(r#"keymuster_items_refused_total{{{openai},provider="openai",reason="{reason}"}}"#));
+    }
+    for change in ChangeKind::ALL {
+        zero(format!(
+            r#"keymuster_changes_total{{account="acme-den",change="{change}",kind="{}",provider="den"}}"#,
+            KeyKind::Organization
+        ));
+    }
+    for metric in ["account_up", "last_poll_timestamp_seconds", "last_complete_poll_timestamp_seconds", "held_keys"] {
+        zero(format!(r#"keymuster_{metric}{{{openai},provider="openai"}}"#));
+    }
+    let of_openai = |metric: &str| format!(r#"{metric}{{{openai},provider="openai"}}"#);
+    assert_eq!(before[of_openai("keymuster_poll_interval_seconds").as_str()], 3_600.0);
+    assert_eq!(before[of_openai("keymuster_credential_expiry_timestamp_seconds").as_str()], 1_798_761_600.0);
+    assert!(!before.contains_key(of_openai("keymuster_next_expiry_timestamp_seconds").as_str()), "no value, no series");
+    assert!(!text.contains("keymuster_credential_expiry_timestamp_seconds{account=\"acme-den\""));
+    assert_eq!(before["keymuster_config_last_reload_successful"], 1.0);
+
+    // Counters must not come into being while they count.
+    let counters = |text: &str| -> BTreeSet<String> {
+        let all = series(text);
+        let total = all.keys().filter(|series| series.contains("_total{") || series.contains("_seconds_count{"));
+        total.map(|series| (*series).to_owned()).collect()
+    };
+    house.simulation.set_faults(Fault::parse_all("bad_item\nsecret_name:openai").unwrap());
+    house.poll().await;
+    house.simulation.set_faults(Fault::parse_all("html_200").unwrap());
+    house.poll().await;
+    let after = house.exposition(OFF).text().await.unwrap();
+    assert_eq!(counters(&text), counters(&after));
+    let after = series(&after);
+    let grew = |name: &str| after.iter().any(|(series, value)| series.starts_with(name) && *value > 0.0);
+    for name in ["keymuster_items_refused_total", "keymuster_secret_like_values_total", "keymuster_provider_requests_total"] {
+        assert!(grew(name), "{name}");
+    }
+    let refused = format!(r#"keymuster_poll_failures_total{{{openai},provider="openai",reason="not_json"}}"#);
+    assert!(after[refused.as_str()] > 0.0);
+}
+
+#[tokio::test]
+async fn state_is_that_of_the_inventory() {
+    let house = House::polled().await;
+    let exposition = house.exposition(OFF);
+    let text = exposition.text().await.unwrap();
+    let counts = house.views.counts().await.unwrap();
+    let now = series(&text);
+    let den = &counts.accounts["acme-den"];
+    let keys = now[r#"keymuster_keys{account="acme-den",kind="organization",presence="present",provider="den"}"#];
+    assert_eq!(keys, den.keys_in(Presence::Present) as f64);
+    assert!(keys > 0.0);
+    let expiry = now[r#"keymuster_next_expiry_timestamp_seconds{account="acme-den",provider="den"}"#];
+    assert_eq!(Some(expiry as i64), den.next_expiry.map(|at| at.unix()));
+    assert_eq!(now[r#"keymuster_scopes{account="acme-openai",provider="openai",state="closed"}"#], 1.0);
+    assert!(!text.contains("retired"));
+    assert_eq!(now[r#"keymuster_account_up{account="acme-den",provider="den"}"#], 1.0);
+    let organization = house.simulation.den_organization_id();
+    assert_eq!(
+        now[format!(r#"keymuster_account_info{{account="acme-den",organization="{organization}",provider="den"}}"#).as_str()],
+        1.0
+    );
+    for metric in ["process_resident_memory_bytes", "process_virtual_memory_bytes", "process_open_fds", "process_threads"] {
+        assert!(now[metric] > 0.0, "{metric}");
+    }
+    assert_eq!(now["process_start_time_seconds"] as i64, house.clock.now().unix());
+    assert!(now[r#"keymuster_inventory_file_size_bytes{file="main"}"#] > 0.0);
+
+    let recounts = house.views.recounts();
+    for _ in 0..10 {
+        exposition.text().await.unwrap();
+    }
+    assert_eq!(house.views.recounts(), recounts, "nothing changed");
+
+    // An account that is no longer configured: only what is left of it.
+    house.inventory.configure(Vec::new(), house.clock.now()).await.unwrap();
+    house.views.configure(Vec::new());
+    let text = exposition.text().await.unwrap();
+    let left = series(&text);
+    assert_eq!(left[r#"keymuster_keys{account="acme-den",kind="organization",presence="unmanaged",provider="den"}"#], keys);
+    assert!(!text.contains("keymuster_flagged_keys") && !text.contains("keymuster_account_up"));
+}
+
+#[tokio::test]
+async fn single_keys_are_capped_and_the_most_urgent_stay() {
+    let house = House::polled().await;
+    let of = async |per_key, per_key_limit| house.exposition(Metrics { per_key, per_key_limit }).text().await.unwrap();
+    let names = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| line.starts_with("keymuster_key_info{")).map(str::to_owned).collect()
+    };
+    let off = of(PerKey::Off, 5).await;
+    assert!(!off.contains("keymuster_key_"), "nothing unless asked for");
+    let counts = house.views.counts().await.unwrap();
+    let flagged: u64 = counts.accounts.values().map(|account| account.flagged_at_all()).sum();
+    let all: u64 = counts.accounts.values().map(|account| account.keys_that_may_be_there()).sum();
+    for (per_key, keys) in [(PerKey::Flagged, flagged), (PerKey::All, all)] {
+        let few = of(per_key, 5).await;
+        assert_eq!(names(&few).len(), 5);
+        assert_eq!(series(&few)["keymuster_key_series_dropped"], (keys - 5) as f64);
+        let enough = of(per_key, 1_000).await;
+        assert_eq!(names(&enough).len() as u64, keys);
+        assert_eq!(series(&enough)["keymuster_key_series_dropped"], 0.0);
+        assert!(names(&few).iter().all(|name| names(&enough).contains(name)));
+        assert_eq!(names(&few), names(&of(per_key, 5).await), "always the same ones");
+    }
+    let few = of(PerKey::Flagged, 5).await;
+    let expiries: Vec<f64> = series(&few)
+        .into_iter()
+        .filter(|(series, _)| series.starts_with("keymuster_key_expiry_timestamp_seconds{"))
+        .map(|(_, at)| at)
+        .collect();
+    assert_eq!(expiries.len(), 5);
+    assert!(expiries.iter().all(|at| *at <= house.clock.now().unix() as f64), "expired keys come first");
+}
+
+#[tokio::test]
+async fn hostile_names_do_not_change_the_exposition() {
+    let house = House::polled().await;
+    let shape = |text: &str| -> Vec<String> {
+        let names = text.lines().map(|line| line.split(['{', ' ']).next().unwrap_or_default().to_owned());
+        names.collect()
+    };
+    rename(&house, "x").await;
+    let plain = house.exposition(EVERY_KEY).text().await.unwrap();
+    rename(&house, "\"} 1\nkeymuster_keys{account=\"a\\\"\\\r\u{85}\u{2028}\u{202e}é # HELP ").await;
+    let hostile = house.exposition(EVERY_KEY).text().await.unwrap();
+    assert_eq!(shape(&plain), shape(&hostile));
+    check(&hostile);
+    // Without series of single keys no name is in it at all, but for the organisation's id.
+    let off = house.exposition(OFF).text().await.unwrap();
+    assert_eq!(off.matches('é').count(), 2, "account_info of two accounts");
+}
+
+#[tokio::test]
+async fn events_are_counted() {
+    let house = House::polled().await;
+    house.tally.failed("acme-den", "den", &StoreError::Stopped);
+    house.tally.overlapped("acme-den");
+    house.tally.reloaded(false);
+    let requests = house.tally.requests("den", "acme-den");
+    requests.ended("organization", "ok", Duration::from_millis(300));
+    let text = house.exposition(OFF).text().await.unwrap();
+    let now = series(&text);
+    assert_eq!(now["keymuster_inventory_write_failures_total"], 1.0);
+    assert_eq!(now[r#"keymuster_poll_failures_total{account="acme-den",provider="den",reason="store"}"#], 1.0);
+    assert_eq!(now["keymuster_config_last_reload_successful"], 0.0);
+    assert_eq!(now[r#"keymuster_poll_duration_seconds_count{account="acme-den",provider="den"}"#], 1.0);
+    let ok = r#"keymuster_provider_requests_total{account="acme-den",endpoint="organization",outcome="ok",provider="den"}"#;
+    assert_eq!(now[ok], 2.0, "one of the poll, and this one");
+    house.tally.reloaded(true);
+    assert!(house.exposition(OFF).text().await.unwrap().contains("keymuster_config_last_reload_successful 1\n"));
+}

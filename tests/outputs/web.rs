@@ -1,0 +1,239 @@
+//! The server as a browser, a scraper or a stranger meets it.
+
+use std::time::Duration;
+
+use keymuster::domain::Condition;
+use keymuster::sim::Fault;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::house::{House, Served};
+
+const SECURITY: [(&str, &str); 7] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-store"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+];
+
+#[tokio::test]
+async fn every_answer_carries_the_headers() {
+    let house = House::new("").await;
+    let served = house.serve().await;
+    let ask = |method: &str, path: &str, more: &str| {
+        format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{more}connection: close\r\n\r\n")
+    };
+    let mut requests = vec![
+        (ask("GET", "/", ""), 200, "text/html; charset=utf-8"),
+        (ask("GET", "/style.css", ""), 200, "text/css; charset=utf-8"),
+        (ask("GET", "/metrics", ""), 200, "text/plain; version=0.0.4; charset=utf-8"),
+        (ask("GET", "/healthz", ""), 200, "text/plain; charset=utf-8"),
+        (ask("GET", "/readyz", ""), 200, "text/plain; charset=utf-8"),
+        (ask("HEAD", "/metrics", ""), 200, "text/plain; version=0.0.4; charset=utf-8"),
+        (ask("GET", "/", "content-length: 1\r\n"), 413, "text/plain; charset=utf-8"),
+        (ask("GET", "/", "transfer-encoding: chunked\r\n"), 413, "text/plain; charset=utf-8"),
+        ("GET / HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n".into(), 421, "text/plain; charset=utf-8"),
+        (
+            "GET / HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\nconnection: close\r\n\r\n".into(),
+            421,
+            "text/plain; charset=utf-8",
+        ),
+        (
+            "GET http://evil.example/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".into(),
+            421,
+            "text/plain; charset=utf-8",
+        ),
+        ("GET / HTTP/1.0\r\n\r\n".into(), 421, "text/plain; charset=utf-8"),
+    ];
+    for path in ["/nothing", "/debug/pprof", "/-/quit", "/config", "/metrics/", "/..", "/api/keys"] {
+        requests.push((ask("GET", path, ""), 404, "text/plain; charset=utf-8"));
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "STRANGE"] {
+        for path in ["/", "/metrics", "/nothing"] {
+            requests.push((ask(method, path, ""), 405, "text/plain; charset=utf-8"));
+        }
+    }
+    for (request, status, content_type) in requests {
+        let answer = served.raw(&request).await;
+        assert_eq!(answer.status(), status, "{request}");
+        assert_eq!(answer.header("content-type"), Some(content_type), "{request}");
+        for (name, value) in SECURITY {
+            assert_eq!(answer.header(name), Some(value), "{name} of {request}");
+        }
+        assert_eq!(answer.header("allow"), (status == 405).then_some("GET, HEAD"), "{request}");
+        if request.starts_with("HEAD") {
+            assert_eq!(answer.body(), "");
+        }
+    }
+}
+
+#[tokio::test]
+async fn scrapes_and_pages_ask_no_provider_and_write_nothing() {
+    let house = House::polled().await;
+    let served = house.serve().await;
+    served.get("/").await;
+    served.get("/metrics").await;
+    let (asked, generation, recounts) = (house.simulation.requests(), house.inventory.generation(), house.views.recounts());
+    for _ in 0..20 {
+        assert_eq!(served.get("/metrics").await.status(), 200);
+        assert_eq!(served.get("/").await.status(), 200);
+    }
+    assert_eq!(house.simulation.requests(), asked);
+    assert_eq!((house.inventory.generation(), house.views.recounts()), (generation, recounts));
+}
+
+#[tokio::test]
+async fn before_the_first_poll_the_page_claims_nothing() {
+    let house = House::new("").await;
+    let served = house.serve().await;
+    let page = served.get("/").await;
+    assert!(page.body().contains("No key was read yet"), "{}", page.body());
+    assert!(!page.body().contains("<b>0</b>") && !page.body().contains(">0</span>"), "a zero would be a claim");
+
+    house.simulation.set_faults(Fault::parse_all("unauthorized:den").unwrap());
+    house.poll().await;
+    let page = served.get("/").await;
+    assert!(page.body().contains("Not everything was read yet"));
+    assert!(page.body().contains("1 account not read yet"));
+    let den = row(page.body(), "acme-den");
+    assert!(!den.contains(">0</span>") && den.contains("<span>—</span>"), "{den}");
+    let openai = row(page.body(), "acme-openai");
+    assert!(openai.contains(r#"data-label="Disabled"><span>not reported</span>"#), "{openai}");
+}
+
+#[tokio::test]
+async fn the_page_tells_what_it_cannot_see_and_how_old_it_is() {
+    let house = House::polled().await;
+    let served = house.serve().await;
+    let page = served.get("/").await;
+    assert!(page.body().contains("Every open list was read completely, the oldest of them <time"));
+    assert!(page.body().contains("; 1 list cannot be seen, see below."));
+    assert!(page.body().contains("project archived"));
+    assert!(row(page.body(), "acme-openai").contains("10 of 11 complete<small>1 closed</small>"));
+    let counts = house.views.counts().await.unwrap();
+    let expired: u64 = counts.accounts.values().map(|account| account.flagged(None, Condition::Expired)).sum();
+    assert!(page.body().contains(&format!("<dt>Expired</dt><dd><b>{expired}</b>")));
+    house.clock.jump(86_400);
+    let page = served.get("/").await;
+    assert!(page.body().contains("This is older than the schedule allows"));
+    assert!(page.body().contains(">24 hours ago</time><small class=\"warn\">older than the schedule allows"));
+    let mut app = house.app();
+    app.refresh = Some(Duration::from_secs(10));
+    let page = Served::new(app).await.get("/").await;
+    assert!(page.body().contains(r#"<meta http-equiv="refresh" content="10">"#));
+}
+
+/// The table row of an account.
+fn row<'a>(page: &'a str, account: &str) -> &'a str {
+    let from = page.find(&format!("<th scope=\"row\">{account}<")).unwrap_or_else(|| panic!("no row of {account}"));
+    page[from..].split("</tr>").next().unwrap()
+}
+
+/// Element and attribute names in order, without text and values.
+fn shape(page: &str) -> Vec<String> {
+    page.split('<')
+        .skip(1)
+        .map(|tag| {
+            let tag = tag.split('>').next().unwrap();
+            let name = tag.split_whitespace().next().unwrap_or_default();
+            let attributes = tag.matches("=\"").count();
+            format!("{name} {attributes}")
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn hostile_names_do_not_change_the_shape_of_the_page() {
+    let house = House::polled().await;
+    let served = house.serve().await;
+    let benign = served.get("/").await;
+    rename(&house, "x").await;
+    let plain = served.get("/").await;
+    rename(&house, "\"><script>alert(1)</script><b a='&amp;{{7*7}}\u{202e}").await;
+    let hostile = served.get("/").await;
+    assert!(hostile.body().contains("&#60;script&#62;") || hostile.body().contains("&lt;script&gt;"), "the names are shown");
+    assert!(!hostile.body().contains("<script"));
+    assert_eq!(shape(plain.body()), shape(hostile.body()));
+    assert_eq!(benign.status(), 200);
+}
+
+/// Names everything that a remote names, as a gate that lets everything through would.
+pub async fn rename(house: &House, name: &'static str) {
+    house
+        .inventory
+        .write(move |transaction| {
+            transaction.execute("UPDATE key SET name = ?1, hint = ?1", [name])?;
+            transaction.execute("UPDATE person SET name = ?1, email = ?1", [name])?;
+            transaction.execute("UPDATE scope SET name = ?1, standing_reason = iif(standing = 'closed', ?1, NULL)", [name])?;
+            transaction.execute("UPDATE walk SET detail = ?1 WHERE outcome <> 'complete'", [name])?;
+            transaction.execute("UPDATE organization SET name = ?1, remote_id = ?1", [name])?;
+            transaction.execute(
+                "INSERT INTO change (at, key_id, change, before, after) SELECT 1795000000, min(id), 'renamed', ?1, ?1 FROM key",
+                [name],
+            )?;
+            transaction.execute("DELETE FROM change WHERE before IS NOT ?1", [name])?;
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_closed_inventory_is_not_ready() {
+    let house = House::polled().await;
+    let served = house.serve().await;
+    assert_eq!(served.get("/readyz").await.body(), "ready\n");
+    house.inventory.clone().close().await.unwrap();
+    for path in ["/readyz", "/"] {
+        assert_eq!(served.get(path).await.status(), 503, "{path}");
+    }
+    assert_eq!(served.get("/healthz").await.body(), "alive\n");
+}
+
+#[tokio::test]
+async fn a_stop_is_prompt_even_if_somebody_holds_a_connection() {
+    let house = House::new("").await;
+    let served = house.serve().await;
+    let mut idle = TcpStream::connect(served.address).await.unwrap();
+    idle.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    let whole = served.get("/healthz").await;
+    assert_eq!(whole.status(), 200);
+    drop(served.stop);
+    tokio::time::timeout(Duration::from_secs(8), served.task).await.expect("it ends in time").unwrap();
+    assert!(TcpStream::connect(served.address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_flood_is_shed_and_passes() {
+    let house = House::new("").await;
+    let served = house.serve().await;
+    let mut flood = Vec::new();
+    for _ in 0..64 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(b"GET / HT").await.unwrap();
+        flood.push(stream);
+    }
+    // The last of them may not be accepted yet.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut shed = TcpStream::connect(served.address).await.unwrap();
+    let mut answer = [0; 12];
+    tokio::time::timeout(Duration::from_secs(1), shed.read_exact(&mut answer)).await.expect("at once").unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 503");
+    drop(flood);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(served.get("/healthz").await.status(), 200);
+}
+
+#[tokio::test]
+async fn headers_that_do_not_end_are_refused() {
+    let house = House::new("").await;
+    let served = house.serve().await;
+    let long = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(40_000));
+    assert_eq!(served.raw(&long).await.status(), 431);
+}

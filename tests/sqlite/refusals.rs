@@ -1,0 +1,89 @@
+//! Files that are not opened, and are left as they were.
+
+use std::fs;
+
+use keymuster::inventory::{Inventory, Reader, StoreError};
+use rusqlite::OpenFlags;
+
+use crate::fill::{Filling, ids};
+use crate::{NOW, connection, opened, state};
+
+#[tokio::test]
+async fn a_newer_file_is_refused_and_not_touched() {
+    let (_folder, path) = state();
+    opened(&path).close().await.unwrap();
+    let known: i64 = {
+        let connection = connection(&path, OpenFlags::SQLITE_OPEN_READ_WRITE);
+        let known: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        connection.pragma_update(None, "user_version", known + 1).unwrap();
+        known
+    };
+    let before = fs::read(&path).unwrap();
+    for refused in [Inventory::open(&path, NOW).map(|_| ()), Reader::open(&path).map(|_| ())] {
+        match refused {
+            Err(StoreError::Newer { found, known: ours, .. }) => assert_eq!((found, ours), (known + 1, known)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(fs::read(&path).unwrap() == before, "not a byte of it changed");
+    assert!(!path.with_extension("db-wal").exists());
+}
+
+#[test]
+fn the_database_of_another_program_is_refused_and_not_touched() {
+    let (_folder, path) = state();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    connection(&path, OpenFlags::default()).execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();
+    let before = fs::read(&path).unwrap();
+    for refused in [Inventory::open(&path, NOW).map(|_| ()), Reader::open(&path).map(|_| ())] {
+        assert!(matches!(refused, Err(StoreError::Foreign { .. })), "{refused:?}");
+    }
+    assert!(fs::read(&path).unwrap() == before);
+
+    fs::write(&path, "not a database at all, but long enough to be looked at as if it were one of SQLite's").unwrap();
+    let refused = Inventory::open(&path, NOW);
+    assert!(matches!(refused, Err(StoreError::Sqlite(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_second_writer_is_told_that_the_file_is_in_use() {
+    let (_folder, path) = state();
+    let first = opened(&path);
+    assert!(matches!(Inventory::open(&path, NOW), Err(StoreError::Locked { .. })));
+    assert!(Reader::open(&path).is_ok(), "readers are welcome");
+    first.close().await.unwrap();
+    opened(&path).close().await.unwrap();
+}
+
+#[tokio::test]
+async fn readers_cannot_write() {
+    let (_folder, path) = state();
+    let inventory = opened(&path);
+    for statement in ["DELETE FROM run", "CREATE TABLE x (a)", "PRAGMA user_version = 9", "PRAGMA journal_mode = DELETE"] {
+        for reader in [inventory.reader().clone(), Reader::open(&path).unwrap()] {
+            let mut refused = None;
+            let _ = reader.read_blocking(|connection| {
+                refused = connection.execute_batch(statement).err();
+                Ok(())
+            });
+            assert!(refused.is_some(), "{statement}");
+        }
+    }
+    inventory.close().await.unwrap();
+    assert!(matches!(Reader::open(&path.with_file_name("none.db")), Err(StoreError::Absent { .. })));
+}
+
+#[tokio::test]
+async fn history_is_append_only() {
+    let (_folder, path) = state();
+    let filling = Filling::begin(opened(&path)).await;
+    filling.list("proj_a", &ids(0, 1)).await;
+    filling.list("proj_a", &ids(0, 2)).await;
+    filling.settle().await;
+    filling.inventory.close().await.unwrap();
+    let connection = connection(&path, OpenFlags::SQLITE_OPEN_READ_WRITE);
+    let lines: i64 = connection.query_row("SELECT count(*) FROM change", [], |row| row.get(0)).unwrap();
+    assert_eq!(lines, 1, "the second key appeared");
+    let error = connection.execute("UPDATE change SET change = 'renamed'", []).unwrap_err();
+    assert!(error.to_string().contains("append-only"), "{error}");
+}
