@@ -28,7 +28,7 @@ fn tell(story: &Story) -> Result<(), String> {
 #[test]
 fn conclusions_follow_the_design_in_every_history() {
     let long = std::env::var_os("KEYMUSTER_LONG").is_some();
-    let config = Config { cases: if long { 20_000 } else { 400 }, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: if long { 5_000 } else { 400 }, failure_persistence: None, ..Config::default() };
     let result = TestRunner::new(config).run(&story(), |story| tell(&story).map_err(proptest::test_runner::TestCaseError::fail));
     if let Err(error) = result {
         panic!("{error}");
@@ -143,5 +143,24 @@ async fn history_also_tells_of_accounts_that_went_and_came_back() {
         for row in driver.rows().unwrap() {
             assert_eq!((row.presence, row.replayed), (expected, expected), "{row}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_witness_that_closed_proves_nothing_more() {
+    let mut driver = Driver::new(Shape::Projects).await;
+    // Key 1 is in project 1, and on the admin list.
+    let rounds = vec![
+        (after(30, vec![], vec![]), Presence::Present),
+        (after(3_600, vec![Change::Delete(1)], vec![]), Presence::Missing),
+        (after(3_600, vec![Change::Archive(1)], vec![]), Presence::Missing),
+        // The admin list was walked again, late enough, and so was all that is open; the project cannot be.
+        (after(3_600, vec![], vec![]), Presence::Missing),
+        (after(3_600, vec![], vec![]), Presence::Missing),
+        (after(3_600, vec![Change::Unarchive(1)], vec![]), Presence::Gone),
+    ];
+    for (round, expected) in rounds {
+        driver.round(&round).await.unwrap_or_else(|error| panic!("{}\n\n{error}", driver.told.join("\n")));
+        assert_eq!(presence(&driver, 1), expected, "{}", driver.told.join("\n"));
     }
 }

@@ -4,7 +4,6 @@
 
 mod contract;
 mod fill;
-mod plans;
 mod readers;
 mod refusals;
 
