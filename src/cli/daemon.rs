@@ -72,7 +72,8 @@ impl Daemon {
         let web = tokio::spawn(web::serve(listener, app, stop.clone()));
         let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };
         let (commands, told) = mpsc::channel(16);
-        let supervisor = Supervisor::new(inventory.clone(), clock.clone(), Arc::clone(&tally) as Arc<dyn Polls>, plan, stop.clone());
+        let supervisor =
+            Supervisor::new(inventory.clone(), clock.clone(), Arc::clone(&tally) as Arc<dyn Polls>, plan, stop.clone());
         let supervisor = tokio::spawn(supervisor.run(told));
         let socket = control::socket_path(&config.inventory);
         let control = Control::bind(&socket).with_context(|| format!("cannot listen on {}", socket.display()))?;

@@ -160,6 +160,13 @@ pub fn print(output: &mut Output, polled: &PolledAccount) -> anyhow::Result<()> 
     for failure in &polled.failures {
         output.line(&output.paint(Tone::Bad, &format!("{}: {}", failure.reason, failure.detail)))?;
     }
+    for (cause, held) in &polled.holds {
+        let text = format!(
+            "held: {cause}: {held} at once; nothing is concluded of them. If that is right: keymuster ctl ack {} --why '...'",
+            polled.account
+        );
+        output.line(&output.paint(Tone::Bad, &text))?;
+    }
     if polled.changes.is_empty() {
         output.line("no changes")?;
     } else {

@@ -147,9 +147,9 @@ impl Served {
         let place = scope.as_ref().map_or_else(|| account.clone(), |scope| format!("{account} {scope}"));
         let word = Acknowledgement { account, scope, who: who.clone(), why: why.clone(), at: self.clock.now() };
         match self.inventory.acknowledge(word).await {
-            Ok(done) if done == Acknowledged::default() => {
-                Answer::Refused { why: format!("nothing of {place} waits for a person; the views holds and scopes show what does") }
-            }
+            Ok(done) if done == Acknowledged::default() => Answer::Refused {
+                why: format!("nothing of {place} waits for a person; the views holds and scopes show what does"),
+            },
             Ok(done) => {
                 tracing::warn!(place, who, why, holds = done.holds, keys = done.keys, gone = done.gone, "acknowledged");
                 Answer::Done { what: sentence(&place, done) }
@@ -163,7 +163,11 @@ fn sentence(place: &str, done: Acknowledged) -> String {
     let counted = |count, one, many| super::output::counted(count, one, many);
     let mut parts = Vec::new();
     if done.holds > 0 {
-        parts.push(format!("{} ended, {} go by the ordinary proof", counted(done.holds, "hold", "holds"), counted(done.keys, "key", "keys")));
+        parts.push(format!(
+            "{} ended, {} go by the ordinary proof",
+            counted(done.holds, "hold", "holds"),
+            counted(done.keys, "key", "keys")
+        ));
     }
     if done.gone > 0 {
         parts.push(format!("{} gone by your word", counted(done.gone, "key is", "keys are")));

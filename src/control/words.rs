@@ -89,7 +89,9 @@ pub struct PolledAccount {
     pub not_opened: usize,
     /// Kind, change and count of what changed.
     pub changes: Vec<(String, String, u64)>,
-    /// Some scope is neither complete nor closed, or nothing could be stored.
+    /// Cause and size of each hold that waits for a person.
+    pub holds: Vec<(String, u64)>,
+    /// Some scope is neither complete nor closed, or was not opened; nothing could be stored; or something is held.
     pub failed: bool,
 }
 
@@ -150,7 +152,8 @@ impl From<&Report> for PolledAccount {
             failures: report.unapplied.iter().chain(&report.general).map(Failed::from).collect(),
             not_opened: report.not_opened,
             changes: report.changes.iter().map(|(kind, change, count)| (kind.to_string(), change.to_string(), *count)).collect(),
-            failed: report.failure().is_some() || report.not_opened > 0,
+            holds: report.holds.iter().map(|(cause, held)| (cause.to_string(), *held)).collect(),
+            failed: report.failure().is_some() || report.not_opened > 0 || !report.holds.is_empty(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::conclude::{Conclusion, conclude};
 use super::deadlines::rejudge;
 use super::error::Stored;
 use super::evidence::evidence;
-use super::guard::GuardLimits;
+use super::guard::{Cause, GuardLimits};
 use super::holds::Holds;
 use super::open::Inventory;
 use super::poll::Poll;
@@ -71,6 +71,8 @@ pub struct PollEnd {
 pub struct Settled {
     /// Every line of history that the poll wrote, counted.
     pub changes: Vec<(KeyKind, ChangeKind, u64)>,
+    /// What waits for a person now: the cause of each open hold of the account, and how much it holds.
+    pub holds: Vec<(Cause, u64)>,
 }
 
 /// What one settling has in common.
@@ -97,7 +99,7 @@ impl Inventory {
                 "UPDATE poll SET settled_at = ?2, up = ?3, reason = ?4 WHERE id = ?1",
                 (poll.id, now.wall.unix(), end.failure.is_none(), end.failure.map(Reason::as_str)),
             )?;
-            changes(transaction, poll.id)
+            Ok(Settled { changes: changes(transaction, poll.id)?, holds: open_holds(transaction, poll.account)? })
         })
         .await
     }
@@ -232,8 +234,19 @@ impl Settling<'_> {
     }
 }
 
+/// What waits for a person.
+fn open_holds(transaction: &Transaction<'_>, account: i64) -> Stored<Vec<(Cause, u64)>> {
+    let mut select = transaction.prepare_cached("SELECT cause, held FROM hold WHERE account_id = ?1 AND ended_at IS NULL ORDER BY id")?;
+    let mut rows = select.query([account])?;
+    let mut holds = Vec::new();
+    while let Some(row) = rows.next()? {
+        holds.push((word(row, 0, "hold.cause")?, row.get::<_, i64>(1)?.unsigned_abs()));
+    }
+    Ok(holds)
+}
+
 /// The lines of history that the poll wrote, counted.
-fn changes(transaction: &Transaction<'_>, poll: i64) -> Stored<Settled> {
+fn changes(transaction: &Transaction<'_>, poll: i64) -> Stored<Vec<(KeyKind, ChangeKind, u64)>> {
     let mut select = transaction.prepare_cached(CHANGES)?;
     let mut rows = select.query([poll])?;
     let mut changes = Vec::new();
@@ -241,5 +254,5 @@ fn changes(transaction: &Transaction<'_>, poll: i64) -> Stored<Settled> {
         let count: i64 = row.get(2)?;
         changes.push((word(row, 0, "key.kind")?, word(row, 1, "change.change")?, count.unsigned_abs()));
     }
-    Ok(Settled { changes })
+    Ok(changes)
 }

@@ -75,6 +75,7 @@ pub async fn poll(
         unapplied: applied.as_ref().err().cloned(),
         not_opened: course.not_opened.len(),
         changes: Vec::new(),
+        holds: Vec::new(),
     };
     if stop.is_cancelled() {
         report.general.push(Failure::new(Reason::Stopped, "told to stop in the middle of the poll"));
@@ -84,7 +85,8 @@ pub async fn poll(
     }
     let end = PollEnd { failure: report.failure(), organization: applied.ok() };
     let now = Stamp { wall: clock.now(), boot: clock.boot() };
-    report.changes = inventory.settle(poll, end, Arc::clone(policy), line.guard, now).await?.changes;
+    let settled = inventory.settle(poll, end, Arc::clone(policy), line.guard, now).await?;
+    (report.changes, report.holds) = (settled.changes, settled.holds);
     report.took = clock.boot().saturating_sub(began);
     Ok(report)
 }

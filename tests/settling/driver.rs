@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keymuster::domain::{Lists, Organization, Reason, Scope, ScopeKind, Time, WalkEnd};
-use keymuster::inventory::{GuardLimits, ConfiguredAccount, Confirmed, Inventory, Judge, OrganizationRow, Poll, PollEnd, SeenOrganization};
+use keymuster::inventory::{
+    ConfiguredAccount, Confirmed, GuardLimits, Inventory, Judge, OrganizationRow, Poll, PollEnd, SeenOrganization,
+};
 use keymuster::policy::{Glob, Limit, Limits, Match, Policy, Rule, Span};
 use keymuster::walk::{Found, Stamp, Walked};
 

@@ -90,13 +90,9 @@ fn items(world: &World, place: Place) -> Vec<Item> {
 
 fn request(scope: &Scope, page: usize) -> Fetch {
     Fetch {
-        target: Target::Scope(scope.clone()),
-        endpoint: "list",
-        path: format!("/{}", scope.id),
         query: vec![("page", page.to_string())],
-        headers: Vec::new(),
         list: Some("data"),
-        subject: Subject::default(),
+        ..Fetch::get(Target::Scope(scope.clone()), "list", format!("/{}", scope.id))
     }
 }
 

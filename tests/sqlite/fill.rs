@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keymuster::domain::{KeyFacts, KeyKind, Moment, Owner, OwnerKind, RemoteId, Scope, ScopeKind, Text, Time, WalkEnd};
-use keymuster::inventory::{GuardLimits, ConfiguredAccount, Confirmed, Inventory, Judge, OrganizationRow, Poll, PollEnd, SeenOrganization};
+use keymuster::inventory::{
+    ConfiguredAccount, Confirmed, GuardLimits, Inventory, Judge, OrganizationRow, Poll, PollEnd, SeenOrganization,
+};
 use keymuster::policy::Policy;
 use keymuster::providers::{End, Fetch, Item, Learnt, Next, Subject, Target};
 use keymuster::walk::{Caps, Page, Stamp, Turn, Walk, Walked};
@@ -26,7 +28,9 @@ impl Filling {
         let policy = Arc::new(Policy::default());
         inventory.judge_all(Arc::clone(&policy), NOW).await.unwrap();
         let poll = inventory.begin_poll("acme".into(), NOW).await.unwrap();
-        let Confirmed::Yes(row) = inventory.confirm(poll, SeenOrganization::ByProjects(Vec::new())).await.unwrap() else {
+        let Confirmed::Yes(row) =
+            inventory.confirm(poll, SeenOrganization::ByProjects { projects: Vec::new(), whole: true }).await.unwrap()
+        else {
             panic!("a first organisation is accepted")
         };
         Self { inventory, poll, row, policy }
@@ -49,15 +53,7 @@ impl Filling {
 fn walked(inventory: &Inventory, project: &str, ids: &[String]) -> Walked {
     let id = RemoteId::new(project).unwrap();
     let scope = Scope::of(ScopeKind::Project, id, Some(Text::clean(project)));
-    let fetch = Fetch {
-        target: Target::Scope(scope.clone()),
-        endpoint: "project_api_keys",
-        path: "/keys".into(),
-        query: Vec::new(),
-        headers: Vec::new(),
-        list: Some("data"),
-        subject: Subject::default(),
-    };
+    let fetch = Fetch { list: Some("data"), ..Fetch::get(Target::Scope(scope.clone()), "project_api_keys", "/keys") };
     let caps = Caps { items: 1_000_000, pages: 10, time: Duration::from_secs(600) };
     let begun = Stamp { wall: NOW, boot: Duration::from_secs(1) };
     let mut walk = Walk::begin(inventory.next_walk(), scope, &fetch, begun, caps);
