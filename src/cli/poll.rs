@@ -10,7 +10,8 @@ use super::args;
 use super::exit::{ConfigError, Exit};
 use super::output::{Output, Tone, counted};
 use super::setup::{self, Uncounted};
-use super::{log, signals, table};
+use super::signals::Signals;
+use super::{log, table};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::WalkEnd;
@@ -42,10 +43,10 @@ pub async fn poll(arguments: args::Poll) -> anyhow::Result<Exit> {
         accounts.retain(|name, _| arguments.accounts.contains(name));
     }
 
+    let stop = stop_when_told(Signals::listen()?);
     let scratch = tempfile::Builder::new().prefix("keymuster-dry-run-").tempdir()?;
     let path = if arguments.dry_run { copy(&config.inventory, scratch.path()).await? } else { config.inventory.clone() };
     let inventory = setup::inventory(&config, &path, &clock).await?;
-    let stop = stop_when_told();
     let mut output = Output::new();
     if arguments.dry_run {
         output.line("dry run: nothing is stored")?;
@@ -53,6 +54,7 @@ pub async fn poll(arguments: args::Poll) -> anyhow::Result<Exit> {
     let mut exit = Exit::Ok;
     for (name, account) in accounts {
         if stop.is_cancelled() {
+            exit = Exit::Unavailable;
             break;
         }
         let report = one(&inventory, &config, &account, &clock, &stop).await?;
@@ -100,13 +102,12 @@ async fn copy(inventory: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn stop_when_told() -> CancellationToken {
+fn stop_when_told(mut signals: Signals) -> CancellationToken {
     let stop = CancellationToken::new();
     let told = stop.clone();
     tokio::spawn(async move {
-        if signals::asked_to_stop().await.is_ok() {
-            told.cancel();
-        }
+        signals.asked_to_stop().await;
+        told.cancel();
     });
     stop
 }

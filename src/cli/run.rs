@@ -3,7 +3,8 @@
 use super::args;
 use super::daemon::{Daemon, Look};
 use super::exit::Exit;
-use super::{log, setup, signals};
+use super::signals::Signals;
+use super::{log, setup};
 use crate::clock::Clock;
 
 /// Runs until it is told to stop.
@@ -14,8 +15,9 @@ pub async fn run(arguments: args::Run) -> anyhow::Result<Exit> {
     let config = setup::config(&arguments.config)?;
     config.require_accounts(&arguments.config)?;
     log::start(&config.log);
+    let mut signals = Signals::listen()?;
     let daemon = Daemon::start(&config, &Clock::system(), Look::default()).await?;
-    signals::asked_to_stop().await?;
+    signals.asked_to_stop().await;
     daemon.stop().await?;
     Ok(Exit::Ok)
 }
