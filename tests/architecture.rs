@@ -17,7 +17,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("inventory", &["domain", "policy", "walk"]),
     ("config", &["domain", "policy", "providers", "remote"]),
     ("sync", &["clock", "config", "domain", "inventory", "policy", "providers", "remote", "walk"]),
-    ("views", &["clock", "domain", "inventory", "providers"]),
+    ("views", &["clock", "config", "domain", "inventory", "policy", "providers"]),
     ("metrics", &["clock", "config", "domain", "inventory", "providers", "remote", "sync", "views"]),
     ("web", &["clock", "domain", "inventory", "metrics", "views"]),
     ("sim", &["clock", "domain"]),

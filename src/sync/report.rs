@@ -70,7 +70,12 @@ impl Report {
             WalkEnd::Incomplete(failure) => Some((Some(&scope.scope.id), failure)),
             WalkEnd::Complete | WalkEnd::Closed(_) => None,
         });
-        self.unapplied.iter().chain(&self.general).map(|failure| (None, failure)).chain(of_scopes)
+        // Why nothing was applied comes last: it follows from the others, where there are any.
+        self.general
+            .iter()
+            .map(|failure| (None, failure))
+            .chain(of_scopes)
+            .chain(self.unapplied.iter().map(|failure| (None, failure)))
     }
 
     /// The first failure's reason; `None` where every scope that was opened ended complete or closed, and was applied. That
