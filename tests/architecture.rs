@@ -27,6 +27,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         &[
             "clock",
             "config",
+            "control",
             "domain",
             "inventory",
             "metrics",

@@ -10,7 +10,8 @@ use super::daemon::{Daemon, Look};
 use super::exit::Exit;
 use super::output::{Output, Tone};
 use super::scratch::{self, WATCHED};
-use super::{log, setup, signals};
+use super::signals::Signals;
+use super::{log, setup};
 use crate::clock::Clock;
 use crate::config::{Config, Log, LogFormat, LogLevel};
 use crate::sim::{self, Options, Size};
@@ -28,6 +29,7 @@ const REFRESH: Duration = Duration::from_secs(5);
 /// The address is taken, or the scratch folder cannot be written.
 pub async fn demo(arguments: args::Demo) -> anyhow::Result<Exit> {
     log::start(&Log { format: LogFormat::Text, level: LogLevel::Warn });
+    let mut signals = Signals::listen()?;
     let clock = Clock::system();
     let options =
         Options { seed: arguments.seed, size: Size::demo(), faults: arguments.faults, lively: Some(BEAT), ..Options::default() };
@@ -41,7 +43,7 @@ pub async fn demo(arguments: args::Demo) -> anyhow::Result<Exit> {
     let mut output = Output::new();
     print(&mut output, &config, daemon.address())?;
     tokio::select! {
-        told = signals::asked_to_stop() => told?,
+        () = signals.asked_to_stop() => {}
         broken = follow(&mut output, &daemon) => broken?,
     }
     output.line("")?;

@@ -11,7 +11,8 @@ use super::args;
 use super::exit::{ConfigError, Exit};
 use super::output::{Output, Tone, counted};
 use super::setup::{self, Uncounted};
-use super::{log, signals, table};
+use super::signals::Signals;
+use super::{log, table};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, Answer, AskError, PolledAccount, PolledScope, Request};
@@ -43,15 +44,16 @@ pub async fn poll(arguments: args::Poll) -> anyhow::Result<Exit> {
         accounts.retain(|name, _| arguments.accounts.contains(name));
     }
 
+    let stop = stop_when_told(Signals::listen()?);
     let mut output = Output::new();
     let polled = if arguments.dry_run {
         output.line("dry run: nothing is stored")?;
         let scratch = tempfile::Builder::new().prefix("keymuster-dry-run-").tempdir()?;
         let path = copy(&config.inventory, scratch.path()).await?;
-        ourselves(&config, setup::inventory(&config, &path, &clock).await?, accounts, &clock).await?
+        ourselves(&config, setup::inventory(&config, &path, &clock).await?, accounts, &clock, &stop).await?
     } else {
         match setup::inventory(&config, &config.inventory, &clock).await {
-            Ok(inventory) => ourselves(&config, inventory, accounts, &clock).await?,
+            Ok(inventory) => ourselves(&config, inventory, accounts, &clock, &stop).await?,
             Err(locked @ StoreError::Locked { .. }) => daemon(&config, accounts.into_keys().collect(), locked).await?,
             Err(error) => return Err(error.into()),
         }
@@ -59,7 +61,8 @@ pub async fn poll(arguments: args::Poll) -> anyhow::Result<Exit> {
     for account in &polled {
         print(&mut output, account)?;
     }
-    Ok(if polled.iter().any(|account| account.failed) { Exit::Unavailable } else { Exit::Ok })
+    let cut_off = stop.is_cancelled();
+    Ok(if cut_off || polled.iter().any(|account| account.failed) { Exit::Unavailable } else { Exit::Ok })
 }
 
 /// Polls one account after the other.
@@ -68,14 +71,14 @@ async fn ourselves(
     inventory: Inventory,
     accounts: BTreeMap<String, Scheduled>,
     clock: &Clock,
+    stop: &CancellationToken,
 ) -> anyhow::Result<Vec<PolledAccount>> {
-    let stop = stop_when_told();
     let mut polled = Vec::new();
     for account in accounts.values() {
         if stop.is_cancelled() {
             break;
         }
-        polled.push(PolledAccount::from(&one(&inventory, config, account, clock, &stop).await?));
+        polled.push(PolledAccount::from(&one(&inventory, config, account, clock, stop).await?));
     }
     inventory.close().await?;
     Ok(polled)
@@ -128,13 +131,12 @@ async fn copy(inventory: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn stop_when_told() -> CancellationToken {
+fn stop_when_told(mut signals: Signals) -> CancellationToken {
     let stop = CancellationToken::new();
     let told = stop.clone();
     tokio::spawn(async move {
-        if signals::asked_to_stop().await.is_ok() {
-            told.cancel();
-        }
+        signals.asked_to_stop().await;
+        told.cancel();
     });
     stop
 }

@@ -3,7 +3,8 @@
 use super::args;
 use super::daemon::{Daemon, Look};
 use super::exit::Exit;
-use super::{log, setup, signals};
+use super::signals::{Signals, Told};
+use super::{log, setup};
 use crate::clock::Clock;
 
 /// Runs until it is told to stop; SIGHUP makes it read its config again.
@@ -14,14 +15,12 @@ pub async fn run(arguments: args::Run) -> anyhow::Result<Exit> {
     let config = setup::config(&arguments.config)?;
     config.require_accounts(&arguments.config)?;
     log::start(&config.log);
+    let mut signals = Signals::listen()?;
     let daemon = Daemon::start(&config, Some(arguments.config), &Clock::system(), Look::default()).await?;
-    let mut hang_up = signals::hang_up()?;
-    let asked_to_stop = signals::asked_to_stop();
-    tokio::pin!(asked_to_stop);
     loop {
-        tokio::select! {
-            told = &mut asked_to_stop => break told?,
-            _ = hang_up.recv() => daemon.reload().await,
+        match signals.next().await {
+            Told::Stop => break,
+            Told::Reload => daemon.reload().await,
         }
     }
     daemon.stop().await?;

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::log;
 use super::output::{Output, Tone};
 use super::scratch;
-use super::signals;
+use super::signals::Signals;
 use crate::clock::Clock;
 use crate::sim::{self, Options, Simulation, Size};
 
@@ -20,6 +20,7 @@ use crate::sim::{self, Options, Simulation, Size};
 /// The address is taken, or the folder cannot be written.
 pub async fn simulate(arguments: args::Simulate) -> anyhow::Result<Exit> {
     log::start_quiet();
+    let mut signals = Signals::listen()?;
     let options = Options {
         seed: arguments.seed,
         size: arguments.keys.map_or_else(Size::demo, Size::of),
@@ -37,7 +38,7 @@ pub async fn simulate(arguments: args::Simulate) -> anyhow::Result<Exit> {
     }
     output.line("")?;
     output.line("Ctrl-C ends it.")?;
-    signals::asked_to_stop().await?;
+    signals.asked_to_stop().await;
     simulation.stop().await;
     Ok(Exit::Ok)
 }

@@ -24,6 +24,20 @@ struct List {
     of_people: bool,
 }
 
+/// Keys that would become missing, and how many of them count.
+#[derive(Default)]
+struct Doubtful {
+    keys: Vec<i64>,
+    counted: u64,
+}
+
+impl Doubtful {
+    fn add(&mut self, key: i64, expired: bool) {
+        self.keys.push(key);
+        self.counted += u64::from(!expired);
+    }
+}
+
 impl Holds<'_> {
     /// Lets go of keys that were sighted, of lists that are themselves again, and ends holds that hold nothing any more.
     pub fn release(&self) -> Stored<()> {
@@ -66,31 +80,35 @@ impl Holds<'_> {
     }
 
     /// Holds keys that would become missing where they are too many of a list or of the account. Returns those held.
+    ///
+    /// Keys past their own expiry do not count, some providers purge those; but where a list is held, it is held whole, because
+    /// it is the list that is in doubt. Acknowledged keys have been looked at and go.
     pub fn hold_keys(&self, missing: Vec<i64>) -> Stored<HashSet<i64>> {
-        let mut by_scope: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-        let mut counted = Vec::new();
+        let mut by_scope: BTreeMap<i64, Doubtful> = BTreeMap::new();
+        let mut all = Doubtful::default();
         for key in missing {
-            if self.is_counted(key)? {
-                counted.push(key);
-                let mut scopes = self.transaction.prepare_cached("SELECT scope_id FROM sighting WHERE key_id = ?1")?;
-                for scope in scopes.query_map([key], |row| row.get(0))? {
-                    by_scope.entry(scope?).or_default().push(key);
-                }
+            let Some(expired) = self.is_expired_unless_acknowledged(key)? else { continue };
+            all.add(key, expired);
+            let mut scopes = self.transaction.prepare_cached("SELECT scope_id FROM sighting WHERE key_id = ?1")?;
+            for scope in scopes.query_map([key], |row| row.get(0))? {
+                by_scope.entry(scope?).or_default().add(key, expired);
             }
         }
         let mut held = HashSet::new();
-        for (scope, keys) in by_scope {
-            let loss = Loss { lost: count(keys.len()), left: self.listed(scope)? };
+        for (scope, doubtful) in by_scope {
+            let loss = Loss { lost: doubtful.counted, left: self.listed(scope)? };
             if let Some(cause) = self.guard.of_list(loss) {
-                self.hold(Some(scope), cause, &keys)?;
-                held.extend(keys);
+                self.hold(Some(scope), cause, &doubtful.keys)?;
+                held.extend(doubtful.keys);
             }
         }
         let mut loss = self.account_loss()?;
-        loss.lost += count(counted.len());
-        loss.left = loss.left.saturating_sub(count(counted.len()));
-        if let Some(cause) = self.guard.of_account(loss) {
-            let free: Vec<i64> = counted.into_iter().filter(|key| !held.contains(key)).collect();
+        loss.lost += all.counted;
+        loss.left = loss.left.saturating_sub(all.counted);
+        if all.counted > 0
+            && let Some(cause) = self.guard.of_account(loss)
+        {
+            let free: Vec<i64> = all.keys.into_iter().filter(|key| !held.contains(key)).collect();
             if !free.is_empty() {
                 self.hold(None, cause, &free)?;
                 held.extend(free);
@@ -99,14 +117,16 @@ impl Holds<'_> {
         Ok(held)
     }
 
-    /// Keys past their own expiry are purged by some providers, and acknowledged ones have been looked at: neither counts.
-    fn is_counted(&self, key: i64) -> Stored<bool> {
+    /// Whether a key is past its own expiry; `None` where its disappearance was acknowledged.
+    fn is_expired_unless_acknowledged(&self, key: i64) -> Stored<Option<bool>> {
         let mut select = self.transaction.prepare_cached(
-            "SELECT coalesce(k.expires_at > ?2, 1)
-                    AND NOT EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_by IS NOT NULL)
+            "SELECT coalesce(k.expires_at <= ?2, 0),
+                    EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_by IS NOT NULL)
                FROM key AS k WHERE k.id = ?1",
         )?;
-        Ok(select.query_row((key, self.now.unix()), |row| row.get(0))?)
+        let (expired, acknowledged): (bool, bool) =
+            select.query_row((key, self.now.unix()), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((!acknowledged).then_some(expired))
     }
 
     /// Unexpired keys that a scope still lists.
@@ -197,8 +217,4 @@ impl Holds<'_> {
         )?;
         Ok(self.transaction.last_insert_rowid())
     }
-}
-
-fn count(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
 }

@@ -236,7 +236,8 @@ impl Settling<'_> {
 
 /// What waits for a person.
 fn open_holds(transaction: &Transaction<'_>, account: i64) -> Stored<Vec<(Cause, u64)>> {
-    let mut select = transaction.prepare_cached("SELECT cause, held FROM hold WHERE account_id = ?1 AND ended_at IS NULL ORDER BY id")?;
+    let mut select =
+        transaction.prepare_cached("SELECT cause, held FROM hold WHERE account_id = ?1 AND ended_at IS NULL ORDER BY id")?;
     let mut rows = select.query([account])?;
     let mut holds = Vec::new();
     while let Some(row) = rows.next()? {

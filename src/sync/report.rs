@@ -81,11 +81,9 @@ impl Report {
             .chain(self.unapplied.iter().map(|failure| (None, failure)))
     }
 
-    /// The first failure's reason; `None` where every scope that was opened ended complete or closed, and was applied. That
-    /// the organisation could not be confirmed follows from what failed before, and is the reason only where nothing did.
+    /// The first failure's reason; `None` where every scope that was opened ended complete or closed, and was applied.
     pub fn failure(&self) -> Option<Reason> {
-        let reasons = || self.failures().map(|(_, failure)| failure.reason);
-        reasons().find(|reason| *reason != Reason::OrganizationUnconfirmed).or_else(|| reasons().next())
+        self.failures().map(|(_, failure)| failure.reason).next()
     }
 }
 

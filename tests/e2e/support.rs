@@ -78,12 +78,22 @@ pub struct Settings {
     /// Lines of the Den account.
     pub den: &'static str,
     pub confirm_after: &'static str,
+    /// Further lines of `[guard]`.
+    pub guard: &'static str,
     pub log: &'static str,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { schedule: "@hourly".to_owned(), tables: "", openai: "", den: "", confirm_after: "10m", log: r#"format = "json""# }
+        Self {
+            schedule: "@hourly".to_owned(),
+            tables: "",
+            openai: "",
+            den: "",
+            confirm_after: "10m",
+            guard: "",
+            log: r#"format = "json""#,
+        }
     }
 }
 
@@ -108,7 +118,7 @@ impl Site {
 
     /// Writes the config anew.
     pub fn configure(&self, sim: &Sim, settings: &Settings) {
-        let Settings { schedule, tables, openai, den, confirm_after, log } = settings;
+        let Settings { schedule, tables, openai, den, confirm_after, guard, log } = settings;
         let text = format!(
             r#"[inventory]
 path = "inventory.db"
@@ -121,6 +131,7 @@ listen = "127.0.0.1:0"
 
 [guard]
 confirm_after = "{confirm_after}"
+{guard}
 
 {tables}
 
