@@ -4,6 +4,7 @@
 //! secret, and it cannot claim that a list is complete: the engine computes that. Everything that names providers walks
 //! [`PROVIDERS`]. A new provider is one file, its samples in a folder beside it, and one line in that slice.
 
+mod braintrust;
 mod den;
 mod openai;
 mod spec;
@@ -19,7 +20,7 @@ use crate::domain::{
 pub use spec::{Account, Auth, CredentialRule, Fact, OptionSpec, Pace, Paging, Sample, SamplePage, SignIn, Spec};
 
 /// Every provider that keymuster can read.
-pub static PROVIDERS: &[&dyn Provider] = &[&openai::OpenAi, &den::Den];
+pub static PROVIDERS: &[&dyn Provider] = &[&openai::OpenAi, &braintrust::Braintrust, &den::Den];
 
 /// The provider of that id.
 pub fn by_id(id: &str) -> Option<&'static dyn Provider> {
@@ -153,7 +154,8 @@ closed_enum! {
 pub enum Target {
     /// A page of a scope's list.
     Scope(Scope),
-    /// A question that is no scope, such as who the caller is. What it lists, if anything, are the caller's own keys.
+    /// A question that is no scope, such as who the caller is. What it lists, if anything, are the caller's own keys; those
+    /// bound to another organisation than the subject's are among them.
     Question(&'static str),
 }
 
@@ -250,6 +252,19 @@ pub struct Learnt {
     pub organizations: Option<Vec<Organization>>,
     /// Whose credential it is.
     pub caller: Option<RemoteId>,
+    /// Members that the organisation's groups name, who may be missing from the list of people.
+    pub members: BTreeSet<RemoteId>,
+}
+
+impl Learnt {
+    /// Adds what a later page told: the later word counts, members add up.
+    pub fn add(&mut self, later: Self) {
+        let Self { organization, organizations, caller, members } = later;
+        self.organization = organization.or(self.organization.take());
+        self.organizations = organizations.or(self.organizations.take());
+        self.caller = caller.or(self.caller.take());
+        self.members.extend(members);
+    }
 }
 
 /// What one poll has learnt so far.
@@ -263,8 +278,12 @@ pub struct Known {
     pub organizations: Option<Vec<Organization>>,
     /// The projects read so far, by id; a project listed twice is archived only if both say so.
     pub projects: BTreeMap<RemoteId, Project>,
-    /// The people read so far.
-    pub people: HashSet<RemoteId>,
+    /// The people read so far, by id.
+    pub people: BTreeMap<RemoteId, Person>,
+    /// Members that groups name; one who is not among `people` is a gap in that list.
+    pub group_members: BTreeSet<RemoteId>,
+    /// Service accounts that own a key read so far. Some lists of people hold them too; nobody impersonates one.
+    pub service_accounts: BTreeSet<RemoteId>,
     /// How each scope ended that was walked in this poll.
     pub ended: HashMap<ScopeId, WalkEnd>,
     /// Questions that were answered.
@@ -278,6 +297,15 @@ pub struct Known {
 }
 
 impl Known {
+    /// Adds what an answer told; never that of [`Provider::identity`], which is about somebody else.
+    pub fn learn(&mut self, learnt: Learnt) {
+        let Learnt { organization, organizations, caller, members } = learnt;
+        self.organization = organization.or(self.organization.take());
+        self.organizations = organizations.or(self.organizations.take());
+        self.caller = caller.or(self.caller.take());
+        self.group_members.extend(members);
+    }
+
     /// The walk of that scope ended in this poll, completely.
     pub fn is_complete(&self, scope: &ScopeId) -> bool {
         self.ended.get(scope).is_some_and(|end| *end == WalkEnd::Complete)

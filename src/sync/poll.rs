@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::domain::{Failure, Lists, Reason, Scope, ScopeId, ScopeKind, WalkEnd};
 use crate::inventory::{Inventory, Judge, PollEnd, Stored};
 use crate::policy::Policy;
-use crate::providers::{Fetch, Known, Learnt, Target};
+use crate::providers::{Fetch, Known, Target};
 use crate::walk::{Found, Stamp, Walked};
 
 /// Polls once. However it goes, the poll settles; what could not be read is in the report.
@@ -132,7 +132,7 @@ impl Course {
     fn take(&mut self, ended: Ended) -> Option<Walked> {
         match ended {
             Ended::Question(question, Ok(learnt)) => {
-                self.learn(learnt);
+                self.known.learn(learnt);
                 self.known.answered.insert(question);
                 None
             }
@@ -141,25 +141,20 @@ impl Course {
                 None
             }
             Ended::Walk(walked, learnt) => {
-                self.learn(learnt);
+                self.known.learn(learnt);
                 match walked.found() {
                     Found::Projects(projects) => {
                         self.known.projects.extend(projects.iter().map(|project| (project.id.clone(), project.clone())));
                     }
-                    Found::People(people) => self.known.people.extend(people.iter().map(|person| person.id.clone())),
+                    Found::People(people) => {
+                        self.known.people.extend(people.iter().map(|person| (person.id.clone(), person.clone())));
+                    }
                     Found::Keys(_) => {}
                 }
                 self.known.ended.insert(walked.scope().id.clone(), walked.end().clone());
                 Some(*walked)
             }
         }
-    }
-
-    fn learn(&mut self, learnt: Learnt) {
-        let Learnt { organization, organizations, caller } = learnt;
-        self.known.organization = organization.or(self.known.organization.take());
-        self.known.organizations = organizations.or(self.known.organizations.take());
-        self.known.caller = caller.or(self.known.caller.take());
     }
 
     /// A first refusal of a list that was readable is an incomplete walk, as only the inventory could tell.

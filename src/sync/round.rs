@@ -113,9 +113,7 @@ async fn walk(common: &Common, scope: Scope, first: Fetch) -> (Walked, Learnt) {
             Ok(page) => page,
             Err(failure) => break WalkEnd::Incomplete(failure),
         };
-        learnt.organization = page.end.learnt.organization.clone().or(learnt.organization);
-        learnt.organizations = page.end.learnt.organizations.clone().or(learnt.organizations);
-        learnt.caller = page.end.learnt.caller.clone().or(learnt.caller);
+        learnt.add(page.end.learnt.clone());
         match walk.page(page, &fetch.subject, common.clock.now()) {
             Turn::Next(next) => fetch = *next,
             Turn::Ended(end) => break end,

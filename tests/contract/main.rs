@@ -9,7 +9,9 @@ mod reading;
 use std::collections::BTreeSet;
 
 use keymuster::domain::{KeyFacts, Lists, Moment, RemoteId, ScopeKind, Time, WalkEnd};
-use keymuster::providers::{self, Account, Fact, Fetch, Item, Known, Next, PROVIDERS, Paging, Provider, Sample, Target};
+use keymuster::providers::{
+    self, Account, Fact, Fetch, Item, Known, Learnt, Method, Next, PROVIDERS, Paging, Provider, Sample, Target, Way,
+};
 
 use reading::{for_each_page, keys, knowing_projects, learn, walk};
 
@@ -40,6 +42,7 @@ fn specs_are_sound() {
         unique(id, spec.sign_ins.iter().map(|s| s.word));
         unique(id, spec.kinds);
         unique(id, spec.scopes);
+        unique(id, spec.ways);
         unique(id, spec.facts);
         unique(id, spec.samples.iter().map(|s| s.name));
         unique(id, spec.options.iter().map(|o| o.name).chain(["sign_in"]));
@@ -62,7 +65,10 @@ fn samples_show_all_that_a_spec_claims() {
         let mut two_pages_of_keys = false;
         for sample in spec.samples {
             let (elements, _) = walk(*provider, sample, &known);
-            let Target::Scope(scope) = (sample.fetch)().target else { continue };
+            let Target::Scope(scope) = (sample.fetch)().target else {
+                assert!(elements.iter().all(|e| matches!(e.item, Item::Key(_))), "{}: a question lists keys", sample.name);
+                continue;
+            };
             let read = sample.pages.iter().all(|page| page.status == 200);
             if read && !elements.is_empty() {
                 scopes.insert(scope.id.kind);
@@ -98,10 +104,17 @@ fn samples_show_all_that_a_spec_claims() {
     }
 }
 
-/// Polls the samples: asks what is planned until nothing new is, and gives every request.
+/// Polls the samples by each way of listing: asks what is planned until nothing new is, and gives every request.
 fn poll(provider: &dyn Provider) -> Vec<Fetch> {
+    match provider.spec().ways {
+        [] => poll_by(provider, None),
+        ways => ways.iter().flat_map(|way| poll_by(provider, Some(*way))).collect(),
+    }
+}
+
+fn poll_by(provider: &dyn Provider, way: Option<Way>) -> Vec<Fetch> {
     let (account, projects) = (account(provider), knowing_projects(provider));
-    let (mut known, mut asked): (Known, Vec<Fetch>) = (Known::default(), Vec::new());
+    let (mut known, mut asked): (Known, Vec<Fetch>) = (Known { way, ..Known::default() }, Vec::new());
     for round in 0.. {
         assert!(round < 10, "{}: the plan does not end", provider.spec().id);
         let plan = provider.plan(&account, &known);
@@ -112,19 +125,28 @@ fn poll(provider: &dyn Provider) -> Vec<Fetch> {
             break;
         }
         for fetch in new {
+            assert!(fetch.way.is_none_or(|of| Some(of) == way), "{}: of another way than {way:?}", fetch.path);
             let mut all = provider.spec().samples.iter();
-            let answers = |s: &&Sample| s.pages.iter().all(|p| p.status == 200) && (s.fetch)().endpoint == fetch.endpoint;
+            let answers = |s: &&Sample| {
+                let asked = (s.fetch)();
+                let of_its_kind = matches!(asked.target, Target::Scope(_)) == matches!(fetch.target, Target::Scope(_));
+                s.pages.iter().all(|p| p.status == 200) && asked.endpoint == fetch.endpoint && of_its_kind
+            };
             let sample = all.find(answers).unwrap_or_else(|| panic!("no sample of {}", fetch.endpoint));
             let (elements, pages) = walk(provider, sample, &projects);
-            elements.into_iter().for_each(|e| learn(&mut known, e.item));
-            for learnt in pages.into_iter().map(|p| p.end.learnt) {
-                known.organization = learnt.organization.or(known.organization);
-                known.organizations = learnt.organizations.or(known.organizations);
-                known.caller = learnt.caller.or(known.caller);
-            }
+            let mut told = Learnt::default();
+            pages.into_iter().for_each(|page| told.add(page.end.learnt));
+            known.learn(told);
             match &fetch.target {
-                Target::Scope(scope) => drop(known.ended.insert(scope.id.clone(), WalkEnd::Complete)),
-                Target::Question(question) => drop(known.answered.insert(question)),
+                Target::Scope(scope) => {
+                    elements.into_iter().for_each(|e| learn(&mut known, e.item));
+                    known.ended.insert(scope.id.clone(), WalkEnd::Complete);
+                }
+                Target::Question(question) => {
+                    let own: BTreeSet<RemoteId> = elements.iter().filter_map(|e| reading::id(&e.item).cloned()).collect();
+                    known.own_keys = fetch.list.map(|_| own).or(known.own_keys);
+                    known.answered.insert(question);
+                }
             }
             asked.push(fetch);
         }
@@ -156,6 +178,9 @@ fn requests_are_plain() {
             all.push((**next).clone());
         }
     });
+    let exchanges: Vec<Fetch> = all.iter().filter_map(|f| Some(f.grant.as_deref()?.exchange.clone())).collect();
+    assert!(exchanges.iter().all(|f| matches!(f.method, Method::Exchange { .. }) && f.list.is_none()), "{exchanges:?}");
+    all.extend(exchanges);
     for fetch in all {
         let path = &fetch.path;
         let segment = |s: &str| RemoteId::new(s).is_some();
@@ -169,7 +194,9 @@ fn requests_are_plain() {
         }
         let told = fetch.query.iter().map(|(_, value)| value.as_str()).chain([path.as_str()]);
         told.for_each(|text| assert!(!text.to_lowercase().contains("bearer"), "{text}"));
-        assert_eq!(matches!(fetch.target, Target::Scope(_)), fetch.list.is_some(), "{path}: a scope is a list");
+        let is_scope = matches!(fetch.target, Target::Scope(_));
+        assert!(!is_scope || (fetch.list.is_some() && fetch.method == Method::Get), "{path}: a scope is a list");
+        assert!(is_scope || fetch.grant.is_none(), "{path}: a question is asked in our own name");
     }
 }
 
