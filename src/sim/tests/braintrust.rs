@@ -140,6 +140,9 @@ async fn users_and_groups_are_told() {
     assert_eq!(both.len(), 25 + 4, "the union of two organisations, and the caller once");
     let one = braintrust(&simulation, &format!("/v1/user?ids={}&ids={}", listed[3], listed[5]), None).await;
     assert_eq!(one.ids("objects"), [listed[3].clone(), listed[5].clone()]);
+    let own = pages(&simulation, "/v1/api_key", 10, None).await;
+    let narrowed = pages(&simulation, &named(&simulation, "/v1/api_key"), 10, None).await;
+    assert!(own.len() > narrowed.len() && own.iter().filter(|k| k["org_id"].is_null()).count() == 1);
     let before =
         braintrust(&simulation, &named(&simulation, &format!("/v1/user?limit=2&ending_before={}", listed[5])), None).await;
     assert_eq!(before.ids("objects"), listed[3..5]);
