@@ -1,6 +1,7 @@
 //! Makes a world from a seed: names, dates and faults of people as they occur in the field, relative to its start.
 
 use super::ids::{Salt, Sort};
+use super::members::Braintrust;
 use super::names;
 use super::random::Random;
 use super::world::{Home, Key, Name, Owner, Project, Role, Service, Size, World, count, index, person};
@@ -30,12 +31,13 @@ impl World {
             services: Vec::new(),
             projects: Vec::new(),
             names: names::keys().map(|text| Name::new(&text)).collect(),
-            keys: Vec::with_capacity(size.project_keys.saturating_add(size.admin_keys).saturating_add(size.den_keys)),
+            keys: Vec::with_capacity(size.project_keys + size.admin_keys + size.den_keys + size.braintrust_keys + 8),
             admin: Vec::new(),
             leaked: Vec::new(),
             den: Vec::new(),
             own_admin_key: 0,
             own_den_key: 0,
+            braintrust: Braintrust::default(),
             random: Random::new(seed),
             beats: 0,
         };
@@ -47,12 +49,13 @@ impl World {
         if size.project_keys >= CAST_FROM {
             world.make_cast(now);
         }
+        world.make_braintrust(size, now);
         world
     }
 
     /// A small organisation beside `main`, which the owner of `main` belongs to as well.
     pub(super) fn neighbour(main: &Self, seed: u64, now: Time) -> Self {
-        let size = Size { people: 5, projects: 2, archived_projects: 0, project_keys: 12, admin_keys: 2, den_keys: 5 };
+        let size = Size { people: 5, projects: 2, admin_keys: 2, den_keys: 5, ..Size::of(12) };
         let mut world = Self::make(seed ^ 0x6b69_7465, size, now);
         world.name = names::NEIGHBOUR;
         if let (Some(theirs), Some(ours)) = (world.people.first_mut(), main.people.first()) {
@@ -60,6 +63,12 @@ impl World {
             theirs.email.clone_from(&ours.email);
             theirs.user_id.clone_from(&ours.user_id);
             theirs.den_user_id.clone_from(&ours.den_user_id);
+            theirs.user_uuid.clone_from(&ours.user_uuid);
+        }
+        // The one key that is bound to no organisation is the one of `main`.
+        let unbound = std::mem::replace(&mut world.braintrust.own.unbound, u32::MAX);
+        if let Some(key) = world.keys.get_mut(index(unbound)) {
+            key.name = 0;
         }
         world
     }

@@ -7,28 +7,47 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Remote;
+use super::braintrust::quirks::{self, Quirk};
 
 /// What a fault does to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Effect {
     Status(u16),
-    RateLimit { per_minute: u32, tells: RetryAfter },
+    RateLimit {
+        per_minute: u32,
+        tells: RetryAfter,
+    },
     Unauthorized,
     Forbidden,
     NotFound,
     Html,
-    Redirect(String),
-    GzipBomb { mebibytes: u64 },
-    Huge { mebibytes: u64 },
+    Redirect {
+        status: u16,
+        to: String,
+    },
+    GzipBomb {
+        mebibytes: u64,
+    },
+    Huge {
+        mebibytes: u64,
+    },
     DropConnection,
-    Latency { ms: u64 },
+    Latency {
+        ms: u64,
+    },
     WrongOrganization,
     Rewrite(Rewrite),
     CutBody,
     CutJson,
-    SlowDrip { ms: u64 },
+    SlowDrip {
+        ms: u64,
+    },
     Gzip,
-    ClockSkew { seconds: i64 },
+    ClockSkew {
+        seconds: i64,
+    },
+    /// Something that only Braintrust's front can do.
+    Quirk(Quirk),
 }
 
 /// What a refusal for haste says about when to come back.
@@ -52,6 +71,7 @@ pub(super) enum Rewrite {
     EmptyList,
     MissingField(String),
     SecretName,
+    WrongOwner,
 }
 
 /// One kind of fault: its name, its argument, what it does. Help, parsing and tests all come from [`KINDS`].
@@ -63,17 +83,17 @@ pub struct Kind {
     pub argument: &'static str,
     /// What it does; a sentence.
     pub about: &'static str,
-    /// The only remote that it makes sense for.
-    pub only: Option<Remote>,
+    /// The only remotes that it makes sense for; empty where it does for all.
+    pub only: &'static [Remote],
     effect: fn(&str) -> Option<Effect>,
 }
 
 const fn kind(name: &'static str, argument: &'static str, about: &'static str, effect: fn(&str) -> Option<Effect>) -> Kind {
-    Kind { name, argument, about, only: None, effect }
+    Kind { name, argument, about, only: &[], effect }
 }
 
-const fn only(remote: Remote, kind: Kind) -> Kind {
-    Kind { only: Some(remote), ..kind }
+const fn only(remotes: &'static [Remote], kind: Kind) -> Kind {
+    Kind { only: remotes, ..kind }
 }
 
 /// The argument as a number, or the default where there is none.
@@ -91,6 +111,14 @@ fn rate(argument: &str, tells: RetryAfter) -> Option<Effect> {
 
 fn status(argument: &str) -> Option<Effect> {
     argument.parse().ok().filter(|status| (400..600).contains(status)).map(Effect::Status)
+}
+
+fn redirect(status: u16, argument: &str, usual: &str) -> Option<Effect> {
+    Some(Effect::Redirect { status, to: if argument.is_empty() { usual } else { argument }.to_owned() })
+}
+
+fn quirk(argument: &str, quirk: Quirk) -> Option<Effect> {
+    bare(argument, Effect::Quirk(quirk))
 }
 
 fn rewrite(argument: &str, rewrite: Rewrite) -> Option<Effect> {
@@ -118,9 +146,7 @@ pub static KINDS: &[Kind] = &[
     kind("forbidden", "", "Answers 403 as for a missing permission.", |a| bare(a, Effect::Forbidden)),
     kind("not_found", "", "Answers 404.", |a| bare(a, Effect::NotFound)),
     kind("html_200", "", "Answers 200 with a web page, as a wrong base URL does.", |a| bare(a, Effect::Html)),
-    kind("redirect", "URL, /elsewhere", "Answers 302 to that address.", |a| {
-        Some(Effect::Redirect(if a.is_empty() { "/elsewhere".to_owned() } else { a.to_owned() }))
-    }),
+    kind("redirect", "URL, /elsewhere", "Answers 302 to that address.", |a| redirect(302, a, "/elsewhere")),
     kind("gzip_bomb", "MiB, 256", "Answers 200 with a small compressed body that inflates to that much.", |a| {
         number(a, 256).filter(|n| (1..=1 << 14).contains(n)).map(|mebibytes| Effect::GzipBomb { mebibytes })
     }),
@@ -132,21 +158,21 @@ pub static KINDS: &[Kind] = &[
     kind("wrong_org", "", "Answers for another organisation than the one that was asked for.", |a| {
         bare(a, Effect::WrongOrganization)
     }),
-    only(Remote::OpenAi, kind("no_has_more", "", "Leaves has_more out.", |a| rewrite(a, Rewrite::NoHasMore))),
+    only(&[Remote::OpenAi], kind("no_has_more", "", "Leaves has_more out.", |a| rewrite(a, Rewrite::NoHasMore))),
     only(
-        Remote::OpenAi,
+        &[Remote::OpenAi],
         kind("repeated_cursor", "", "Ends every page with the id that it was asked to start after, and promises more.", |a| {
             rewrite(a, Rewrite::RepeatedCursor)
         }),
     ),
     only(
-        Remote::OpenAi,
+        &[Remote::OpenAi, Remote::Braintrust],
         kind("repeated_page", "", "Answers with the first page whatever the cursor is, and promises more.", |a| {
             rewrite(a, Rewrite::RepeatedPage)
         }),
     ),
     only(
-        Remote::OpenAi,
+        &[Remote::OpenAi],
         kind("empty_page_has_more", "", "Answers with an empty page that promises more.", |a| {
             rewrite(a, Rewrite::EmptyPageHasMore)
         }),
@@ -177,14 +203,89 @@ pub static KINDS: &[Kind] = &[
     kind("clock_skew", "seconds, 7200", "Adds that much to the Date of answers.", |a| {
         number(a, 7200).map(|seconds| Effect::ClockSkew { seconds })
     }),
+    only(
+        &[Remote::Braintrust],
+        kind(
+            "header_dropped",
+            "",
+            "Ignores x-bt-impersonate-user: the caller's keys for everybody. With 'every K' one node of many does; \
+             with 'on /api/self/me' only that route.",
+            |a| quirk(a, Quirk::HeaderDropped),
+        ),
+    ),
+    only(
+        &[Remote::Braintrust],
+        kind("header_dropped_empty", "", "Ignores the header, and lists no keys where it was sent.", |a| {
+            quirk(a, Quirk::HeaderDroppedEmpty)
+        }),
+    ),
+    only(
+        &[Remote::Braintrust],
+        kind(
+            "impersonation_refused",
+            "",
+            "Answers 403 to the header and to the token exchange, whoever is meant: the owner's role was not granted directly.",
+            |a| quirk(a, Quirk::ImpersonationRefused),
+        ),
+    ),
+    only(
+        &[Remote::Braintrust],
+        kind(
+            "organization_list",
+            "missing (404), empty or without_caller; missing",
+            "Spoils the list of all keys: it does not exist, is empty as for somebody who owns nothing, or lacks the caller's keys.",
+            |a| quirks::organization_list(a).map(Effect::Quirk),
+        ),
+    ),
+    only(
+        &[Remote::Braintrust],
+        kind(
+            "token_exchange",
+            "FIELD, FIELD.FIELD, bare, text or html; token",
+            "Lets POST /v1/impersonate exist: the token stands in that field, is the whole JSON string or the text, \
+             or a web page comes.",
+            |a| quirks::token_exchange(a).map(Effect::Quirk),
+        ),
+    ),
+    only(
+        &[Remote::Braintrust],
+        kind("self_by_get", "", "Answers 405 to POST /api/self/me; GET works.", |a| quirk(a, Quirk::SelfByGet)),
+    ),
+    only(
+        &[Remote::Braintrust],
+        kind("page_cap", "elements, 7", "Gives no more than that on a page, whatever limit was asked for.", |a| {
+            number(a, 7).filter(|n| *n > 0).map(|elements| Effect::Quirk(Quirk::PageCap(elements)))
+        }),
+    ),
+    only(
+        &[Remote::Braintrust],
+        kind("overlapping_pages", "", "Begins each page with the element that it was asked to start after.", |a| {
+            quirk(a, Quirk::OverlappingPages)
+        }),
+    ),
+    only(
+        &[Remote::Braintrust],
+        kind("wrong_owner", "", "Says of one key of each answer that it belongs to somebody unknown.", |a| {
+            rewrite(a, Rewrite::WrongOwner)
+        }),
+    ),
+    only(
+        &[Remote::Braintrust],
+        kind(
+            "signed_url",
+            "URL, http://127.0.0.1:9/spill",
+            "Answers 303 to a signed address elsewhere, as for large answers.",
+            |a| redirect(303, a, "http://127.0.0.1:9/spill?X-Amz-Signature=0f3c9a"),
+        ),
+    ),
 ];
 
 /// A fault: what goes wrong, where, and at which requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub(super) effect: Effect,
-    /// `None` is every remote.
-    pub(super) provider: Option<Remote>,
+    /// Where it can happen.
+    pub(super) providers: &'static [Remote],
     /// A path below the base URL or its template; `None` is every path.
     pub(super) path: Option<String>,
     /// The first and the last request that it happens to, counted from 1 among those it fits.
@@ -205,7 +306,7 @@ impl Fault {
 
     /// It can happen to a request for that path, which has that template.
     pub(super) fn fits(&self, provider: Remote, path: &str, template: &str) -> bool {
-        self.provider.is_none_or(|p| p == provider) && self.path.as_deref().is_none_or(|p| p == path || p == template)
+        self.providers.contains(&provider) && self.path.as_deref().is_none_or(|p| p == path || p == template)
     }
 
     /// It happens to the n-th request that it fits.
@@ -222,7 +323,8 @@ pub fn help() -> String {
     );
     for kind in KINDS {
         let argument = if kind.argument.is_empty() { String::new() } else { format!(" (argument: {})", kind.argument) };
-        let only = kind.only.map_or_else(String::new, |remote| format!(" Only {remote}."));
+        let only: Vec<&str> = kind.only.iter().map(|remote| remote.as_str()).collect();
+        let only = if only.is_empty() { String::new() } else { format!(" Only {}.", only.join(" and ")) };
         text.push_str(&format!("  {:<20} {}{only}{argument}\n", kind.name, kind.about));
     }
     text
@@ -240,18 +342,19 @@ impl FromStr for Fault {
             format!("'{name}' is no fault; there are {}", known.join(", "))
         })?;
         let (first, after) = rest.split_once(':').unwrap_or((rest, ""));
-        let (provider, argument) = match first.parse::<Remote>() {
-            Ok(provider) => (Some(provider), after),
-            Err(_) => (kind.only, rest),
+        let able = if kind.only.is_empty() { Remote::ALL } else { kind.only };
+        let (providers, argument) = match first.parse::<Remote>() {
+            Ok(provider) => {
+                let chosen = able.iter().position(|remote| *remote == provider).and_then(|at| able.get(at..=at));
+                (chosen.ok_or_else(|| format!("'{name}' makes no sense for that provider"))?, after)
+            }
+            Err(_) => (able, rest),
         };
-        if kind.only.is_some() && provider != kind.only {
-            return Err(format!("'{name}' makes no sense for that provider"));
-        }
         let effect = (kind.effect)(argument).ok_or_else(|| {
             let takes = if kind.argument.is_empty() { "takes no argument" } else { kind.argument };
             format!("'{name}' cannot have the argument '{argument}': {takes}")
         })?;
-        let mut fault = Self { effect, provider, path: None, from: 1, to: u64::MAX, every: 1, text: text.trim().to_owned() };
+        let mut fault = Self { effect, providers, path: None, from: 1, to: u64::MAX, every: 1, text: text.trim().to_owned() };
         while let Some(word) = words.next() {
             let value = words.next().ok_or_else(|| format!("nothing follows '{word}' in '{text}'"))?;
             let count = || value.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("'{value}' is no count of requests"));
@@ -281,13 +384,17 @@ mod tests {
     fn faults_are_read() {
         let fault: Fault = "rate_limit:openai:6 on /organization/users from 2 to 5 every 3".parse().unwrap();
         assert_eq!(fault.effect, Effect::RateLimit { per_minute: 6, tells: RetryAfter::Nothing });
-        assert_eq!((fault.provider, fault.path.as_deref()), (Some(Remote::OpenAi), Some("/organization/users")));
+        assert_eq!((fault.providers, fault.path.as_deref()), (&[Remote::OpenAi][..], Some("/organization/users")));
         let happens: Vec<u64> = (1..9).filter(|n| fault.happens_at(*n)).collect();
         assert_eq!(happens, [2, 5]);
         let fault: Fault = "redirect:http://127.0.0.1:9/x".parse().unwrap();
-        assert_eq!((fault.provider, fault.effect), (None, Effect::Redirect("http://127.0.0.1:9/x".into())));
+        let effect = Effect::Redirect { status: 302, to: "http://127.0.0.1:9/x".into() };
+        assert_eq!((fault.providers, fault.effect), (Remote::ALL, effect));
         assert_eq!(Fault::parse_all("# none\n\nhttp_500\nlatency:den\n").unwrap().len(), 2);
-        assert_eq!("no_has_more".parse::<Fault>().unwrap().provider, Some(Remote::OpenAi));
+        let providers = |text: &str| text.parse::<Fault>().unwrap().providers;
+        assert_eq!(providers("no_has_more"), [Remote::OpenAi]);
+        assert_eq!(providers("repeated_page"), [Remote::OpenAi, Remote::Braintrust]);
+        assert_eq!(providers("repeated_page:braintrust"), [Remote::Braintrust]);
     }
 
     #[test]
@@ -300,6 +407,11 @@ mod tests {
             "status",
             "status:200",
             "no_has_more:den",
+            "repeated_page:den",
+            "organization_list:full",
+            "token_exchange:a b",
+            "token_exchange:.",
+            "page_cap:0",
             "latency:x",
             "http_500 on",
             "http_500 from 0",

@@ -1,5 +1,7 @@
 //! Ids that look like the remotes': computed from a number and the world's salt, so that none has to be stored.
 
+use std::fmt::Write;
+
 use super::random::{mix, unmix};
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -19,6 +21,10 @@ pub(super) enum Sort {
     DenOrganization = 7,
     DenOther = 8,
     Secret = 9,
+    BraintrustUser = 10,
+    BraintrustAccount = 11,
+    BraintrustOrganization = 12,
+    BraintrustOther = 13,
 }
 
 /// Tells the ids of one world from those of another.
@@ -69,6 +75,43 @@ impl Salt {
     }
 }
 
+impl Salt {
+    /// Appends a UUID of version 4 that holds the whole code.
+    pub(super) fn push_uuid(self, out: &mut String, sort: Sort, index: u32) {
+        let code = self.code(sort, index);
+        let high = (mix(code) & !0xf003) | 0x4000 | (code >> 62);
+        let low = (2 << 62) | (code & (u64::MAX >> 2));
+        let (first, second, third) = (high >> 32, (high >> 16) & 0xffff, high & 0xffff);
+        let (fourth, fifth) = (low >> 48, low & 0xffff_ffff_ffff);
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{first:08x}-{second:04x}-{third:04x}-{fourth:04x}-{fifth:012x}");
+    }
+
+    pub(super) fn uuid(self, sort: Sort, index: u32) -> String {
+        let mut out = String::with_capacity(36);
+        self.push_uuid(&mut out, sort, index);
+        out
+    }
+
+    /// The index that [`Salt::push_uuid`] was given, where the text is its work.
+    pub(super) fn read_uuid(self, text: &str, sort: Sort) -> Option<u32> {
+        let uuid = is_uuid(text).then(|| u128::from_str_radix(&text.replace('-', ""), 16).ok()).flatten()?;
+        let (high, low) = (u64::try_from(uuid >> 64).ok()?, u64::try_from(uuid & u128::from(u64::MAX)).ok()?);
+        let code = (high << 62) | (low & (u64::MAX >> 2));
+        let index = u32::try_from(unmix(code) & u64::from(u32::MAX)).ok()?;
+        (self.uuid(sort, index) == text).then_some(index)
+    }
+}
+
+/// Hexadecimal digits and hyphens where a UUID has them.
+pub(super) fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(place, b)| match place {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}
+
 fn push_digits(out: &mut String, code: u64, length: usize) {
     let mut rest = code;
     for written in 0..length {
@@ -100,6 +143,20 @@ mod tests {
         }
         assert_eq!(salt.read_base62("short", Sort::Key), None);
         assert_eq!(salt.read_base62("zzzzzzzzzzzzzzzz", Sort::Key), None);
+    }
+
+    #[test]
+    fn uuids_are_read_back_and_differ() {
+        let (salt, other) = (Salt::new(1), Salt::new(2));
+        let mut seen = HashSet::new();
+        for index in 0..5000 {
+            let id = salt.uuid(Sort::Key, index);
+            assert!(is_uuid(&id) && id.as_bytes()[14] == b'4' && b"89ab".contains(&id.as_bytes()[19]), "{id}");
+            assert_eq!(salt.read_uuid(&id, Sort::Key), Some(index));
+            assert_eq!((salt.read_uuid(&id, Sort::BraintrustUser), other.read_uuid(&id, Sort::Key)), (None, None));
+            assert!(seen.insert(id));
+        }
+        assert!(!is_uuid("0000000-00000-0000-0000-000000000000") && !is_uuid(""));
     }
 
     #[test]

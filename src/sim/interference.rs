@@ -14,9 +14,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::{StreamExt, stream};
 
+use super::braintrust::quirks::Quirks;
 use super::faults::{Effect, Fault, RetryAfter, Rewrite};
 use super::serve::{Ask, Peer, Shared, json};
-use super::{Remote, den, openai, rewrite};
+use super::{Remote, braintrust, den, openai, rewrite};
 use crate::domain::Time;
 
 /// A fault that is switched on, and how many requests it fitted.
@@ -53,7 +54,7 @@ impl Active {
     }
 }
 
-/// The middleware around both fronts.
+/// The middleware around all fronts.
 pub(super) async fn interfere(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
@@ -74,13 +75,15 @@ pub(super) async fn interfere(
     let mut skew = 0;
     let mut response = None;
     let mut wrong_organization = false;
+    let mut quirks = Quirks::default();
     for active in &happening {
         match &active.fault.effect {
             Effect::Latency { ms } => tokio::time::sleep(Duration::from_millis(*ms)).await,
             Effect::DropConnection => peer.hang_up.store(true, Ordering::Relaxed),
             Effect::WrongOrganization => wrong_organization = true,
             Effect::ClockSkew { seconds } => skew = *seconds,
-            Effect::Rewrite(Rewrite::RepeatedPage) => *request.uri_mut() = without_cursor(request.uri()),
+            Effect::Rewrite(Rewrite::RepeatedPage) => *request.uri_mut() = without_cursor(request.uri(), provider),
+            Effect::Quirk(quirk) => quirks.0.push(quirk.clone()),
             Effect::RateLimit { per_minute, tells } => {
                 let wait = active.must_wait(template, *per_minute, shared.clock.boot());
                 response = response.or_else(|| wait.map(|wait| too_many(provider, *tells, wait, shared.clock.now())));
@@ -91,17 +94,18 @@ pub(super) async fn interfere(
             | Effect::Forbidden
             | Effect::NotFound
             | Effect::Html
-            | Effect::Redirect(_)
+            | Effect::Redirect { .. }
             | Effect::GzipBomb { .. }
             | Effect::Huge { .. }) => response = response.or_else(|| instead(effect, provider)),
         }
     }
     request.extensions_mut().insert(Ask { wrong_organization });
-    let cursor = cursor(request.uri());
+    request.extensions_mut().insert(quirks);
+    let cursor = cursor(request.uri(), provider);
     let accepts_gzip =
         request.headers().get(header::ACCEPT_ENCODING).is_some_and(|v| v.as_bytes().windows(4).any(|w| w == b"gzip"));
     if happening.iter().any(|active| active.fault.effect == Effect::Rewrite(Rewrite::RepeatedCursor)) {
-        *request.uri_mut() = without_cursor(request.uri());
+        *request.uri_mut() = without_cursor(request.uri(), provider);
     }
     let mut response = match response {
         Some(response) => response,
@@ -123,20 +127,25 @@ fn instead(effect: &Effect, provider: Remote) -> Option<Response> {
             match provider {
                 Remote::OpenAi => openai::error(status, None, None, "The server had an error while processing your request."),
                 Remote::Den => den::error(status, "internal_server_error"),
+                Remote::Braintrust => braintrust::error(status, "Internal error"),
             }
         }
         (Effect::Unauthorized, Remote::OpenAi) => openai::unauthorized(),
         (Effect::Unauthorized, Remote::Den) => den::unauthorized(),
+        (Effect::Unauthorized, Remote::Braintrust) => braintrust::unauthorized(),
         (Effect::Forbidden, Remote::OpenAi) => openai::missing_scope(),
         (Effect::Forbidden, Remote::Den) => den::forbidden(),
+        (Effect::Forbidden, Remote::Braintrust) => braintrust::forbidden(),
         (Effect::NotFound, Remote::OpenAi) => openai::not_found("Not found."),
         (Effect::NotFound, Remote::Den) => den::error(StatusCode::NOT_FOUND, "organization_not_found"),
+        (Effect::NotFound, Remote::Braintrust) => braintrust::not_found(),
         (Effect::Html, _) => {
             let page = "<!doctype html><html><head><title>Sign in</title></head><body><h1>Sign in</h1></body></html>";
             typed(StatusCode::OK, "text/html; charset=utf-8", Body::from(page))
         }
-        (Effect::Redirect(to), _) => {
-            let mut response = typed(StatusCode::FOUND, "text/plain", Body::empty());
+        (Effect::Redirect { status, to }, _) => {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::FOUND);
+            let mut response = typed(status, "text/plain", Body::empty());
             if let Ok(to) = HeaderValue::from_str(to) {
                 response.headers_mut().insert(header::LOCATION, to);
             }
@@ -158,7 +167,8 @@ fn instead(effect: &Effect, provider: Remote) -> Option<Response> {
             | Effect::CutJson
             | Effect::SlowDrip { .. }
             | Effect::Gzip
-            | Effect::ClockSkew { .. },
+            | Effect::ClockSkew { .. }
+            | Effect::Quirk(_),
             _,
         ) => return None,
     };
@@ -172,7 +182,7 @@ fn typed(status: StatusCode, content_type: &'static str, body: Body) -> Response
     response
 }
 
-/// Den itself never limits; what stands before it does, in plain text.
+/// Den itself never limits; what stands before it does, in plain text, which is Braintrust's usual way.
 fn too_many(provider: Remote, tells: RetryAfter, wait: Duration, now: Time) -> Response {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let mut response = match provider {
@@ -180,6 +190,7 @@ fn too_many(provider: Remote, tells: RetryAfter, wait: Duration, now: Time) -> R
             openai::error(status, Some("rate_limit_exceeded"), None, "You're making too many requests, please slow down.")
         }
         Remote::Den => typed(status, "text/plain;charset=UTF-8", Body::from("Too Many Requests")),
+        Remote::Braintrust => braintrust::error(status, "Too many requests"),
     };
     // A part of a second more counts as a whole one: who comes back then is let in.
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -235,13 +246,14 @@ async fn altered(response: Response, effect: &Effect, provider: Remote, cursor: 
         | Effect::Forbidden
         | Effect::NotFound
         | Effect::Html
-        | Effect::Redirect(_)
+        | Effect::Redirect { .. }
         | Effect::GzipBomb { .. }
         | Effect::Huge { .. }
         | Effect::DropConnection
         | Effect::Latency { .. }
         | Effect::WrongOrganization
-        | Effect::ClockSkew { .. } => Body::from(bytes),
+        | Effect::ClockSkew { .. }
+        | Effect::Quirk(_) => Body::from(bytes),
     };
     Response::from_parts(head, body)
 }
@@ -268,7 +280,7 @@ const MEBIBYTE: usize = 1 << 20;
 /// A gzip body of spaces and then a valid empty list. One mebibyte is compressed once and sent over and over.
 fn bomb(mebibytes: u64) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
     let spaces = vec![b' '; MEBIBYTE];
-    let end = br#"{"object":"list","data":[],"apiKeys":[],"has_more":false}"#;
+    let end = br#"{"object":"list","data":[],"apiKeys":[],"objects":[],"has_more":false}"#;
     let mut sum = flate2::Crc::new();
     for _ in 0..mebibytes {
         sum.update(&spaces);
@@ -298,6 +310,7 @@ fn huge(provider: Remote, mebibytes: u64) -> Body {
     let (before, after) = match provider {
         Remote::OpenAi => (r#"{"object":"list","data":[{"id":""#, r#""}],"has_more":false}"#),
         Remote::Den => (r#"{"apiKeys":[{"id":""#, r#""}]}"#),
+        Remote::Braintrust => (r#"{"objects":[{"id":""#, r#""}]}"#),
     };
     let block = Bytes::from(vec![b'a'; MEBIBYTE]);
     let count = usize::try_from(mebibytes).unwrap_or(usize::MAX);
@@ -307,14 +320,23 @@ fn huge(provider: Remote, mebibytes: u64) -> Body {
     Body::from_stream(stream::iter(parts.map(Ok::<_, Infallible>)))
 }
 
-/// The value of `after`; ids need no decoding.
-fn cursor(uri: &Uri) -> Option<String> {
-    let pairs = uri.query().unwrap_or_default().split('&');
-    pairs.filter_map(|pair| pair.strip_prefix("after=")).next().map(str::to_owned)
+/// How the parameter begins that names the element before the page.
+const fn cursor_parameter(provider: Remote) -> &'static str {
+    match provider {
+        Remote::OpenAi | Remote::Den => "after=",
+        Remote::Braintrust => "starting_after=",
+    }
 }
 
-fn without_cursor(uri: &Uri) -> Uri {
-    let kept: Vec<&str> = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with("after=")).collect();
+/// The element that the page is asked to start after; ids need no decoding.
+fn cursor(uri: &Uri, provider: Remote) -> Option<String> {
+    let pairs = uri.query().unwrap_or_default().split('&');
+    pairs.filter_map(|pair| pair.strip_prefix(cursor_parameter(provider))).next().map(str::to_owned)
+}
+
+fn without_cursor(uri: &Uri, provider: Remote) -> Uri {
+    let parameter = cursor_parameter(provider);
+    let kept: Vec<&str> = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.starts_with(parameter)).collect();
     format!("{}?{}", uri.path(), kept.join("&")).parse().unwrap_or_else(|_| uri.clone())
 }
 

@@ -1,4 +1,4 @@
-//! What happens while somebody watches: keys are used, made, renamed and revoked, and members leave.
+//! What happens while somebody watches: keys are used, made, renamed and revoked, members leave and join.
 
 use super::birth::plain_den_key;
 use super::world::{Home, Key, Owner, World, count, index};
@@ -9,6 +9,8 @@ pub(super) const BEAT_SECONDS: u64 = 3;
 /// A member leaves at this beat, which is about a minute after the start, and every so many beats.
 const LEAVES_AT: u64 = 20;
 const LEAVES_EVERY: u64 = 100;
+/// A member joins at this beat, and every so many beats.
+const JOINS_AT: u64 = 12;
 
 /// Something that happened, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,18 @@ impl World {
         if self.beats % 7 == 3 {
             events.extend(self.rename_one());
         }
+        if self.beats % 10 == 6 {
+            events.extend(self.make_member_key(now).map(|number| self.event("made", number)));
+        }
+        if self.beats % 10 == 8 {
+            let number = self.any_member_key();
+            events.extend(number.and_then(|number| self.revoke_that(number)));
+        }
+        if self.beats % LEAVES_EVERY == JOINS_AT {
+            let (person, key) = self.one_joins(now);
+            events.extend(self.person(person).map(|p| Event { what: "joined", id: p.user_id.clone() }));
+            events.push(self.event("made", key));
+        }
         if self.beats % LEAVES_EVERY == LEAVES_AT {
             events.extend(self.one_leaves(now));
         }
@@ -51,11 +65,11 @@ impl World {
         Event { what, id: self.key_id(number) }
     }
 
-    /// Some key that exists and is neither of the simulation's own.
+    /// Some key that exists, is not Braintrust's and is neither of the simulation's own.
     fn any_key(&mut self) -> Option<u32> {
         for _ in 0..20 {
             let number = count(self.random.below(self.keys.len()));
-            let exists = self.key(number).is_some_and(|key| key.exists);
+            let exists = self.key(number).is_some_and(|key| key.exists && !key.is_braintrust());
             if exists && number != self.own_admin_key && number != self.own_den_key {
                 return Some(number);
             }
@@ -112,6 +126,10 @@ impl World {
 
     fn revoke_one(&mut self) -> Option<Event> {
         let number = self.any_key()?;
+        self.revoke_that(number)
+    }
+
+    fn revoke_that(&mut self, number: u32) -> Option<Event> {
         let event = self.event("revoked", number);
         self.remove(number).then_some(event)
     }
@@ -123,15 +141,21 @@ impl World {
         Some(self.event("renamed", number))
     }
 
-    /// A member with keys at both providers, where there is one.
+    /// A member with keys at every provider, where there is one.
     fn one_leaves(&mut self, now: Time) -> Option<Event> {
-        let owns = |number: u32, den: bool| {
-            self.keys.iter().any(|k| k.exists && k.owner == Owner::Person(number) && (k.home == Home::Den) == den)
+        let owns = |number: u32, home: fn(Home) -> bool| {
+            self.keys.iter().any(|k| k.exists && k.owner == Owner::Person(number) && home(k.home))
         };
+        let everywhere = |number: &u32| {
+            owns(*number, |home| home == Home::Den)
+                && owns(*number, |home| matches!(home, Home::Project(_) | Home::Admin))
+                && owns(*number, |home| home == Home::Braintrust)
+        };
+        let odd = |number: u32| self.braintrust.cast.is_some_and(|cast| cast.has_person(number));
         // The first four stay: they administer the organisation, and the simulation's sessions are theirs.
-        let here = |number: &u32| self.person(*number).is_some_and(|p| p.left.is_none());
+        let here = |number: &u32| self.person(*number).is_some_and(|p| p.left.is_none()) && !odd(*number);
         let staff = || (4..count(self.people.len())).filter(here);
-        let number = staff().find(|n| owns(*n, true) && owns(*n, false)).or_else(|| staff().next())?;
+        let number = staff().find(everywhere).or_else(|| staff().next())?;
         let id = self.person(number)?.user_id.clone();
         self.dismiss(number, now).then_some(Event { what: "left", id })
     }

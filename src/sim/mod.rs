@@ -1,11 +1,12 @@
 //! Simulated providers over one small made-up world, with faults: what `demo`, `simulate`, tests and benchmarks talk to.
 //!
-//! `world` is the truth, `birth` makes it from a seed, `life` changes it. `openai` and `den` are fronts that answer as the
+//! `world` is the truth, `birth` makes it from a seed, `life` changes it. `openai`, `den` and `braintrust` are fronts that answer as the
 //! remotes do, byte shapes and oddities included; `faults` names what can go wrong and `interference` makes it happen.
 //! `control` lets another process drive all that. A front reads the world and never keeps state of its own, so that a
 //! further provider is one more file. Nothing here knows how keymuster reads an answer.
 
 mod birth;
+mod braintrust;
 mod control;
 mod den;
 mod faults;
@@ -13,6 +14,8 @@ mod ids;
 mod interference;
 mod json;
 mod life;
+mod member_birth;
+mod members;
 mod names;
 mod openai;
 mod random;
@@ -40,9 +43,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::clock::Clock;
 use serve::{Credentials, Door, Peer, Shared};
 
+pub use braintrust::BraintrustOrganization;
 pub use den::INVITE_TOKEN;
 pub use faults::{Fault, KINDS, Kind, help};
 pub use life::Event;
+pub use members::BraintrustCast;
 pub use rewrite::LEAKED_SECRET;
 pub use serve::Asked;
 pub use truth::TrueKey;
@@ -56,17 +61,20 @@ pub enum Remote {
     OpenAi,
     /// OpenWork's Den.
     Den,
+    /// Braintrust.
+    Braintrust,
 }
 
 impl Remote {
     /// Every remote that is simulated.
-    pub const ALL: &'static [Self] = &[Self::OpenAi, Self::Den];
+    pub const ALL: &'static [Self] = &[Self::OpenAi, Self::Den, Self::Braintrust];
 
     /// The provider's id in keymuster's words.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OpenAi => "openai",
             Self::Den => "den",
+            Self::Braintrust => "braintrust",
         }
     }
 
@@ -75,6 +83,7 @@ impl Remote {
         match self {
             Self::OpenAi => openai::BASE,
             Self::Den => den::BASE,
+            Self::Braintrust => braintrust::BASE,
         }
     }
 }
@@ -245,6 +254,7 @@ fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .merge(openai::router())
         .merge(den::router())
+        .merge(braintrust::router())
         .merge(control::router())
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
@@ -253,7 +263,13 @@ fn router(shared: Arc<Shared>) -> Router {
 }
 
 async fn unknown(uri: Uri) -> axum::response::Response {
-    if uri.path().starts_with(den::BASE) { den::error(StatusCode::NOT_FOUND, "not_found") } else { openai::unknown(&uri) }
+    if uri.path().starts_with(den::BASE) {
+        den::error(StatusCode::NOT_FOUND, "not_found")
+    } else if uri.path().starts_with(braintrust::BASE) {
+        braintrust::not_found()
+    } else {
+        openai::unknown(&uri)
+    }
 }
 
 async fn live(shared: Arc<Shared>, pause: Duration, stop: CancellationToken) {
@@ -273,15 +289,22 @@ fn credentials(world: &World) -> Credentials {
         world.salt.push_base62(&mut out, ids::Sort::Secret, u32::MAX - number, length);
         out
     };
-    let mut openai = text("sk-admin-sim", 0, 40);
-    json::push_tail(&mut openai, world, world.own_admin_key);
+    let with_tail = |mut text: String, key: u32| {
+        json::push_tail(&mut text, world, key);
+        text
+    };
+    let own = world.braintrust.own;
     let mut den_api_key = String::from("den_");
     den::push_letters(&mut den_api_key, world, u32::MAX, 64);
     Credentials {
-        openai,
+        openai: with_tail(text("sk-admin-sim", 0, 40), world.own_admin_key),
         den_session: text("", 1, 32),
         den_session_elsewhere: text("", 2, 32),
         den_member_session: text("", 3, 32),
         den_api_key,
+        braintrust: with_tail(text("sk-", 4, 44), own.unbound),
+        braintrust_bound: with_tail(text("sk-", 5, 44), own.bound),
+        braintrust_member: with_tail(text("sk-", 6, 44), own.member),
+        braintrust_service_token: with_tail(text("bt-st-", 7, 44), own.token),
     }
 }

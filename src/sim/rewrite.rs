@@ -8,6 +8,9 @@ use super::faults::Rewrite;
 /// Looks like a secret, and stands in a field that people may write into. It is worth nothing.
 pub const LEAKED_SECRET: &str = "sk-proj-Qm7vT2xLr9KdW4bYc8NhZp3sJf6Ga1Ue5Xo0";
 
+/// Nobody's id.
+const STRANGER: &str = "5e8f1c3a-0b7d-4c29-9a64-d2f0e1b3c875";
+
 /// The body as the fault would have it; unchanged where it holds no list.
 pub(super) fn apply(change: &Rewrite, body: &[u8], provider: Remote, cursor: Option<&str>) -> Vec<u8> {
     let altered = serde_json::from_slice(body).ok().and_then(|mut answer: Value| {
@@ -19,7 +22,8 @@ pub(super) fn apply(change: &Rewrite, body: &[u8], provider: Remote, cursor: Opt
 }
 
 fn alter(change: &Rewrite, answer: &mut serde_json::Map<String, Value>, pages: bool, cursor: Option<&str>) -> Option<()> {
-    let field = ["data", "apiKeys", "members", "orgs"].into_iter().find(|f| answer.get(*f).is_some_and(Value::is_array))?;
+    let field =
+        ["data", "apiKeys", "objects", "members", "orgs"].into_iter().find(|f| answer.get(*f).is_some_and(Value::is_array))?;
     let mut items = answer.get_mut(field)?.as_array().cloned()?;
     let mut has_more = answer.get("has_more").cloned();
     match change {
@@ -53,6 +57,12 @@ fn alter(change: &Rewrite, answer: &mut serde_json::Map<String, Value>, pages: b
         Rewrite::MissingField(name) => {
             for item in items.iter_mut().filter_map(Value::as_object_mut) {
                 item.remove(name);
+            }
+        }
+        Rewrite::WrongOwner => {
+            let middle = items.len() / 2;
+            if let Some(item) = items.get_mut(middle).filter(|item| item.get("preview_name").is_some()) {
+                item["user_id"] = STRANGER.into();
             }
         }
         Rewrite::SecretName => {

@@ -31,6 +31,13 @@ pub(super) struct Credentials {
     pub(super) den_session_elsewhere: String,
     pub(super) den_member_session: String,
     pub(super) den_api_key: String,
+    /// The owner's Braintrust key that is bound to no organisation.
+    pub(super) braintrust: String,
+    /// The owner's Braintrust key that is bound to the organisation.
+    pub(super) braintrust_bound: String,
+    /// A plain member's Braintrust key.
+    pub(super) braintrust_member: String,
+    pub(super) braintrust_service_token: String,
 }
 
 /// What every request sees.

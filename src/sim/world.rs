@@ -1,6 +1,7 @@
 //! The truth: one made-up organisation, its people, projects and keys. It knows nothing of HTTP.
 
 use super::ids::{Salt, Sort};
+use super::members::Braintrust;
 use super::names;
 use super::random::{Random, mix};
 use crate::domain::Time;
@@ -20,12 +21,28 @@ pub struct Size {
     pub admin_keys: usize,
     /// Den keys, the simulation's own among them; at least one.
     pub den_keys: usize,
+    /// Members of the Braintrust organisation: at least four, and no more than there are people.
+    pub braintrust_members: usize,
+    /// Braintrust keys over all members, spread evenly; the simulation's own come on top where its people have too few.
+    pub braintrust_keys: usize,
+    /// Braintrust members and keys unlike the others, one of each sort ([`super::BraintrustCast`]); needs sixteen members.
+    pub braintrust_cast: bool,
 }
 
 impl Size {
     /// What a person can look over, and every condition in it.
     pub const fn demo() -> Self {
-        Self { people: 30, projects: 8, archived_projects: 2, project_keys: 220, admin_keys: 5, den_keys: 60 }
+        Self {
+            people: 30,
+            projects: 8,
+            archived_projects: 2,
+            project_keys: 220,
+            admin_keys: 5,
+            den_keys: 60,
+            braintrust_members: 25,
+            braintrust_keys: 62,
+            braintrust_cast: true,
+        }
     }
 
     /// That many OpenAI project keys, a thousand to a project, none of which is archived; few of anything else.
@@ -38,7 +55,24 @@ impl Size {
         } else {
             people
         };
-        Self { people, projects: keys.div_ceil(1000), archived_projects: 0, project_keys: keys, admin_keys: 5, den_keys: 60 }
+        Self {
+            people,
+            projects: keys.div_ceil(1000),
+            archived_projects: 0,
+            project_keys: keys,
+            admin_keys: 5,
+            den_keys: 60,
+            braintrust_members: 5,
+            braintrust_keys: 10,
+            braintrust_cast: false,
+        }
+    }
+
+    /// That many Braintrust members with so many keys each, none of them odd; few of anything else.
+    pub const fn members(members: usize, keys_each: usize) -> Self {
+        // Every tenth of ten or more people has left before the start.
+        let people = members + members / 9;
+        Self { people, braintrust_members: members, braintrust_keys: members * keys_each, ..Self::of(10) }
     }
 }
 
@@ -56,6 +90,8 @@ pub(super) struct Person {
     pub(super) den_user_id: String,
     /// `om_…` at Den.
     pub(super) member_id: String,
+    /// A UUID at Braintrust.
+    pub(super) user_uuid: String,
 }
 
 /// What a member may do.
@@ -96,6 +132,10 @@ pub(super) enum Home {
     Project(u32),
     Admin,
     Den,
+    /// A member's own key at Braintrust.
+    Braintrust,
+    /// A service token at Braintrust; its owner is a service account of Braintrust.
+    BraintrustToken,
 }
 
 /// Who owns a key.
@@ -120,6 +160,12 @@ pub(super) struct Key {
     /// A project key that the list of admin keys shows as well, under a wrong label.
     pub(super) leaked: bool,
     pub(super) exists: bool,
+}
+
+impl Key {
+    pub(super) const fn is_braintrust(&self) -> bool {
+        matches!(self.home, Home::Braintrust | Home::BraintrustToken)
+    }
 }
 
 /// A name and its JSON text.
@@ -156,6 +202,7 @@ pub struct World {
     /// The keys that the simulation's credentials are.
     pub(super) own_admin_key: u32,
     pub(super) own_den_key: u32,
+    pub(super) braintrust: Braintrust,
     pub(super) random: Random,
     pub(super) beats: u64,
 }
@@ -181,10 +228,11 @@ impl World {
                 let ms = key.created.unix().unsigned_abs() * 1000 + self.millis(number);
                 self.salt.push_type_id(out, Sort::Key, number, ms);
             }
+            Home::Braintrust | Home::BraintrustToken => self.salt.push_uuid(out, Sort::Key, number),
         }
     }
 
-    /// The fraction of a second at which a Den key was made.
+    /// The fraction of a second at which a key was made.
     pub(super) fn millis(&self, number: u32) -> u64 {
         mix(self.salt.code(Sort::Key, number)) % 1000
     }
@@ -201,7 +249,11 @@ impl World {
     pub(super) fn key_number(&self, id: &str) -> Option<u32> {
         if let Some(digits) = id.strip_prefix("key_") {
             let number = self.salt.read_base62(digits, Sort::Key)?;
-            return self.key(number).filter(|key| key.home != Home::Den && digits.len() == 16).map(|_| number);
+            let at_openai = |key: &Key| matches!(key.home, Home::Project(_) | Home::Admin);
+            return self.key(number).filter(|key| at_openai(key) && digits.len() == 16).map(|_| number);
+        }
+        if let Some(number) = self.salt.read_uuid(id, Sort::Key) {
+            return self.key(number).filter(|key| key.is_braintrust()).map(|_| number);
         }
         self.den.iter().copied().find(|number| self.key_id(*number) == id)
     }
@@ -224,8 +276,8 @@ impl World {
         key.exists
             && match (key.home, key.owner) {
                 (Home::Project(number), _) => self.projects.get(index(number)).is_some_and(|p| p.listed && !p.refuses_keys),
-                (Home::Admin, _) | (Home::Den, Owner::Service(_)) => true,
-                (Home::Den, Owner::Person(number)) => self.person(number).is_some_and(|p| p.left.is_none()),
+                (Home::Admin | Home::BraintrustToken, _) | (Home::Den | Home::Braintrust, Owner::Service(_)) => true,
+                (Home::Den | Home::Braintrust, Owner::Person(number)) => self.person(number).is_some_and(|p| p.left.is_none()),
             }
     }
 
@@ -249,6 +301,8 @@ impl World {
             }
             Home::Admin => self.admin.push(number),
             Home::Den => self.den.push(number),
+            Home::Braintrust => self.braintrust.add(number, key.owner),
+            Home::BraintrustToken => self.braintrust.tokens.push(number),
         }
         self.keys.push(key);
         number
@@ -262,6 +316,11 @@ impl World {
             Home::Project(project) => self.projects.get_mut(index(project)).map(|p| &mut p.keys),
             Home::Admin => Some(&mut self.admin),
             Home::Den => Some(&mut self.den),
+            Home::Braintrust => {
+                self.braintrust.remove(number, key.owner);
+                None
+            }
+            Home::BraintrustToken => Some(&mut self.braintrust.tokens),
         };
         for list in lists.into_iter().chain([&mut self.leaked]) {
             list.retain(|n| *n != number);
@@ -276,14 +335,17 @@ impl World {
 
     /// Takes a member out of the organisation, by the id of any provider; false where there is no such member.
     pub fn leave(&mut self, user_id: &str, now: Time) -> bool {
-        let found = self.people.iter().position(|p| [&p.user_id, &p.den_user_id, &p.member_id].iter().any(|id| *id == user_id));
+        let found = self
+            .people
+            .iter()
+            .position(|p| [&p.user_id, &p.den_user_id, &p.member_id, &p.user_uuid].iter().any(|id| *id == user_id));
         found.is_some_and(|number| self.dismiss(count(number), now))
     }
 
     pub(super) fn dismiss(&mut self, number: u32, now: Time) -> bool {
         let Some(person) = self.people.get_mut(index(number)).filter(|p| p.left.is_none()) else { return false };
         person.left = Some(now);
-        // Den disables the keys of members whom it removes; OpenAI leaves theirs alone.
+        // Den disables the keys of members whom it removes; OpenAI leaves theirs alone, and Braintrust does not say.
         for key in self.keys.iter_mut().filter(|key| key.home == Home::Den && key.owner == Owner::Person(number)) {
             key.enabled = false;
         }
@@ -319,7 +381,7 @@ pub(super) fn count(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-/// A person by number, as both providers would know them.
+/// A person by number, as all providers would know them.
 pub(super) fn person(salt: Salt, number: u32, role: Role, joined: Time) -> Person {
     let at = index(number);
     let (first, last) =
@@ -333,5 +395,15 @@ pub(super) fn person(salt: Salt, number: u32, role: Role, joined: Time) -> Perso
     let (mut den_user_id, mut member_id) = (String::from("usr_"), String::from("om_"));
     salt.push_type_id(&mut den_user_id, Sort::DenUser, number, ms);
     salt.push_type_id(&mut member_id, Sort::DenMember, number, ms + 31);
-    Person { name: Name::new(&format!("{first} {last}")), email: mail, role, joined, left: None, user_id, den_user_id, member_id }
+    Person {
+        name: Name::new(&format!("{first} {last}")),
+        email: mail,
+        role,
+        joined,
+        left: None,
+        user_id,
+        den_user_id,
+        member_id,
+        user_uuid: salt.uuid(Sort::BraintrustUser, number),
+    }
 }

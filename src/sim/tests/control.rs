@@ -1,5 +1,5 @@
 use super::*;
-use crate::sim::Asked;
+use crate::sim::{Asked, Remote};
 
 async fn send(simulation: &Simulation, method: reqwest::Method, path: &str, body: &str) -> Answer {
     Answer::of(client().request(method, format!("http://{}/_sim/{path}", simulation.address())).body(body.to_owned())).await
@@ -32,7 +32,14 @@ async fn another_process_can_drive_it() {
 
     let lived = post("step?seconds=60").await;
     assert!(lived.status == 200 && lived.text.contains("made key_"), "{}", lived.text);
-    assert_ne!(truth().await, after);
+    let now = truth().await;
+    assert_ne!(now, after);
+    let key = now.iter().find(|k| k.provider == Remote::Braintrust && k.name == "ci").unwrap();
+    assert_eq!(post(&format!("revoke?key={}", key.id)).await.status, 204);
+    let member = now.iter().find(|k| k.provider == Remote::Braintrust && k.listed && k.home == k.owner_id).unwrap();
+    assert_eq!(post(&format!("leave?user={}", member.home)).await.status, 204);
+    let left = truth().await;
+    assert!(left.iter().all(|k| k.id != key.id && (k.home != member.home || !k.listed)));
     assert_eq!(post("step?seconds=soon").await.status, 400);
 }
 

@@ -1,5 +1,7 @@
 //! The simulator asked over real connections.
 
+mod braintrust;
+mod braintrust_faults;
 mod control;
 mod den;
 mod faults;
@@ -113,7 +115,7 @@ fn sorted(ids: impl IntoIterator<Item = String>) -> Vec<String> {
 
 fn tiny(project_keys: usize) -> Options {
     Options {
-        size: Size { people: 6, projects: 1, archived_projects: 0, project_keys, admin_keys: 3, den_keys: 4 },
+        size: Size { people: 6, projects: 1, project_keys, admin_keys: 3, den_keys: 4, ..Size::of(1) },
         ..Options::default()
     }
 }
