@@ -3,6 +3,8 @@
 //! The engine computes completeness here and nowhere else. [`Complete`] is the proof of it: only a walk whose every page
 //! was read to the provider's own end signal can build one, and only with one may absence be concluded. Pure.
 
+mod walked;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,6 +14,8 @@ use crate::domain::{
     ClosedReason, Failure, KeyFacts, Lists, Person, Project, Reason, Refused, RemoteId, Scope, ScopeKind, Text, Time, WalkEnd,
 };
 use crate::providers::{End, Fetch, Item, Next, Subject};
+
+pub use walked::{Complete, Walked};
 
 /// The provider's clock and ours may differ by this much, in seconds.
 const GREATEST_SKEW: i64 = 3600;
@@ -322,95 +326,6 @@ impl Walk {
             other_organization: self.other_organization,
             duplicates: self.duplicates,
         }
-    }
-}
-
-/// A walk that ended. Its fields are sealed: nobody outside this module can make one end complete.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Walked {
-    id: WalkId,
-    scope: Scope,
-    started: Stamp,
-    ended: Time,
-    end: WalkEnd,
-    found: Found,
-    pages: u64,
-    refused: Vec<(u64, Refused)>,
-    other_organization: u64,
-    duplicates: u64,
-    secret_like: u64,
-}
-
-/// The proof that a walk read its list whole.
-#[derive(Debug, Clone, Copy)]
-pub struct Complete<'a>(&'a Walked);
-
-impl Complete<'_> {
-    /// The walk's number.
-    pub const fn id(self) -> WalkId {
-        self.0.id
-    }
-}
-
-impl Walked {
-    /// The proof of completeness, where there is one.
-    pub fn proof(&self) -> Option<Complete<'_>> {
-        (self.end == WalkEnd::Complete).then_some(Complete(self))
-    }
-
-    /// Its number.
-    pub const fn id(&self) -> WalkId {
-        self.id
-    }
-
-    /// What it walked.
-    pub const fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
-    /// When it began.
-    pub const fn started(&self) -> Stamp {
-        self.started
-    }
-
-    /// When it ended.
-    pub const fn ended(&self) -> Time {
-        self.ended
-    }
-
-    /// How it ended.
-    pub const fn end(&self) -> &WalkEnd {
-        &self.end
-    }
-
-    /// What it found, in whichever way it ended.
-    pub const fn found(&self) -> &Found {
-        &self.found
-    }
-
-    /// Pages read.
-    pub const fn pages(&self) -> u64 {
-        self.pages
-    }
-
-    /// Elements refused, with their index in the list.
-    pub fn refused(&self) -> &[(u64, Refused)] {
-        &self.refused
-    }
-
-    /// Keys left out because they are bound to another organisation.
-    pub const fn other_organization(&self) -> u64 {
-        self.other_organization
-    }
-
-    /// Texts that looked like a secret and were replaced at the gate.
-    pub const fn secret_like(&self) -> u64 {
-        self.secret_like
-    }
-
-    /// Ids that came twice.
-    pub const fn duplicates(&self) -> u64 {
-        self.duplicates
     }
 }
 

@@ -161,7 +161,7 @@ async fn ask(line: &Line) -> Result<Known, Failure> {
                             known.projects.insert(project.id.clone(), project);
                         }
                         Item::Person(person) => {
-                            known.people.insert(person.id);
+                            known.people.insert(person.id.clone(), person);
                         }
                         Item::Key(_) | Item::Skipped => {}
                     }

@@ -162,6 +162,9 @@ pub fn print(output: &mut Output, polled: &PolledAccount) -> anyhow::Result<()> 
     for failure in &polled.failures {
         output.line(&output.paint(Tone::Bad, &format!("{}: {}", failure.reason, failure.detail)))?;
     }
+    for note in &polled.notes {
+        output.line(&output.paint(Tone::Faint, note))?;
+    }
     for (cause, held) in &polled.holds {
         let text = format!(
             "held: {cause}: {held} at once; nothing is concluded of them. If that is right: keymuster ctl ack {} --why '...'",

@@ -10,7 +10,7 @@ use crate::sim::Simulation;
 
 /// How often to poll and when to complain.
 pub struct Tempo {
-    /// Cron line of both accounts.
+    /// Cron line of all accounts.
     pub schedule: &'static str,
     /// Lines of `[policy]` and what belongs to it.
     pub policy: &'static str,
@@ -50,6 +50,7 @@ labels = { team = "agents" }
 pub fn write_config(simulation: &Simulation, folder: &Path, tempo: &Tempo) -> anyhow::Result<PathBuf> {
     secret(&folder.join("openai-admin-key"), simulation.openai_credential())?;
     secret(&folder.join("den-session"), simulation.den_session())?;
+    secret(&folder.join("braintrust-key"), simulation.braintrust_bound_credential())?;
     let text = format!(
         r#"# Made for the simulated providers of this machine.
 [inventory]
@@ -68,6 +69,14 @@ schedule        = "{schedule}"
 base_url        = "{openai}"
 pace            = 6000
 
+[accounts.demo-braintrust]
+provider        = "braintrust"
+credential_file = "braintrust-key"
+schedule        = "{schedule}"
+base_url        = "{braintrust}"
+pace            = 6000
+options         = {{ org_name = "{org_name}" }}
+
 [accounts.demo-den]
 provider        = "den"
 credential_file = "den-session"
@@ -81,6 +90,8 @@ options         = {{ organization_id = "{organization}", sign_in = "session" }}
         policy = tempo.policy,
         schedule = tempo.schedule,
         openai = simulation.openai_base_url(),
+        braintrust = simulation.braintrust_base_url(),
+        org_name = simulation.braintrust_organization().name,
         den = simulation.den_base_url(),
         organization = simulation.den_organization_id(),
     );

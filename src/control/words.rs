@@ -85,6 +85,8 @@ pub struct PolledAccount {
     pub scopes: Vec<PolledScope>,
     /// Failures that hit no one scope.
     pub failures: Vec<Failed>,
+    /// What is amiss without being a failure.
+    pub notes: Vec<String>,
     /// Scopes whose turn did not come.
     pub not_opened: usize,
     /// Kind, change and count of what changed.
@@ -150,6 +152,7 @@ impl From<&Report> for PolledAccount {
             took_s: report.took.as_secs_f64(),
             scopes: report.scopes.iter().map(scope).collect(),
             failures: report.unapplied.iter().chain(&report.general).map(Failed::from).collect(),
+            notes: report.notes.clone(),
             not_opened: report.not_opened,
             changes: report.changes.iter().map(|(kind, change, count)| (kind.to_string(), change.to_string(), *count)).collect(),
             holds: report.holds.iter().map(|(cause, held)| (cause.to_string(), *held)).collect(),

@@ -3,7 +3,7 @@
 //! Nothing is concluded here. Walks of one batch share one transaction, because many small transactions write thirty times
 //! as much; each walk in it is applied whole or not at all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Row, Transaction};
@@ -367,7 +367,7 @@ fn apply_people(batch: &Batch<'_>, walked: &Walked, people: &[Person]) -> Result
             mark.execute((stored.id, proof.id().0))?;
         }
     }
-    Ok(())
+    mark_children(batch, walked, ScopeKind::Member, &people.iter().map(|person| person.id.as_str()).collect())
 }
 
 /// A person as stored.
@@ -384,19 +384,22 @@ struct StoredPerson {
 type PersonColumns = (String, Option<String>, Option<String>, bool);
 
 fn apply_projects(batch: &Batch<'_>, walked: &Walked, projects: &[Project]) -> Result<()> {
-    let organization = batch.organization.organization;
     for project in projects {
         let scope = Scope::of(ScopeKind::Project, project.id.clone(), project.name.clone());
         name_scope(batch, &scope)?;
     }
-    let listed: std::collections::HashSet<&str> = projects.iter().map(|project| project.id.as_str()).collect();
-    let mut load = batch.transaction.prepare_cached(
-        "SELECT id, remote_id, unlisted_walk IS NOT NULL FROM scope WHERE organization_id = ?1 AND kind = 'project'",
-    )?;
+    mark_children(batch, walked, ScopeKind::Project, &projects.iter().map(|project| project.id.as_str()).collect())
+}
+
+/// Records which scopes of that kind a complete walk of their parent list no longer held, and which are on it again.
+fn mark_children(batch: &Batch<'_>, walked: &Walked, kind: ScopeKind, listed: &HashSet<&str>) -> Result<()> {
+    let mut load = batch
+        .transaction
+        .prepare_cached("SELECT id, remote_id, unlisted_walk IS NOT NULL FROM scope WHERE organization_id = ?1 AND kind = ?2")?;
     let rows: Vec<(i64, String, bool)> = load
-        .query_map([organization], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .query_map((batch.organization.organization, kind.as_str()), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<std::result::Result<_, _>>()?;
-    // A project that is listed again is to be walked again; its keys wait for that walk.
+    // What is listed again is to be walked again; its keys wait for that walk.
     let mut relist = batch.transaction.prepare_cached(
         "UPDATE scope SET unlisted_walk = NULL, standing = iif(standing = 'vanished', 'open', standing),
                 standing_reason = iif(standing = 'vanished', NULL, standing_reason) WHERE id = ?1",

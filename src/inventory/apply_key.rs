@@ -173,12 +173,16 @@ fn tell(batch: &Batch<'_>, at: i64, key: i64, old: &Old, facts: &KeyFacts, now: 
         change(batch, at, key, ChangeKind::Renamed, old.name.as_deref(), name)?;
     }
     if old.scope != scope || old.kind != kind {
-        let place = |scope: i64, kind: KeyKind| -> Result<String> {
-            let mut statement = batch.transaction.prepare_cached("SELECT remote_id FROM scope WHERE id = ?1")?;
-            let of: String = statement.query_row([scope], |row| row.get(0))?;
-            Ok(if of.is_empty() { kind.to_string() } else { format!("{kind} {of}") })
+        let place = |scope: i64, kind: KeyKind| -> Result<(String, String)> {
+            let mut statement = batch.transaction.prepare_cached("SELECT kind, remote_id FROM scope WHERE id = ?1")?;
+            let (list, of): (String, String) = statement.query_row([scope], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok((list, if of.is_empty() { kind.to_string() } else { format!("{kind} {of}") }))
         };
-        change(batch, at, key, ChangeKind::Moved, Some(&place(old.scope, old.kind)?), Some(&place(scope, kind)?))?;
+        let ((before, was), (after, is)) = (place(old.scope, old.kind)?, place(scope, kind)?);
+        // The same key on a better list, as after a change of the way of listing, has not moved.
+        if old.kind != kind || before == after {
+            change(batch, at, key, ChangeKind::Moved, Some(&was), Some(&is))?;
+        }
     }
     if old.owner != owner {
         let who = |person: Option<i64>| -> Result<Option<String>> {

@@ -98,21 +98,20 @@ pub fn conclude(evidence: &Evidence) -> Conclusion {
 
 /// Why nobody can tell whether the key is there, where nobody can.
 fn unseeable(evidence: &Evidence) -> Option<PresenceReason> {
+    // A list of current members' keys says nothing about those who left, nor does one that vanished with them.
+    let only_members = !evidence.witnesses.is_empty() && evidence.witnesses.iter().all(|witness| witness.current_members_only);
+    if evidence.owner_left && only_members {
+        return Some(PresenceReason::OwnerLeft);
+    }
     // A scope that can no longer be read and that listed the key to the last leaves the question open, whatever others say.
     let blind = evidence.witnesses.iter().find(|witness| witness.standing != Standing::Open && !witness.unlisted);
     let all_blind = evidence.witnesses.iter().all(|witness| witness.standing != Standing::Open);
-    let spoilt = blind.or_else(|| evidence.witnesses.first().filter(|_| all_blind));
-    if let Some(witness) = spoilt {
-        return match witness.standing {
-            Standing::Open => None,
-            Standing::Closed => Some(PresenceReason::ScopeClosed),
-            Standing::Vanished => Some(PresenceReason::ScopeVanished),
-            Standing::Retired => Some(PresenceReason::ScopeRetired),
-        };
+    match blind.or_else(|| evidence.witnesses.first().filter(|_| all_blind))?.standing {
+        Standing::Open => None,
+        Standing::Closed => Some(PresenceReason::ScopeClosed),
+        Standing::Vanished => Some(PresenceReason::ScopeVanished),
+        Standing::Retired => Some(PresenceReason::ScopeRetired),
     }
-    // A list of current members' keys says nothing about those who left.
-    let only_members = !evidence.witnesses.is_empty() && evidence.witnesses.iter().all(|witness| witness.current_members_only);
-    (evidence.owner_left && only_members).then_some(PresenceReason::OwnerLeft)
 }
 
 /// Whether a missing key is proven to be gone.

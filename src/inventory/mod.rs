@@ -27,6 +27,7 @@ mod poll;
 mod read;
 mod reconcile;
 mod retention;
+mod retire;
 mod settle;
 mod sql;
 mod urgent_keys;

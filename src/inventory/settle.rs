@@ -141,13 +141,15 @@ impl Settling<'_> {
         Ok(())
     }
 
-    /// Scopes that a complete parent list no longer holds.
+    /// Scopes that a complete parent list no longer holds, and that nothing else led to since.
     fn vanish(&self) -> Stored<()> {
         self.transaction.execute(
             "UPDATE scope SET standing = 'vanished', standing_reason = 'not_on_parent_list'
               WHERE organization_id = ?1 AND unlisted_walk IS NOT NULL AND standing IN ('open', 'closed')
+                AND coalesce(newest_walk, 0) < unlisted_walk
                 AND NOT EXISTS (SELECT 1 FROM hold AS h JOIN scope AS s ON s.id = h.scope_id
-                                 WHERE s.organization_id = ?1 AND s.kind = 'projects' AND h.ended_at IS NULL)",
+                                 WHERE s.organization_id = ?1 AND h.ended_at IS NULL
+                                   AND s.kind = CASE scope.kind WHEN 'member' THEN 'people' ELSE 'projects' END)",
             [self.organization],
         )?;
         Ok(())

@@ -19,14 +19,17 @@ mod send;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use crate::clock::Clock;
-use crate::domain::Failure;
-use crate::providers::{Answer, Fetch, Known, Provider};
+use crate::domain::{ClosedReason, Failure, Reason};
+use crate::providers::{Answer, Fetch, Grant, Known, Next as Closing, Provider};
 use crate::walk::Page;
 
 pub use client::SetupError;
@@ -42,6 +45,15 @@ pub trait Requests: Send + Sync {
     /// `endpoint` is the template, `outcome` is `ok` or the word of a [`Reason`](crate::domain::Reason). Each attempt is one request; `took` is
     /// without the wait for its turn.
     fn ended(&self, endpoint: &'static str, outcome: &'static str, took: Duration);
+}
+
+/// What an exchange gave.
+#[derive(Debug)]
+pub enum Exchanged {
+    /// A token that reads as the user, for one walk.
+    Token(SecretString),
+    /// The user's list cannot be read at all.
+    Closed(ClosedReason),
 }
 
 /// One account's line to its provider. Cheap to clone; clones share pace and connections.
@@ -86,12 +98,56 @@ impl Remote {
     /// # Errors
     /// The request's own failure, or the adapter's reading of the rest. Details hold no URL, body or secret.
     pub async fn ask(&self, provider: &dyn Provider, fetch: &Fetch, known: &Known) -> Result<Page, Failure> {
+        self.ask_as(provider, fetch, known, None).await
+    }
+
+    /// The same with a token in the place of our own credential.
+    ///
+    /// # Errors
+    /// Those of [`Remote::ask`].
+    pub async fn ask_as(
+        &self,
+        provider: &dyn Provider,
+        fetch: &Fetch,
+        known: &Known,
+        token: Option<&SecretString>,
+    ) -> Result<Page, Failure> {
+        let (reading, took) = self.read(provider, fetch, token).await?;
+        page(provider, fetch, known, reading, took)
+    }
+
+    /// Runs the exchange of a grant and takes the token from the answer, which nobody else sees.
+    ///
+    /// # Errors
+    /// The request's own failure, the adapter's reading of a refusal, or an answer without a token.
+    pub async fn exchange(&self, provider: &dyn Provider, grant: &Grant, known: &Known) -> Result<Exchanged, Failure> {
+        let (reading, took) = self.read(provider, &grant.exchange, None).await?;
+        if !(200..300).contains(&reading.status) {
+            let page = page(provider, &grant.exchange, known, reading, took)?;
+            return match page.end.next {
+                Closing::Closed(reason) => Ok(Exchanged::Closed(reason)),
+                Closing::Done | Closing::Page(_) => {
+                    Err(Failure::new(Reason::Malformed, "the exchange was refused in no known way"))
+                }
+            };
+        }
+        let detail = "the answer of the exchange holds no token where one is looked for; set token_field";
+        let token = token::find(&reading.rest.rest, &grant.token).ok_or_else(|| Failure::new(Reason::Malformed, detail))?;
+        Ok(Exchanged::Token(token))
+    }
+
+    async fn read(
+        &self,
+        provider: &dyn Provider,
+        fetch: &Fetch,
+        token: Option<&SecretString>,
+    ) -> Result<(Reading, Duration), Failure> {
         let inner = &*self.0;
         let endpoint = inner.paces.of(fetch.endpoint);
         let line = Line { client: &inner.client, limits: &inner.limits, clock: &inner.clock };
         let mut tally = Tally::default();
         loop {
-            let request = inner.signer.request(fetch)?;
+            let request = inner.signer.request(fetch, token)?;
             let sent_at = endpoint.turn().await?;
             let result = line.attempt(provider, fetch, request).await;
             let took = inner.clock.boot().saturating_sub(sent_at);
@@ -106,7 +162,7 @@ impl Remote {
                     if outcome == "ok" {
                         endpoint.answered(sent_at);
                     }
-                    return page(provider, fetch, known, reading, took);
+                    return Ok((reading, took));
                 }
                 Err(setback) => setback,
             };

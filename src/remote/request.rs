@@ -1,11 +1,12 @@
-//! Turns a [`Fetch`] into a request: address, query, headers, signature. Every request is a GET below the base URL.
+//! Turns a [`Fetch`] into a request: address, query, headers, signature. Every request is below the base URL, and a GET but
+//! for the two that [`Method`](crate::providers::Method) names.
 
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Method, Request};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::{Failure, Reason};
-use crate::providers::{Auth, Fetch};
+use crate::providers::{Auth, Fetch, Method as How};
 
 use super::{BaseUrl, Settings, SetupError};
 
@@ -39,13 +40,23 @@ impl Signer {
     ///
     /// # Errors
     /// `internal`: the adapter named a path that leads elsewhere, or a header that is none or that carries the credential.
-    pub(super) fn request(&self, fetch: &Fetch) -> Result<Request, Failure> {
+    pub(super) fn request(&self, fetch: &Fetch, token: Option<&SecretString>) -> Result<Request, Failure> {
         let bug = |what| Failure::new(Reason::Internal, format!("{}: {what}", fetch.endpoint));
         let mut url = self.base_url.join(&fetch.path).ok_or_else(|| bug("the path would lead elsewhere"))?;
         if !fetch.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&fetch.query);
         }
-        let mut request = Request::new(Method::GET, url);
+        let mut request = match &fetch.method {
+            How::Get => Request::new(Method::GET, url),
+            How::WhoAmI => Request::new(Method::POST, url),
+            How::Exchange { user } => {
+                let mut request = Request::new(Method::POST, url);
+                request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                // An id holds nothing that JSON would have to escape.
+                *request.body_mut() = Some(format!("{{\"user_id\":\"{user}\"}}").into());
+                request
+            }
+        };
         for (name, id) in &fetch.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bug("a header's name is none"))?;
             let mut value = HeaderValue::from_str(id.as_str()).map_err(|_| bug("a header's value is none"))?;
@@ -54,7 +65,16 @@ impl Signer {
                 return Err(bug("a header is there twice"));
             }
         }
-        request.headers_mut().insert(self.header.clone(), self.credential.clone());
+        match token {
+            None => request.headers_mut().insert(self.header.clone(), self.credential.clone()),
+            Some(token) => {
+                let bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()));
+                let mut bearer =
+                    bearer.map_err(|_| Failure::new(Reason::Malformed, "the exchanged token is none that a header can carry"))?;
+                bearer.set_sensitive(true);
+                request.headers_mut().insert(AUTHORIZATION, bearer)
+            }
+        };
         Ok(request)
     }
 }
@@ -88,7 +108,7 @@ mod tests {
 
     #[test]
     fn values_are_encoded() {
-        let request = signer(Auth::Bearer, "canary").unwrap().request(&fetch()).unwrap();
+        let request = signer(Auth::Bearer, "canary").unwrap().request(&fetch(), None).unwrap();
         assert_eq!(request.url().as_str(), "https://host.example/v1/keys?limit=100&after=a%26b%3Dc%23d%2F..%2F%C3%A9%0D%0A");
     }
 
@@ -96,7 +116,7 @@ mod tests {
     fn nothing_shows_a_secret() {
         for auth in [Auth::Bearer, Auth::Header("x-api-key")] {
             let signer = signer(auth, "canary-secret").unwrap();
-            let request = signer.request(&fetch()).unwrap();
+            let request = signer.request(&fetch(), None).unwrap();
             let shown = format!("{signer:?} {request:?}");
             assert!(!shown.contains("canary"), "{shown}");
             assert_eq!(shown.matches("Sensitive").count(), 3, "{shown}");
@@ -118,14 +138,14 @@ mod tests {
         for name in ["x-api-key", "X-API-Key", "x-org", "two words"] {
             let mut twice = fetch();
             twice.headers.push((name, RemoteId::new("other").unwrap()));
-            assert_eq!(signer.request(&twice).unwrap_err().reason, Reason::Internal, "{name}");
+            assert_eq!(signer.request(&twice, None).unwrap_err().reason, Reason::Internal, "{name}");
         }
     }
 
     #[test]
     fn a_path_that_leads_elsewhere_is_a_bug() {
         let elsewhere = Fetch { path: "/../other".to_owned(), ..fetch() };
-        let refused = signer(Auth::Bearer, "canary").unwrap().request(&elsewhere).unwrap_err();
+        let refused = signer(Auth::Bearer, "canary").unwrap().request(&elsewhere, None).unwrap_err();
         assert_eq!((refused.reason, refused.detail.as_str()), (Reason::Internal, "/keys: the path would lead elsewhere"));
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::domain::{Failure, Reason, Refused, RemoteId, Time};
-use crate::providers::{Fetch, Item, Provider};
+use crate::providers::{Fetch, Item, Method, Provider};
 
 use super::Limits;
 use super::broken::{classify, seconds};
@@ -88,6 +88,14 @@ impl Line<'_> {
         mut response: Response,
         server_time: Option<Time>,
     ) -> Result<Reading, Setback> {
+        if matches!(fetch.method, Method::Exchange { .. }) {
+            // What an exchange answers is documented nowhere, not even that it is JSON; whoever looks for the token is strict.
+            let status = response.status().as_u16();
+            let (rest, wire_bytes) = self.refusal(response).await;
+            let (items, refused) = (Vec::new(), Vec::new());
+            let rest = Rest { rest, elements: None };
+            return Ok(Reading { status, items, refused, last_id: None, rest, server_time, wire_bytes });
+        }
         let headers = response.headers();
         if !text(headers, CONTENT_TYPE).is_some_and(is_json) {
             let detail = format!("status {} without a JSON content type", response.status().as_u16());
@@ -132,7 +140,7 @@ impl Line<'_> {
         }
     }
 
-    /// The beginning of a body whose status says enough: whatever goes wrong here, the status stands.
+    /// The beginning of a body that is not a list: of a refusal, or of an exchange. Where its status says enough, whatever goes wrong here, the status stands.
     async fn refusal(&self, mut response: Response) -> (Vec<u8>, u64) {
         let mut body = Vec::new();
         let mut wire_bytes = 0;

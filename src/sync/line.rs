@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::ways::Ways;
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config};
 use crate::inventory::GuardLimits;
@@ -29,6 +30,8 @@ pub struct Line {
     pub deadline: Duration,
     /// The guard's limits.
     pub guard: GuardLimits,
+    /// The ways of listing that this run has found wanting.
+    pub(super) ways: Ways,
 }
 
 impl fmt::Debug for Line {
@@ -95,6 +98,7 @@ impl Line {
                 small_scope: config.guard.small_scope.into(),
                 window_s: config.guard.window.as_secs(),
             },
+            ways: Ways::default(),
         })
     }
 }

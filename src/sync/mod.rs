@@ -4,13 +4,16 @@
 //! from it is `walk`'s and the inventory's. It writes no SQL.
 
 mod batch;
+mod course;
 mod due;
 mod line;
 mod poll;
+mod proofs;
 mod report;
 mod round;
 mod supervisor;
 mod turns;
+mod ways;
 
 pub use line::Line;
 pub use poll::poll;

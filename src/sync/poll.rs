@@ -1,6 +1,5 @@
 //! One poll of one account: plan, walk, apply, settle.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,15 +7,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::Batch;
+use super::course::{Course, scope_of};
 use super::line::Line;
 use super::report::{Progress, Report, ScopeReport};
-use super::round::{Common, Ended, Round};
+use super::round::{Common, Round};
 use crate::clock::Clock;
-use crate::domain::{Failure, Lists, Reason, Scope, ScopeId, ScopeKind, WalkEnd};
-use crate::inventory::{Inventory, Judge, PollEnd, Stored};
+use crate::domain::{Failure, Reason, RemoteId, ScopeId, ScopeKind};
+use crate::inventory::{Inventory, Judge, Poll, PollEnd, Stored};
 use crate::policy::Policy;
-use crate::providers::{Fetch, Known, Target};
-use crate::walk::{Found, Stamp, Walked};
+use crate::providers::{Fetch, Way};
+use crate::walk::{Stamp, Walked};
 
 /// Polls once. However it goes, the poll settles; what could not be read is in the report.
 ///
@@ -43,17 +43,25 @@ pub async fn poll(
     while !stop.is_cancelled() {
         let planned = course.plan(line, &attempts);
         if planned.is_empty() {
+            if course.leave_way(line) {
+                continue;
+            }
+            for walked in settle_proofs(inventory, line, &mut course, poll, stop).await? {
+                report_walk(&mut course, &walked, watch);
+                batch.push(walked, &course.known).await?;
+            }
             break;
+        }
+        if let Some((member, fetch)) = course.canary(line, &planned) {
+            let answered = identity(line, &course, &fetch, stop).await;
+            course.proofs.identity(&member, answered.as_ref(), &course.known);
         }
         let common =
             Common { line: Arc::clone(line), known: course.known.clone(), clock: clock.clone(), inventory: inventory.clone() };
         let mut round = Round::new(common, planned);
         while let Some(ended) = round.next(deadline, stop).await {
             if let Some(walked) = course.take(ended) {
-                let report = ScopeReport::new(&walked);
-                watch(Progress::Ended(&report));
-                course.reports.push(report);
-                watch(Progress::Scopes { ended: course.reports.len(), known: course.asked_scopes });
+                report_walk(&mut course, &walked, watch);
                 batch.push(walked, &course.known).await?;
             }
         }
@@ -65,13 +73,16 @@ pub async fn poll(
 
     let (applied, refused_once) = batch.finish().await?;
     course.refuse(&refused_once);
+    let (general, mut notes) = (course.failures(), course.notes());
+    notes.extend(line.ways.left());
     let mut report = Report {
         account: name.clone(),
         provider,
         started: poll.started,
         took: Duration::ZERO,
         scopes: course.reports,
-        general: course.failed_questions,
+        general,
+        notes,
         unapplied: applied.as_ref().err().cloned(),
         not_opened: course.not_opened.len(),
         changes: Vec::new(),
@@ -82,6 +93,9 @@ pub async fn poll(
     }
     if let Ok(row) = &applied {
         inventory.know_scopes(row.organization, course.not_opened).await?;
+        if let Some(way) = course.known.way {
+            inventory.retire(row.organization, left_by(way)).await?;
+        }
     }
     let end = PollEnd { failure: report.failure(), organization: applied.ok() };
     let now = Stamp { wall: clock.now(), boot: clock.boot() };
@@ -91,84 +105,48 @@ pub async fn poll(
     Ok(report)
 }
 
-/// What a poll has asked and learnt so far.
-#[derive(Default)]
-struct Course {
-    known: Known,
-    asked: HashSet<Asked>,
-    asked_scopes: usize,
-    reports: Vec<ScopeReport>,
-    failed_questions: Vec<Failure>,
-    not_opened: Vec<Scope>,
+fn report_walk(course: &mut Course, walked: &Walked, watch: &(dyn Fn(Progress<'_>) + Send + Sync)) {
+    let report = ScopeReport::new(walked);
+    watch(Progress::Ended(&report));
+    course.reports.push(report);
+    watch(Progress::Scopes { ended: course.reports.len(), known: course.planned });
 }
 
-/// What was asked already in this poll.
-#[derive(PartialEq, Eq, Hash)]
-enum Asked {
-    Scope(ScopeId),
-    Question(&'static str),
-}
-
-impl Course {
-    /// What the adapter wants next and was not asked yet: lists that others hang on first, then whatever waited longest.
-    fn plan(&mut self, line: &Line, attempts: &HashMap<ScopeId, i64>) -> Vec<Fetch> {
-        let mut planned = line.provider.plan(&line.account, &self.known);
-        planned.retain(|fetch| {
-            self.asked.insert(match &fetch.target {
-                Target::Scope(scope) => Asked::Scope(scope.id.clone()),
-                Target::Question(question) => Asked::Question(question),
-            })
-        });
-        planned.sort_by_key(|fetch| match scope_of(fetch) {
-            None => (0, 0),
-            Some(scope) if scope.id.kind.lists() != Lists::Keys || scope.id.kind == ScopeKind::Admin => (1, 0),
-            Some(scope) => (2, attempts.get(&scope.id).copied().unwrap_or(0)),
-        });
-        self.asked_scopes += planned.iter().filter(|fetch| scope_of(fetch).is_some()).count();
-        planned
+/// The kind of scope that lists keys in other ways than this one.
+const fn left_by(way: Way) -> ScopeKind {
+    match way {
+        Way::Organization => ScopeKind::Member,
+        Way::Header | Way::Token => ScopeKind::Organization,
     }
+}
 
-    /// Takes in what a task ended with; gives the walk back for the inventory.
-    fn take(&mut self, ended: Ended) -> Option<Walked> {
-        match ended {
-            Ended::Question(question, Ok(learnt)) => {
-                self.known.learn(learnt);
-                self.known.answered.insert(question);
-                None
-            }
-            Ended::Question(_, Err(failure)) => {
-                self.failed_questions.push(failure);
-                None
-            }
-            Ended::Walk(walked, learnt) => {
-                self.known.learn(learnt);
-                match walked.found() {
-                    Found::Projects(projects) => {
-                        self.known.projects.extend(projects.iter().map(|project| (project.id.clone(), project.clone())));
-                    }
-                    Found::People(people) => {
-                        self.known.people.extend(people.iter().map(|person| (person.id.clone(), person.clone())));
-                    }
-                    Found::Keys(_) => {}
-                }
-                self.known.ended.insert(walked.scope().id.clone(), walked.end().clone());
-                Some(*walked)
-            }
+/// Whom the provider takes us for; `None` where it does not say.
+async fn identity(line: &Line, course: &Course, fetch: &Fetch, stop: &CancellationToken) -> Option<RemoteId> {
+    tokio::select! {
+        () = stop.cancelled() => None,
+        answer = line.remote.ask(line.provider, fetch, &course.known) => answer.ok()?.end.learnt.caller,
+    }
+}
+
+/// Decides about the lists that showed nothing by themselves. A member who had keys and has none now is asked for once more,
+/// where that can be asked: a single answer without the header is enough to lose them all.
+async fn settle_proofs(
+    inventory: &Inventory,
+    line: &Line,
+    course: &mut Course,
+    poll: Poll,
+    stop: &CancellationToken,
+) -> Stored<Vec<Walked>> {
+    let mut mistaken = Vec::new();
+    for member in course.proofs.emptied() {
+        let scope = ScopeId { kind: ScopeKind::Member, of: Some(member.clone()) };
+        if !inventory.lists_keys(poll.account, scope).await? {
+            continue;
+        }
+        let Some(fetch) = line.provider.identity(&line.account, &course.known, &member) else { continue };
+        if identity(line, course, &fetch, stop).await.is_some_and(|answered| answered != member) {
+            mistaken.push(member);
         }
     }
-
-    /// A first refusal of a list that was readable is an incomplete walk, as only the inventory could tell.
-    fn refuse(&mut self, scopes: &[ScopeId]) {
-        for report in self.reports.iter_mut().filter(|report| scopes.contains(&report.scope.id)) {
-            let detail = format!("was readable before and is refused now ({})", report.end.reason().unwrap_or("closed"));
-            report.end = WalkEnd::Incomplete(Failure::new(Reason::RefusedOnce, detail));
-        }
-    }
-}
-
-fn scope_of(fetch: &Fetch) -> Option<&Scope> {
-    match &fetch.target {
-        Target::Scope(scope) => Some(scope),
-        Target::Question(_) => None,
-    }
+    Ok(course.proofs.settle(&mistaken, &course.known))
 }

@@ -22,6 +22,8 @@ pub struct Report {
     pub scopes: Vec<ScopeReport>,
     /// Failures that hit no one scope: questions that list nothing, such as which organisation it is, or a stop.
     pub general: Vec<Failure>,
+    /// What is amiss without being a failure.
+    pub notes: Vec<String>,
     /// Why nothing could be applied, where that is so.
     pub unapplied: Option<Failure>,
     /// Scopes whose turn did not come.

@@ -1,25 +1,34 @@
 //! The walks of one round: everything that the adapter planned on what is known, a bounded number of them at once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use secrecy::SecretString;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::line::Line;
 use crate::clock::Clock;
-use crate::domain::{Failure, Reason, Scope, WalkEnd};
+use crate::domain::{Failure, Reason, RemoteId, Scope, WalkEnd};
 use crate::inventory::Inventory;
-use crate::providers::{Fetch, Known, Learnt, Target};
+use crate::providers::{Fetch, Item, Known, Learnt, Next, Subject, Target};
+use crate::remote::Exchanged;
 use crate::walk::{Found, Stamp, Turn, Walk, WalkId, Walked};
 
 /// What one task of a round ended with.
 pub(super) enum Ended {
-    /// A scope was walked, in whichever way that ended.
-    Walk(Box<Walked>, Learnt),
-    /// A question that lists nothing was answered, or not.
-    Question(&'static str, Result<Learnt, Failure>),
+    /// A scope was walked, in whichever way that ended, asked for that subject.
+    Walk(Box<Walked>, Learnt, Subject),
+    /// A question was answered, or not.
+    Question(&'static str, Result<Answered, Failure>),
+}
+
+/// The answer to a question.
+pub(super) struct Answered {
+    pub learnt: Learnt,
+    /// The keys that it listed: the caller's own, of the organisation that was asked for. `None` where it lists none.
+    pub keys: Option<Vec<RemoteId>>,
 }
 
 /// What the tasks of a round share: what was known when it began does not change under them.
@@ -83,7 +92,11 @@ impl Round {
             Target::Question(question) => Ended::Question(question, Err(failure)),
             Target::Scope(scope) => {
                 let walk = begin(&self.common, scope.clone(), &fetch);
-                Ended::Walk(Box::new(walk.finish(WalkEnd::Incomplete(failure), self.common.clock.now())), Learnt::default())
+                Ended::Walk(
+                    Box::new(walk.finish(WalkEnd::Incomplete(failure), self.common.clock.now())),
+                    Learnt::default(),
+                    fetch.subject,
+                )
             }
         })
     }
@@ -91,13 +104,54 @@ impl Round {
 
 async fn run(common: Arc<Common>, fetch: Fetch) -> Ended {
     match fetch.target.clone() {
-        Target::Question(question) => {
-            let answer = common.line.remote.ask(common.line.provider, &fetch, &common.known).await;
-            Ended::Question(question, answer.map(|page| page.end.learnt))
-        }
+        Target::Question(name) => Ended::Question(name, question(&common, fetch).await),
         Target::Scope(scope) => {
+            let subject = fetch.subject.clone();
             let (walked, learnt) = walk(&common, scope, fetch).await;
-            Ended::Walk(Box::new(walked), learnt)
+            Ended::Walk(Box::new(walked), learnt, subject)
+        }
+    }
+}
+
+/// Asks a question to its last page.
+async fn question(common: &Common, mut fetch: Fetch) -> Result<Answered, Failure> {
+    let line = &common.line;
+    let mut learnt = Learnt::default();
+    let mut keys = fetch.list.map(|_| Vec::new());
+    let mut asked = HashSet::new();
+    loop {
+        if !asked.insert(fetch.query.clone()) {
+            return Err(Failure::new(Reason::RepeatedPage, format!("page {} leads back to one that was read", asked.len())));
+        }
+        if asked.len() as u64 > line.caps.pages {
+            return Err(Failure::new(Reason::TooManyPages, format!("over {} pages", line.caps.pages)));
+        }
+        let page = line.remote.ask(line.provider, &fetch, &common.known).await?;
+        if let Some((index, refused)) = page.refused.first() {
+            return Err(Failure::new(Reason::ItemRefused, format!("number {index}: {}: {}", refused.reason, refused.detail)));
+        }
+        for item in page.items {
+            let Item::Key(key) = item else { continue };
+            if let (Some(member), Some(owner)) = (&fetch.subject.member, &key.owner)
+                && owner.id != *member
+            {
+                return Err(Failure::new(
+                    Reason::AttributionMismatch,
+                    "a key that should be the caller's own is somebody else's",
+                ));
+            }
+            if let Some(keys) = &mut keys
+                && key.organization.is_some()
+                && key.organization == fetch.subject.organization
+            {
+                keys.push(key.id);
+            }
+        }
+        learnt.add(page.end.learnt);
+        match page.end.next {
+            Next::Done => return Ok(Answered { learnt, keys }),
+            Next::Page(next) => fetch = *next,
+            Next::Closed(reason) => return Err(Failure::new(Reason::Forbidden, reason.as_str())),
         }
     }
 }
@@ -107,23 +161,41 @@ async fn walk(common: &Common, scope: Scope, first: Fetch) -> (Walked, Learnt) {
     let line = &common.line;
     let mut walk = begin(common, scope, &first);
     let mut learnt = Learnt::default();
-    let mut fetch = first;
-    let end = loop {
-        let page = match line.remote.ask(line.provider, &fetch, &common.known).await {
-            Ok(page) => page,
-            Err(failure) => break WalkEnd::Incomplete(failure),
-        };
-        learnt.add(page.end.learnt.clone());
-        match walk.page(page, &fetch.subject, common.clock.now()) {
-            Turn::Next(next) => fetch = *next,
-            Turn::Ended(end) => break end,
-        }
+    let end = match token(common, &first).await {
+        Ok(token) => pages(common, &mut walk, &mut learnt, first, token.as_ref()).await,
+        Err(end) => end,
     };
     let started = walk.started().wall;
     if let Found::Keys(keys) = walk.found_mut() {
         line.provider.whole_answer(keys, started);
     }
     (walk.finish(end, common.clock.now()), learnt)
+}
+
+/// The token that this walk needs, if it needs one. It lives as long as the walk and is never kept for another.
+async fn token(common: &Common, fetch: &Fetch) -> Result<Option<SecretString>, WalkEnd> {
+    let Some(grant) = &fetch.grant else { return Ok(None) };
+    match common.line.remote.exchange(common.line.provider, grant, &common.known).await {
+        Ok(Exchanged::Token(token)) => Ok(Some(token)),
+        Ok(Exchanged::Closed(reason)) => Err(WalkEnd::Closed(reason)),
+        Err(failure) => Err(WalkEnd::Incomplete(failure)),
+    }
+}
+
+async fn pages(common: &Common, walk: &mut Walk, learnt: &mut Learnt, first: Fetch, token: Option<&SecretString>) -> WalkEnd {
+    let line = &common.line;
+    let mut fetch = first;
+    loop {
+        let page = match line.remote.ask_as(line.provider, &fetch, &common.known, token).await {
+            Ok(page) => page,
+            Err(failure) => return WalkEnd::Incomplete(failure),
+        };
+        learnt.add(page.end.learnt.clone());
+        match walk.page(page, &fetch.subject, common.clock.now()) {
+            Turn::Next(next) => fetch = *next,
+            Turn::Ended(end) => return end,
+        }
+    }
 }
 
 fn begin(common: &Common, scope: Scope, first: &Fetch) -> Walk {

@@ -1,0 +1,74 @@
+//! Retires the scopes of a way of listing that was left, and gives their keys the witness that the new way has for them.
+
+use rusqlite::Transaction;
+
+use super::error::Stored;
+use super::open::Inventory;
+use crate::domain::{ScopeId, ScopeKind};
+
+impl Inventory {
+    /// Retires the open scopes of that kind. A key that only they list is from now on witnessed by the scope of the new way
+    /// that would list it: its owner's own, or the organisation's.
+    pub async fn retire(&self, organization: i64, kind: ScopeKind) -> Stored<()> {
+        self.write(move |transaction| {
+            let open: bool = transaction
+                .prepare_cached("SELECT 1 FROM scope WHERE organization_id = ?1 AND kind = ?2 AND standing IN ('open', 'closed') AND newest_walk IS NOT NULL")?
+                .exists((organization, kind.as_str()))?;
+            if open {
+                retire(transaction, organization, kind)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whether a scope of the account's organisation lists any key, as far as was seen.
+    pub async fn lists_keys(&self, account: i64, scope: ScopeId) -> Stored<bool> {
+        self.reader()
+            .read(move |connection| {
+                let mut find = connection.prepare_cached(
+                    "SELECT 1 FROM account AS a JOIN scope AS s ON s.organization_id = a.organization_id
+                       JOIN sighting AS x ON x.scope_id = s.id
+                      WHERE a.id = ?1 AND s.kind = ?2 AND s.remote_id = ?3 AND x.unlisted_walk IS NULL",
+                )?;
+                Ok(find.exists((account, scope.kind.as_str(), scope.of.as_ref().map_or("", |of| of.as_str())))?)
+            })
+            .await
+    }
+}
+
+/// A complete walk of the new witness that did not hold the key counts against it at once, as it would have.
+fn retire(transaction: &Transaction<'_>, organization: i64, kind: ScopeKind) -> Stored<()> {
+    transaction.execute(
+        "UPDATE scope SET standing = 'retired', standing_reason = 'way_left' WHERE organization_id = ?1 AND kind = ?2",
+        (organization, kind.as_str()),
+    )?;
+    let witnesses = if kind == ScopeKind::Organization {
+        transaction.execute(
+            "INSERT OR IGNORE INTO scope (organization_id, kind, remote_id, name)
+             SELECT DISTINCT k.organization_id, 'member', p.remote_id, coalesce(p.name, p.email)
+               FROM scope AS s JOIN sighting AS x ON x.scope_id = s.id JOIN key AS k ON k.id = x.key_id JOIN person AS p ON p.id = k.person_id
+              WHERE s.organization_id = ?1 AND s.kind = ?2 AND p.kind = 'user'",
+            (organization, kind.as_str()),
+        )?;
+        "INSERT OR IGNORE INTO sighting (scope_id, key_id, walk_id, unlisted_walk)
+         SELECT m.id, x.key_id, x.walk_id, iif(m.complete_walk > x.walk_id, m.complete_walk, NULL)
+           FROM scope AS s JOIN sighting AS x ON x.scope_id = s.id JOIN key AS k ON k.id = x.key_id JOIN person AS p ON p.id = k.person_id
+           JOIN scope AS m ON m.organization_id = k.organization_id AND m.kind = 'member' AND m.remote_id = p.remote_id
+          WHERE s.organization_id = ?1 AND s.kind = ?2"
+    } else {
+        "INSERT OR IGNORE INTO sighting (scope_id, key_id, walk_id, unlisted_walk)
+         SELECT o.id, x.key_id, x.walk_id, iif(o.complete_walk > x.walk_id, o.complete_walk, NULL)
+           FROM scope AS s JOIN sighting AS x ON x.scope_id = s.id JOIN scope AS o ON o.organization_id = s.organization_id AND o.kind = 'organization'
+          WHERE s.organization_id = ?1 AND s.kind = ?2"
+    };
+    transaction.execute(witnesses, (organization, kind.as_str()))?;
+    transaction.execute(
+        "DELETE FROM sighting
+          WHERE scope_id IN (SELECT id FROM scope WHERE organization_id = ?1 AND kind = ?2)
+            AND EXISTS (SELECT 1 FROM sighting AS y JOIN scope AS n ON n.id = y.scope_id
+                         WHERE y.key_id = sighting.key_id AND n.standing <> 'retired')",
+        (organization, kind.as_str()),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Finds the token in the answer of an exchange.
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+/// No provider has longer ones.
+const LONGEST: usize = 4 << 10;
+
+/// The text at the first of the pointers that leads to one. A bare JSON string, or a line of plain text, is the token itself.
+pub(super) fn find(body: &[u8], pointers: &[String]) -> Option<SecretString> {
+    let found = match serde_json::from_slice::<Value>(body) {
+        Ok(Value::String(bare)) => Some(bare),
+        Ok(answer) => pointers.iter().find_map(|pointer| answer.pointer(pointer)?.as_str()).map(str::to_owned),
+        Err(_) => std::str::from_utf8(body).ok().map(|text| text.trim().to_owned()),
+    };
+    found.filter(|token| is_token(token)).map(SecretString::from)
+}
+
+/// One word of visible ASCII that is no piece of a page or of broken JSON.
+fn is_token(text: &str) -> bool {
+    (8..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) && !text.starts_with(['<', '{', '['])
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn tokens_are_found_and_nothing_else() {
+        let pointers = ["/token".to_owned(), "/data/key".to_owned()];
+        let found = |body: &str| find(body.as_bytes(), &pointers).map(|token| token.expose_secret().to_owned());
+        for body in [r#"{"token":"abcdefgh"}"#, r#"{"token":7,"data":{"key":"abcdefgh"}}"#, r#""abcdefgh""#, "abcdefgh\n"] {
+            assert_eq!(found(body).as_deref(), Some("abcdefgh"), "{body}");
+        }
+        for body in ["", "{}", r#"{"token":""}"#, r#"{"token":"two words"}"#, "<html>abcdefgh</html>", r#"{"token":"cut"#, "null"]
+        {
+            assert_eq!(found(body), None, "{body}");
+        }
+    }
+}

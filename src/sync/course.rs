@@ -1,0 +1,173 @@
+//! What one poll has asked and learnt so far, and what it asks next.
+
+use std::collections::{HashMap, HashSet};
+
+use super::line::Line;
+use super::proofs::Proofs;
+use super::report::ScopeReport;
+use super::round::{Answered, Ended};
+use crate::domain::{Failure, Lists, OwnerKind, Reason, RemoteId, Scope, ScopeId, ScopeKind, WalkEnd};
+use crate::providers::{Fetch, Known, Proof, Target, Way};
+use crate::walk::{Found, Walked};
+
+/// The course of a poll.
+#[derive(Default)]
+pub(super) struct Course {
+    pub known: Known,
+    pub reports: Vec<ScopeReport>,
+    pub not_opened: Vec<Scope>,
+    pub proofs: Proofs,
+    /// Scopes planned so far.
+    pub planned: usize,
+    /// Lists of keys that were read, in whatever way they ended.
+    keys_read: bool,
+    asked: HashSet<Asked>,
+    failed_questions: Vec<(&'static str, Failure)>,
+    /// Why the present way of listing does not do.
+    wanting: Option<Failure>,
+}
+
+/// What was asked already in this poll.
+#[derive(PartialEq, Eq, Hash)]
+enum Asked {
+    Scope(ScopeId, Option<Way>),
+    Question(&'static str),
+}
+
+impl Course {
+    /// What the adapter wants next and was not asked yet: lists that others hang on first, then whatever waited longest.
+    pub fn plan(&mut self, line: &Line, attempts: &HashMap<ScopeId, i64>) -> Vec<Fetch> {
+        self.known.way = line.ways.current(line.provider.spec(), &line.account);
+        let mut planned = line.provider.plan(&line.account, &self.known);
+        planned.retain(|fetch| {
+            self.asked.insert(match &fetch.target {
+                Target::Scope(scope) => Asked::Scope(scope.id.clone(), fetch.way),
+                Target::Question(question) => Asked::Question(question),
+            })
+        });
+        planned.sort_by_key(|fetch| match scope_of(fetch) {
+            None => (0, 0),
+            Some(scope) if scope.id.kind.lists() != Lists::Keys || scope.id.kind == ScopeKind::Admin => (1, 0),
+            Some(scope) => (2, attempts.get(&scope.id).copied().unwrap_or(0)),
+        });
+        self.planned += planned.iter().filter(|fetch| scope_of(fetch).is_some()).count();
+        planned
+    }
+
+    /// The question whom the provider takes us for, before the first list is read in somebody's name.
+    pub fn canary(&self, line: &Line, planned: &[Fetch]) -> Option<(RemoteId, Fetch)> {
+        if self.proofs.asked {
+            return None;
+        }
+        let member = planned.iter().find(|fetch| fetch.subject.proof == Proof::Impersonation)?.subject.member.clone()?;
+        let fetch = line.provider.identity(&line.account, &self.known, &member)?;
+        Some((member, fetch))
+    }
+
+    /// Takes in what a task ended with; gives the walk back where it is for the inventory.
+    pub fn take(&mut self, ended: Ended) -> Option<Walked> {
+        match ended {
+            Ended::Question(question, Ok(Answered { learnt, keys })) => {
+                self.known.learn(learnt);
+                self.known.answered.insert(question);
+                if let Some(keys) = keys {
+                    self.known.own_keys.get_or_insert_default().extend(keys);
+                }
+                None
+            }
+            Ended::Question(question, Err(failure)) => {
+                self.known.unanswered.insert(question, failure.clone());
+                self.failed_questions.push((question, failure));
+                None
+            }
+            Ended::Walk(walked, learnt, subject) => {
+                self.known.learn(learnt);
+                self.learn_from(&walked);
+                let walked = self.proofs.take(*walked, &subject, &self.known)?;
+                self.known.ended.insert(walked.scope().id.clone(), walked.end().clone());
+                self.keys_read |= walked.scope().id.kind.lists() == Lists::Keys;
+                if self.is_of_the_way(&walked)
+                    && let WalkEnd::Incomplete(failure) = walked.end()
+                    && does_not_do(failure.reason)
+                {
+                    self.wanting.get_or_insert_with(|| failure.clone());
+                }
+                Some(walked)
+            }
+        }
+    }
+
+    fn learn_from(&mut self, walked: &Walked) {
+        match walked.found() {
+            Found::Projects(projects) => {
+                self.known.projects.extend(projects.iter().map(|project| (project.id.clone(), project.clone())));
+            }
+            Found::People(people) => {
+                self.known.people.extend(people.iter().map(|person| (person.id.clone(), person.clone())));
+            }
+            Found::Keys(keys) => {
+                let accounts =
+                    keys.iter().filter_map(|key| key.owner.as_ref()).filter(|owner| owner.kind == OwnerKind::ServiceAccount);
+                self.known.service_accounts.extend(accounts.map(|owner| owner.id.clone()));
+            }
+        }
+    }
+
+    /// The one list of the organisation, in a poll that goes by it.
+    fn is_of_the_way(&self, walked: &Walked) -> bool {
+        self.known.way == Some(Way::Organization) && walked.scope().id.kind == ScopeKind::Organization
+    }
+
+    /// Leaves the way of listing that this poll goes, if it does not do and another is left. True where it was left.
+    pub fn leave_way(&mut self, line: &Line) -> bool {
+        let Some(way) = self.known.way else { return false };
+        let Some(why) = self.wanting.take().or_else(|| self.proofs.failure()) else { return false };
+        if !line.ways.leave(line.provider.spec(), &line.account, way, &why) {
+            return false;
+        }
+        self.proofs.forget();
+        // What was tried in vain is no part of what this poll reports.
+        let of_the_way = |id: &ScopeId| match way {
+            Way::Organization => id.kind == ScopeKind::Organization,
+            Way::Header | Way::Token => id.kind == ScopeKind::Member,
+        };
+        self.reports.retain(|report| !of_the_way(&report.scope.id) || report.end == WalkEnd::Complete);
+        self.known.ended.retain(|id, end| !of_the_way(id) || *end == WalkEnd::Complete);
+        true
+    }
+
+    /// A first refusal of a list that was readable is an incomplete walk, as only the inventory could tell.
+    pub fn refuse(&mut self, scopes: &[ScopeId]) {
+        for report in self.reports.iter_mut().filter(|report| scopes.contains(&report.scope.id)) {
+            let detail = format!("was readable before and is refused now ({})", report.end.reason().unwrap_or("closed"));
+            report.end = WalkEnd::Incomplete(Failure::new(Reason::RefusedOnce, detail));
+        }
+    }
+
+    /// Questions whose failure kept this poll from reading any keys. Where keys were read, others answered in their place.
+    pub fn failures(&self) -> Vec<Failure> {
+        if self.keys_read { Vec::new() } else { self.failed_questions.iter().map(|(_, failure)| failure.clone()).collect() }
+    }
+
+    /// What is amiss without being a failure: questions that others answered for, members whom only groups name.
+    pub fn notes(&self) -> Vec<String> {
+        let unanswered =
+            self.failed_questions.iter().filter(|_| self.keys_read).map(|(question, failure)| format!("{question}: {failure}"));
+        let gap = self.known.group_members.iter().filter(|id| !self.known.people.contains_key(*id)).count();
+        let gap = (gap > 0).then(|| format!("the list of people lacks {gap} whom groups name as members; they were read too"));
+        unanswered.chain(gap).collect()
+    }
+}
+
+/// Whether a list that failed so shows that the way of listing does not exist there, or cannot be trusted.
+const fn does_not_do(reason: Reason) -> bool {
+    matches!(reason, Reason::NotFound | Reason::Forbidden | Reason::AttributionUnproven | Reason::AttributionMismatch)
+}
+
+/// The scope that a request is a page of.
+pub(super) fn scope_of(fetch: &Fetch) -> Option<&Scope> {
+    match &fetch.target {
+        Target::Scope(scope) => Some(scope),
+        Target::Question(_) => None,
+    }
+}

@@ -1,0 +1,153 @@
+//! Attribution: what was read in a member's name counts only where it is shown that the provider answered for the member.
+//!
+//! A header that a proxy drops gives the caller's keys with 200, or nothing. Wrong owners fail a walk as it is read; what this
+//! file keeps back are the walks whose own records show nothing: empty ones, and keys without an owner.
+
+use crate::domain::{Failure, Owner, OwnerKind, Person, Reason, RemoteId, WalkEnd};
+use crate::providers::{Known, Proof, Subject};
+use crate::walk::Walked;
+
+/// What a poll knows of impersonation, and what waits for it.
+#[derive(Default)]
+pub(super) struct Proofs {
+    /// Somebody else than the caller was shown to have been answered for.
+    proven: bool,
+    /// The question whom the provider takes us for has been asked.
+    pub asked: bool,
+    /// Some member other than the caller was read.
+    accepted: bool,
+    /// Some walk was answered for somebody else.
+    mismatch: Option<Failure>,
+    /// Walks that showed nothing by themselves.
+    silent: Vec<Walked>,
+    /// Walks that were refused for good.
+    refused: Vec<Walked>,
+}
+
+impl Proofs {
+    /// The provider was asked whom it takes us for.
+    pub fn identity(&mut self, member: &RemoteId, answered: Option<&RemoteId>, known: &Known) {
+        self.asked = true;
+        if answered == Some(member) && known.caller.as_ref() != Some(member) {
+            self.proven = true;
+        }
+    }
+
+    /// Takes a walk that was asked with that subject; gives it back where it can be believed, or is not to be.
+    pub fn take(&mut self, walked: Walked, subject: &Subject, known: &Known) -> Option<Walked> {
+        match (subject.proof, &subject.member) {
+            (Proof::None, Some(member)) => Some(walked.attributed_to(&owner(member, known))),
+            (Proof::None, None) => Some(walked),
+            (Proof::OwnKeys, _) => Some(self::own_keys(walked, known)),
+            (Proof::Impersonation, None) => Some(walked.doubted(Failure::new(Reason::Internal, "asked in nobody's name"))),
+            (Proof::Impersonation, Some(member)) => self.impersonated(walked, member, known),
+        }
+    }
+
+    fn impersonated(&mut self, walked: Walked, member: &RemoteId, known: &Known) -> Option<Walked> {
+        if walked.names(member) && known.caller.as_ref() != Some(member) {
+            self.proven = true;
+        }
+        match walked.end() {
+            WalkEnd::Closed(_) => {
+                self.refused.push(walked);
+                None
+            }
+            WalkEnd::Complete if walked.keys().is_empty() || walked.has_ownerless() => {
+                self.silent.push(walked);
+                None
+            }
+            WalkEnd::Complete => {
+                self.accepted = true;
+                Some(walked)
+            }
+            WalkEnd::Incomplete(failure) => {
+                let failure = failure.clone();
+                if failure.reason == Reason::AttributionMismatch {
+                    self.mismatch.get_or_insert_with(|| failure.clone());
+                }
+                // Nothing is concluded from it, but its keys are stored: none whose owner is anybody's guess.
+                Some(if walked.has_ownerless() { walked.doubted(failure) } else { walked })
+            }
+        }
+    }
+
+    /// Why impersonation does not work, where nothing shows that it does and something should.
+    pub fn failure(&self) -> Option<Failure> {
+        if self.proven || self.accepted {
+            return None;
+        }
+        if !self.refused.is_empty() && self.silent.is_empty() {
+            let detail = format!("all {} members were refused; {REMEDY}", self.refused.len());
+            return Some(Failure::new(Reason::ImpersonationNotPermitted, detail));
+        }
+        if let Some(mismatch) = &self.mismatch {
+            return Some(mismatch.clone());
+        }
+        (!self.silent.is_empty()).then(|| Failure::new(Reason::AttributionUnproven, UNPROVEN))
+    }
+
+    /// The empty lists that would be believed: each may have to be asked for by itself.
+    pub fn emptied(&self) -> Vec<RemoteId> {
+        let empty = self.silent.iter().filter(|walked| self.proven && walked.keys().is_empty());
+        empty.filter_map(|walked| walked.scope().id.of.clone()).collect()
+    }
+
+    /// Drops what waits: it is to be read in another way.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Gives back all that waits, believed or not. `mistaken` are members in whose place somebody else was answered for.
+    pub fn settle(&mut self, mistaken: &[RemoteId], known: &Known) -> Vec<Walked> {
+        let failure = self.failure();
+        let mut settled = Vec::new();
+        for walked in self.silent.drain(..) {
+            let member = walked.scope().id.of.clone();
+            settled.push(match (&failure, member) {
+                (None, Some(member)) if self.proven && !mistaken.contains(&member) => {
+                    walked.attributed_to(&owner(&member, known))
+                }
+                (_, _) => walked.doubted(Failure::new(Reason::AttributionUnproven, UNPROVEN)),
+            });
+        }
+        for walked in self.refused.drain(..) {
+            settled.push(match &failure {
+                Some(failure) if failure.reason == Reason::ImpersonationNotPermitted => walked.doubted(failure.clone()),
+                Some(_) | None => walked,
+            });
+        }
+        settled
+    }
+}
+
+const UNPROVEN: &str = "nothing shows that the provider answered for the member and not for us; does a proxy drop the header?";
+const REMEDY: &str = "grant the Owner role of the organisation directly to the user whose key this is";
+
+/// An organisation's list is trusted only where it holds the caller's own keys, of which there must be one.
+fn own_keys(walked: Walked, known: &Known) -> Walked {
+    if *walked.end() != WalkEnd::Complete {
+        return walked;
+    }
+    let unproven = |detail: &str| Failure::new(Reason::AttributionUnproven, detail);
+    let own = known.own_keys.as_ref().filter(|own| !own.is_empty());
+    let Some(own) = own else {
+        return walked.doubted(unproven("the credential has no key of its own that would show whether the list is whole"));
+    };
+    let found: std::collections::HashSet<&RemoteId> = walked.keys().iter().map(|key| &key.id).collect();
+    let lacking = own.iter().filter(|id| !found.contains(id)).count();
+    if lacking == 0 {
+        return walked;
+    }
+    walked.doubted(unproven("the list lacks keys of the caller's own: who is no owner of the organisation gets an empty one"))
+}
+
+fn owner(member: &RemoteId, known: &Known) -> Owner {
+    let person: Option<&Person> = known.people.get(member);
+    Owner {
+        kind: OwnerKind::User,
+        id: member.clone(),
+        name: person.and_then(|person| person.name.clone()),
+        email: person.and_then(|person| person.email.clone()),
+    }
+}

@@ -1,0 +1,128 @@
+//! A walk that ended, and the proof that it read its list whole.
+
+use super::{Found, Stamp, WalkId};
+use crate::domain::{Failure, KeyFacts, Owner, Refused, RemoteId, Scope, Time, WalkEnd};
+
+/// A walk that ended. Its fields are sealed: nobody outside this module can make one end complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Walked {
+    pub(super) id: WalkId,
+    pub(super) scope: Scope,
+    pub(super) started: Stamp,
+    pub(super) ended: Time,
+    pub(super) end: WalkEnd,
+    pub(super) found: Found,
+    pub(super) pages: u64,
+    pub(super) refused: Vec<(u64, Refused)>,
+    pub(super) other_organization: u64,
+    pub(super) duplicates: u64,
+    pub(super) secret_like: u64,
+}
+
+/// The proof that a walk read its list whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Complete<'a>(&'a Walked);
+
+impl Complete<'_> {
+    /// The walk's number.
+    pub const fn id(self) -> WalkId {
+        self.0.id
+    }
+}
+
+impl Walked {
+    /// The proof of completeness, where there is one.
+    pub fn proof(&self) -> Option<Complete<'_>> {
+        (self.end == WalkEnd::Complete).then_some(Complete(self))
+    }
+
+    /// Some key names that member as its owner: whoever answered, answered for the member.
+    pub fn names(&self, member: &RemoteId) -> bool {
+        self.keys().iter().any(|key| key.owner.as_ref().is_some_and(|owner| owner.id == *member))
+    }
+
+    /// Some key names no owner.
+    pub fn has_ownerless(&self) -> bool {
+        self.keys().iter().any(|key| key.owner.is_none())
+    }
+
+    /// The keys that it found; none for lists of other things.
+    pub fn keys(&self) -> &[KeyFacts] {
+        match &self.found {
+            Found::Keys(keys) => keys,
+            Found::People(_) | Found::Projects(_) => &[],
+        }
+    }
+
+    /// Takes the owner that a member's own list leaves out for granted. Only for lists that are known to be the member's.
+    #[must_use]
+    pub fn attributed_to(mut self, owner: &Owner) -> Self {
+        if let Found::Keys(keys) = &mut self.found {
+            keys.iter_mut().filter(|key| key.owner.is_none()).for_each(|key| key.owner = Some(owner.clone()));
+        }
+        self
+    }
+
+    /// What is left of a walk whose answer may be about somebody else: that it was tried, and why it counts for nothing.
+    #[must_use]
+    pub fn doubted(mut self, failure: Failure) -> Self {
+        self.end = WalkEnd::Incomplete(failure);
+        self.found = Found::nothing(self.scope.id.kind.lists());
+        self
+    }
+
+    /// Its number.
+    pub const fn id(&self) -> WalkId {
+        self.id
+    }
+
+    /// What it walked.
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// When it began.
+    pub const fn started(&self) -> Stamp {
+        self.started
+    }
+
+    /// When it ended.
+    pub const fn ended(&self) -> Time {
+        self.ended
+    }
+
+    /// How it ended.
+    pub const fn end(&self) -> &WalkEnd {
+        &self.end
+    }
+
+    /// What it found, in whichever way it ended.
+    pub const fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// Pages read.
+    pub const fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    /// Elements refused, with their index in the list.
+    pub fn refused(&self) -> &[(u64, Refused)] {
+        &self.refused
+    }
+
+    /// Keys left out because they are bound to another organisation.
+    pub const fn other_organization(&self) -> u64 {
+        self.other_organization
+    }
+
+    /// Texts that looked like a secret and were replaced at the gate.
+    pub const fn secret_like(&self) -> u64 {
+        self.secret_like
+    }
+
+    /// Ids that came twice.
+    pub const fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+}
