@@ -27,7 +27,10 @@
 //! - **Three values for a time**: *at*, *never*, *not reported*; see [`domain::Moment`].
 //! - **Deadlines, not states.** A condition is stored as the instant from which it holds, so that everything that reads the
 //!   file agrees at every instant, also while the daemon is down.
-//! - **A secret is never stored, logged or rendered**, and keymuster only reads: everything that it sends is a GET.
+//! - **Attribution is proven.** What was asked in somebody's name counts only where the answer shows for whom it was given;
+//!   `sync/proofs.rs` keeps back what shows nothing by itself.
+//! - **A secret is never stored, logged or rendered**, and keymuster only reads: all that it sends are GETs, and two POSTs that
+//!   [`providers::Method`] names.
 
 pub mod cli;
 pub mod clock;

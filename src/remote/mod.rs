@@ -1,6 +1,6 @@
 //! The only outbound input and output of the daemon: one way to send, with limits, deadlines, signing, pace and retries.
 //!
-//! Everything goes to one pinned host by GET. No redirect is followed, no URL of a server used, no proxy taken from the
+//! Everything goes to one pinned host. No redirect is followed, no URL of a server used, no proxy taken from the
 //! environment. A body is never held whole: its elements go to the adapter one by one as they arrive. It does not know what
 //! an answer means, whether a list is complete, or what comes next.
 
