@@ -42,7 +42,7 @@ use send::{Line, Reading};
 
 /// Told of each request as it ends; one that is dropped on its way is not told of.
 pub trait Requests: Send + Sync {
-    /// `endpoint` is the template, `outcome` is `ok` or the word of a [`Reason`](crate::domain::Reason). Each attempt is one request; `took` is
+    /// `endpoint` is the template, `outcome` is `ok` or the word of a [`Reason`]. Each attempt is one request; `took` is
     /// without the wait for its turn.
     fn ended(&self, endpoint: &'static str, outcome: &'static str, took: Duration);
 }
