@@ -194,6 +194,9 @@ pub struct Simulate {
     /// About this many keys, instead of the demo's few hundred
     #[arg(long, value_name = "COUNT")]
     pub keys: Option<usize>,
+    /// A Braintrust organisation of this many members with three keys each, and little else
+    #[arg(long, value_name = "COUNT", conflicts_with = "keys")]
+    pub members: Option<usize>,
     /// What goes wrong; may be given several times (see --help for the list)
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<Fault>,

@@ -14,6 +14,9 @@ use super::signals::Signals;
 use crate::clock::Clock;
 use crate::sim::{self, Options, Simulation, Size};
 
+/// Keys that each member has in a world of members.
+const KEYS_OF_A_MEMBER: usize = 3;
+
 /// Runs until it is told to stop.
 ///
 /// # Errors
@@ -23,7 +26,11 @@ pub async fn simulate(arguments: args::Simulate) -> anyhow::Result<Exit> {
     let mut signals = Signals::listen()?;
     let options = Options {
         seed: arguments.seed,
-        size: arguments.keys.map_or_else(Size::demo, Size::of),
+        size: match (arguments.keys, arguments.members) {
+            (Some(keys), _) => Size::of(keys),
+            (None, Some(members)) => Size::members(members, KEYS_OF_A_MEMBER),
+            (None, None) => Size::demo(),
+        },
         faults: arguments.faults,
         addr: arguments.listen,
         lively: arguments.lively.map(Duration::from_secs),
