@@ -29,6 +29,7 @@ mod reconcile;
 mod retention;
 mod settle;
 mod sql;
+mod unapplied;
 mod urgent_keys;
 mod watch;
 mod writer;
