@@ -85,6 +85,7 @@ impl Daemon {
             tally,
             clock: clock.clone(),
             commands,
+            reloading: tokio::sync::Mutex::default(),
         });
         let control = tokio::spawn(control.run(Arc::clone(&served), stop.clone()));
         tracing::info!(%address, inventory = %config.inventory.display(), accounts = config.accounts.len(), "started");

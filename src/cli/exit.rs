@@ -64,6 +64,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     error_line(&format!("{error:#}"));
     match error.downcast_ref::<StoreError>() {
         Some(StoreError::Newer { .. }) => Exit::NewerDatabase.code(),
+        Some(StoreError::ProviderChanged { .. }) => Exit::Config.code(),
         Some(
             StoreError::Foreign { .. }
             | StoreError::Locked { .. }

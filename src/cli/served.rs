@@ -31,6 +31,8 @@ pub struct Served {
     pub clock: Clock,
     /// To the supervisor.
     pub commands: mpsc::Sender<Command>,
+    /// Held while the config is read again.
+    pub reloading: tokio::sync::Mutex<()>,
 }
 
 impl Serve for Served {
@@ -68,12 +70,22 @@ impl Served {
         Answer::Status { accounts: accounts.collect() }
     }
 
+    fn names(&self) -> Vec<String> {
+        self.views.accounts().iter().map(|account| account.name.clone()).collect()
+    }
+
+    /// The refusal, where one of the names is no account's.
+    fn unknown(&self, names: &[String]) -> Option<Answer> {
+        let known = self.names();
+        let unknown = names.iter().find(|name| !known.contains(name))?;
+        Some(Answer::Refused { why: format!("no account '{unknown}'; there are {}", known.join(", ")) })
+    }
+
     async fn poll(&self, names: Vec<String>) -> Answer {
-        let known: Vec<String> = self.views.accounts().iter().map(|account| account.name.clone()).collect();
-        if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
-            return Answer::Refused { why: format!("no account '{unknown}'; there are {}", known.join(", ")) };
+        if let Some(unknown) = self.unknown(&names) {
+            return unknown;
         }
-        let names = if names.is_empty() { known } else { names };
+        let names = if names.is_empty() { self.names() } else { names };
         let mut waiting = Vec::new();
         for name in &names {
             let (answer, report) = oneshot::channel();
@@ -97,6 +109,8 @@ impl Served {
     /// # Errors
     /// Everything that is wrong with it; the daemon goes on as before.
     pub async fn reload(&self) -> anyhow::Result<String> {
+        // Two at once could leave the plan of the one with the accounts of the other.
+        let _one_at_a_time = self.reloading.lock().await;
         let reloaded = self.take_over().await;
         self.tally.reloaded(reloaded.is_ok());
         match &reloaded {
@@ -142,6 +156,9 @@ impl Served {
     async fn acknowledge(&self, account: String, scope: Option<String>, why: String, peer: Peer) -> Answer {
         if why.trim().is_empty() {
             return Answer::Refused { why: "an acknowledgement needs a reason".into() };
+        }
+        if let Some(unknown) = self.unknown(std::slice::from_ref(&account)) {
+            return unknown;
         }
         let who = peer.name();
         let place = scope.as_ref().map_or_else(|| account.clone(), |scope| format!("{account} {scope}"));

@@ -91,13 +91,14 @@ impl Drop for Control {
 async fn talk(stream: UnixStream, serve: &impl Serve) -> std::io::Result<()> {
     let peer = Peer::of(&stream)?;
     let (read, mut write) = stream.into_split();
+    // Also what is not answered is read: closed on unread bytes, the socket would take the refusal away with it.
+    let mut line = String::new();
+    let mut reader = BufReader::new(read.take(LONGEST));
+    match tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await {
+        Ok(read) => read?,
+        Err(_) => return Ok(()),
+    };
     let answer = if peer.may_ask() {
-        let mut line = String::new();
-        let mut reader = BufReader::new(read.take(LONGEST));
-        match tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await {
-            Ok(read) => read?,
-            Err(_) => return Ok(()),
-        };
         match serde_json::from_str(&line) {
             Ok(request) => serve.serve(request, peer).await,
             Err(error) => Answer::Refused { why: format!("no request: {error}") },

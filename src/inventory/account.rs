@@ -42,6 +42,9 @@ pub enum Confirmed {
 
 impl Inventory {
     /// Makes the file's accounts those of the config. Accounts no longer named keep their keys, as unmanaged.
+    ///
+    /// # Errors
+    /// An account is stored as one of another provider: its keys cannot be that one's. Nothing is changed.
     pub async fn configure(&self, accounts: Vec<ConfiguredAccount>, now: Time) -> Stored<()> {
         self.write(move |transaction| configure(transaction, &accounts, now)).await
     }
@@ -55,9 +58,16 @@ fn configure(transaction: &Transaction<'_>, accounts: &[ConfiguredAccount], now:
                 (&account.name, old, account.provider),
             )?;
         }
+        let stored: Option<String> = transaction
+            .query_row("SELECT provider FROM account WHERE name = ?1", [&account.name], |row| row.get(0))
+            .optional()?;
+        if let Some(stored) = stored.filter(|stored| stored != account.provider) {
+            let (account, configured) = (account.name.clone(), account.provider.to_owned());
+            return Err(StoreError::ProviderChanged { account, stored, configured });
+        }
         transaction.execute(
             "INSERT INTO account (name, provider, configured, interval) VALUES (?1, ?2, 1, ?3)
-             ON CONFLICT (name) DO UPDATE SET provider = excluded.provider, interval = excluded.interval",
+             ON CONFLICT (name) DO UPDATE SET interval = excluded.interval",
             (&account.name, account.provider, account.interval),
         )?;
     }
@@ -70,20 +80,7 @@ fn configure(transaction: &Transaction<'_>, accounts: &[ConfiguredAccount], now:
         if was_configured && !configured {
             disown(transaction, id, PresenceReason::AccountRemoved, now)?;
         } else if configured && !was_configured {
-            // Nothing has been seen of them since; the next poll says which are there.
-            transaction.execute(
-                "INSERT INTO change (at, key_id, change, before, after)
-                 SELECT ?2, id, ?3, presence, presence_reason FROM key
-                  WHERE presence = 'unmanaged' AND presence_reason = 'account_removed'
-                    AND organization_id = (SELECT organization_id FROM account WHERE id = ?1)",
-                (id, now.unix(), ChangeKind::BecameUnknown.as_str()),
-            )?;
-            transaction.execute(
-                "UPDATE key SET presence = 'unknown', presence_reason = 'account_removed'
-                  WHERE presence = 'unmanaged' AND presence_reason = 'account_removed'
-                    AND organization_id = (SELECT organization_id FROM account WHERE id = ?1)",
-                [id],
-            )?;
+            own_again(transaction, id, PresenceReason::AccountRemoved, now)?;
         }
     }
     Ok(())
@@ -103,6 +100,31 @@ pub(super) fn disown(transaction: &Transaction<'_>, account: i64, reason: Presen
         (account, Presence::Unmanaged.as_str(), reason.as_str()),
     )?;
     Ok(())
+}
+
+/// Turns the keys of an account's organisation, unmanaged for that reason, unknown: nothing has been seen of them since, and
+/// the next poll says which are there.
+pub(super) fn own_again(transaction: &Transaction<'_>, account: i64, reason: PresenceReason, now: Time) -> Stored<()> {
+    transaction.execute(
+        "INSERT INTO change (at, key_id, change, before, after)
+         SELECT ?2, id, ?3, presence, presence_reason FROM key
+          WHERE presence = 'unmanaged' AND presence_reason = ?4
+            AND organization_id = (SELECT organization_id FROM account WHERE id = ?1)",
+        (account, now.unix(), ChangeKind::BecameUnknown.as_str(), reason.as_str()),
+    )?;
+    transaction.execute(
+        "UPDATE key SET presence = 'unknown'
+          WHERE presence = 'unmanaged' AND presence_reason = ?2
+            AND organization_id = (SELECT organization_id FROM account WHERE id = ?1)",
+        (account, reason.as_str()),
+    )?;
+    Ok(())
+}
+
+/// Whether the account is configured and its keys stand under that organisation: a poll may outlast either.
+pub(super) fn is_current(connection: &Connection, row: OrganizationRow) -> Stored<bool> {
+    let mut find = connection.prepare_cached("SELECT 1 FROM account WHERE id = ?1 AND configured AND organization_id = ?2")?;
+    Ok(find.exists((row.account, row.organization))?)
 }
 
 /// The row of an account.

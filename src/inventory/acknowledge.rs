@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::account::{account_row, disown};
+use super::account::{account_row, disown, own_again};
 use super::error::Stored;
 use super::open::Inventory;
 use crate::domain::{ChangeKind, Presence, PresenceReason, Time};
@@ -105,35 +105,32 @@ fn end_holds(transaction: &Transaction<'_>, account: i64, scope: Option<i64>, wo
     Ok((holds, usize::try_from(keys).unwrap_or(0)))
 }
 
-/// Keys that only this closed, vanished or retired scope could show are gone, because a person says so.
+/// Keys that this closed, vanished or retired scope listed, and that no open one lists, are gone, because a person says so.
 fn let_go(transaction: &Transaction<'_>, scope: i64, word: &Acknowledgement) -> Stored<usize> {
     let mut select = transaction.prepare(
-        "SELECT k.id FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id JOIN key AS k ON k.id = x.key_id
-          WHERE s.id = ?1 AND s.standing <> 'open' AND k.presence = 'unknown'
-            AND NOT EXISTS (SELECT 1 FROM sighting AS y JOIN scope AS o ON o.id = y.scope_id WHERE y.key_id = k.id AND o.standing = 'open')",
+        "SELECT k.id, k.presence FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id JOIN key AS k ON k.id = x.key_id
+          WHERE s.id = ?1 AND s.standing <> 'open' AND k.presence IN ('unknown', 'missing')
+            AND NOT EXISTS (SELECT 1 FROM sighting AS y JOIN scope AS o ON o.id = y.scope_id
+                             WHERE y.key_id = k.id AND y.unlisted_walk IS NULL AND o.standing = 'open')",
     )?;
-    let keys: Vec<i64> = select.query_map([scope], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    for key in &keys {
+    let keys: Vec<(i64, String)> = select.query_map([scope], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    for (key, before) in &keys {
         transaction.execute(
-            "UPDATE key SET presence = ?2, presence_reason = ?3 WHERE id = ?1",
+            "UPDATE key SET presence = ?2, presence_reason = ?3, missing_number = NULL, missing_at = NULL, missing_boot_s = NULL,
+                    missing_run = NULL WHERE id = ?1",
             (key, Presence::Gone.as_str(), PresenceReason::Acknowledged.as_str()),
         )?;
         transaction.execute("DELETE FROM sighting WHERE key_id = ?1", [key])?;
         transaction.execute(
             "INSERT INTO change (at, key_id, change, before, after) VALUES (?1, ?2, ?3, ?4, ?5)",
-            (
-                word.at.unix(),
-                key,
-                ChangeKind::BecameGone.as_str(),
-                Presence::Unknown.as_str(),
-                PresenceReason::Acknowledged.as_str(),
-            ),
+            (word.at.unix(), key, ChangeKind::BecameGone.as_str(), before, PresenceReason::Acknowledged.as_str()),
         )?;
     }
     Ok(keys.len())
 }
 
-/// The organisation that the credential was seen to see becomes the account's; the keys of the old one are unmanaged.
+/// The organisation that the credential was seen to see becomes the account's; the keys of the old one are unmanaged. One that
+/// the account stood under before takes its keys up again.
 fn accept_organization(transaction: &Transaction<'_>, account: i64, at: Time) -> Stored<bool> {
     let offered: Option<(Option<String>, Option<String>)> = transaction
         .query_row("SELECT offered_id, offered_name FROM account WHERE id = ?1 AND offered_at IS NOT NULL", [account], |row| {
@@ -142,14 +139,24 @@ fn accept_organization(transaction: &Transaction<'_>, account: i64, at: Time) ->
         .optional()?;
     let Some((id, name)) = offered else { return Ok(false) };
     disown(transaction, account, PresenceReason::OrganizationChanged, at)?;
-    transaction.execute(
-        "INSERT INTO organization (account_id, remote_id, name, first_seen_at) VALUES (?1, ?2, ?3, ?4)",
-        (account, id, name, at.unix()),
-    )?;
+    let known: Option<i64> = transaction
+        .query_row("SELECT id FROM organization WHERE account_id = ?1 AND remote_id = ?2", (account, &id), |row| row.get(0))
+        .optional()?;
+    let organization = match known {
+        Some(known) => known,
+        None => {
+            transaction.execute(
+                "INSERT INTO organization (account_id, remote_id, name, first_seen_at) VALUES (?1, ?2, ?3, ?4)",
+                (account, id, name, at.unix()),
+            )?;
+            transaction.last_insert_rowid()
+        }
+    };
     transaction.execute(
         "UPDATE account SET organization_id = ?2, offered_id = NULL, offered_name = NULL, offered_at = NULL WHERE id = ?1",
-        (account, transaction.last_insert_rowid()),
+        (account, organization),
     )?;
+    own_again(transaction, account, PresenceReason::OrganizationChanged, at)?;
     Ok(true)
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-use super::account::OrganizationRow;
+use super::account::{OrganizationRow, is_current};
 use super::apply_key::{self, Lister};
 use super::deadlines::{self, Judge};
 use super::error::Stored as Result;
@@ -73,7 +73,8 @@ struct ScopeRow {
 }
 
 impl Inventory {
-    /// Applies a batch of walks of one poll.
+    /// Applies a batch of walks of one poll. Nothing of it is taken where the account was removed from the config, or given
+    /// another organisation, while the poll ran.
     ///
     /// # Errors
     /// The database refused; nothing of the batch is stored.
@@ -84,10 +85,14 @@ impl Inventory {
         judge: Arc<Judge>,
         walks: Vec<Walked>,
     ) -> Result<Applied> {
-        let run = self.run();
+        let (run, in_force) = (self.run(), self.policy_in_force());
         self.write(move |transaction| {
-            let batch = Batch { transaction, organization, poll, run, judge: &judge };
             let mut applied = Applied::default();
+            if !is_current(transaction, organization)? {
+                return Ok(applied);
+            }
+            let judge = Judge { policy: in_force.or(&judge.policy), ..(*judge).clone() };
+            let batch = Batch { transaction, organization, poll, run, judge: &judge };
             for walked in &walks {
                 apply(&batch, walked, &mut applied)?;
             }

@@ -1,7 +1,7 @@
 //! Writes what policy makes of a key beside the key: deadlines and labels.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{OptionalExtension, Transaction};
 
@@ -186,7 +186,9 @@ fn label_set(transaction: &Transaction<'_>, labels: &BTreeMap<String, String>) -
 impl Inventory {
     /// Recomputes every deadline if they were computed by another policy. Returns whether they were.
     pub async fn judge_all(&self, policy: Arc<Policy>, now: Time) -> Stored<bool> {
+        let in_force = self.policy_in_force();
         self.write(move |transaction| {
+            in_force.replace(&policy);
             let fingerprint = policy.fingerprint();
             let stored: Option<i64> = transaction.query_row("SELECT fingerprint FROM policy", [], |row| row.get(0)).optional()?;
             if stored == Some(fingerprint) {
@@ -202,6 +204,22 @@ impl Inventory {
             Ok(true)
         })
         .await
+    }
+}
+
+/// The policy that every key was last judged by. A poll that began under another one judges by this: else what it touches would
+/// keep the old deadlines.
+#[derive(Debug, Clone, Default)]
+pub(super) struct InForce(Arc<Mutex<Option<Arc<Policy>>>>);
+
+impl InForce {
+    /// The policy in force, or `other` where none was named yet.
+    pub fn or(&self, other: &Arc<Policy>) -> Arc<Policy> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_else(|| Arc::clone(other))
+    }
+
+    fn replace(&self, policy: &Arc<Policy>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(policy));
     }
 }
 

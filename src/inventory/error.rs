@@ -29,6 +29,18 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The config gives a stored account to another provider.
+    #[error(
+        "account {account} holds keys of {stored}, and the config makes it one of {configured}: give that one another name, {account} stays in the inventory"
+    )]
+    ProviderChanged {
+        /// The account's name.
+        account: String,
+        /// The provider's word in the inventory.
+        stored: String,
+        /// The provider's word in the config.
+        configured: String,
+    },
     /// There is no such file.
     #[error("{path} does not exist: start the daemon, or run 'keymuster poll', to create it")]
     Absent {

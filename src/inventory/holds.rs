@@ -58,8 +58,12 @@ impl Holds<'_> {
             let held: Vec<(i64, i64)> =
                 select.query_map([list.scope], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
             for (hold, walk) in held {
-                if self.guard.of_list(self.list_loss(&list, walk)?).is_none() {
+                let loss = self.list_loss(&list, walk)?;
+                if self.guard.of_list(loss).is_none() {
                     self.transaction.execute("UPDATE hold SET ended_at = ?2 WHERE id = ?1", (hold, self.now.unix()))?;
+                } else {
+                    self.transaction
+                        .execute("UPDATE hold SET held = max(held, ?2) WHERE id = ?1", (hold, loss.lost.cast_signed()))?;
                 }
             }
         }
@@ -96,7 +100,7 @@ impl Holds<'_> {
         }
         let mut held = HashSet::new();
         for (scope, doubtful) in by_scope {
-            let loss = Loss { lost: doubtful.counted, left: self.listed(scope)? };
+            let loss = Loss { lost: doubtful.counted + self.held_already(scope)?, left: self.listed(scope)? };
             if let Some(cause) = self.guard.of_list(loss) {
                 self.hold(Some(scope), cause, &doubtful.keys)?;
                 held.extend(doubtful.keys);
@@ -139,6 +143,16 @@ impl Holds<'_> {
         Ok(listed.unsigned_abs())
     }
 
+    /// Unexpired keys that an open hold of the scope covers: a list in doubt stays in doubt for what it loses next.
+    fn held_already(&self, scope: i64) -> Stored<u64> {
+        let mut select = self.transaction.prepare_cached(
+            "SELECT count(*) FROM hold AS h JOIN held_key AS x ON x.hold_id = h.id JOIN key AS k ON k.id = x.key_id
+              WHERE h.account_id = ?1 AND h.scope_id = ?2 AND h.ended_at IS NULL AND coalesce(k.expires_at > ?3, 1)",
+        )?;
+        let held: i64 = select.query_row((self.account, scope, self.now.unix()), |row| row.get(0))?;
+        Ok(held.unsigned_abs())
+    }
+
     /// What the account lost within the window without anybody's word, and its unexpired keys that are present.
     fn account_loss(&self) -> Stored<Loss> {
         let lost: i64 = self.transaction.query_row(
@@ -168,13 +182,13 @@ impl Holds<'_> {
         Ok(lists.collect::<Result<_, _>>()?)
     }
 
-    /// What a list lost by that walk, and what it holds.
+    /// What a list lost since that walk, it included, and what it holds.
     fn list_loss(&self, list: &List, walk: i64) -> Stored<Loss> {
         let sql = if list.of_people {
-            "SELECT count(*) FILTER (WHERE unlisted_walk = ?2), count(*) FILTER (WHERE unlisted_walk IS NULL)
+            "SELECT count(*) FILTER (WHERE unlisted_walk >= ?2), count(*) FILTER (WHERE unlisted_walk IS NULL)
                FROM person WHERE organization_id = ?1 AND listed"
         } else {
-            "SELECT count(*) FILTER (WHERE unlisted_walk = ?2), count(*) FILTER (WHERE unlisted_walk IS NULL)
+            "SELECT count(*) FILTER (WHERE unlisted_walk >= ?2), count(*) FILTER (WHERE unlisted_walk IS NULL)
                FROM scope WHERE organization_id = ?1 AND kind = 'project'"
         };
         let (lost, left): (i64, i64) =

@@ -30,6 +30,7 @@ mod retention;
 mod retire;
 mod settle;
 mod sql;
+mod unapplied;
 mod urgent_keys;
 mod watch;
 mod writer;

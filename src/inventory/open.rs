@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use super::deadlines::InForce;
 use super::error::{StoreError, Stored};
 use super::migrate::{MIGRATIONS, check_readable, migrate};
 use super::read::Reader;
@@ -29,6 +30,7 @@ struct Inner {
     sequence: AtomicI64,
     generation: Arc<AtomicI64>,
     run: i64,
+    in_force: InForce,
     /// Held as long as the process writes; the system lets go of it when the process dies.
     _lock: File,
 }
@@ -59,6 +61,7 @@ impl Inventory {
             sequence: AtomicI64::new(sequence),
             generation: Arc::default(),
             run,
+            in_force: InForce::default(),
             _lock: lock,
         })))
     }
@@ -76,6 +79,11 @@ impl Inventory {
     /// The number of this run of the program.
     pub fn run(&self) -> i64 {
         self.0.run
+    }
+
+    /// The policy that every key was last judged by.
+    pub(super) fn policy_in_force(&self) -> InForce {
+        self.0.in_force.clone()
     }
 
     /// The file.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::Transaction;
 
-use super::account::OrganizationRow;
+use super::account::{OrganizationRow, is_current};
 use super::conclude::{Conclusion, conclude};
 use super::deadlines::rejudge;
 use super::error::Stored;
@@ -87,13 +87,16 @@ struct Settling<'a> {
 }
 
 impl Inventory {
-    /// Settles a poll, however it ended.
+    /// Settles a poll, however it ended. Nothing is concluded where the account was removed from the config, or given another
+    /// organisation, while it ran.
     pub async fn settle(&self, poll: Poll, end: PollEnd, policy: Arc<Policy>, guard: GuardLimits, now: Stamp) -> Stored<Settled> {
-        let (run, number) = (self.run(), self.next_number());
+        let (run, number, in_force) = (self.run(), self.next_number(), self.policy_in_force());
         self.write(move |transaction| {
-            if let Some(row) = end.organization {
+            if let Some(row) = end.organization
+                && is_current(transaction, row)?
+            {
                 let settling = Settling { transaction, organization: row.organization, poll, run, number, now, guard };
-                settling.settle(&policy)?;
+                settling.settle(&in_force.or(&policy))?;
             }
             transaction.execute(
                 "UPDATE poll SET settled_at = ?2, up = ?3, reason = ?4 WHERE id = ?1",

@@ -63,7 +63,11 @@ impl Batch {
             Confirmed::Yes(row) => Standing::Confirmed(row),
             Confirmed::Changed { stored } if whole => Standing::Refused(Failure::new(
                 Reason::OrganizationChanged,
-                format!("the credential sees another organisation than {stored}; nothing of this poll was stored"),
+                format!(
+                    "the credential sees another organisation than {stored}; nothing of this poll was stored. \
+                     If it is the right one: keymuster ctl ack {} --why '...'",
+                    self.judge.account
+                ),
             )),
             Confirmed::Changed { .. } => Standing::Refused(Failure::new(
                 Reason::OrganizationUnconfirmed,
@@ -98,6 +102,9 @@ impl Batch {
                 "the organisation could not be asked; nothing of this poll was stored",
             )),
         };
+        if let Err(failure) = &applied {
+            self.inventory.record_unapplied(self.poll, failure.clone(), self.waiting).await?;
+        }
         Ok((applied, self.refused_once))
     }
 }

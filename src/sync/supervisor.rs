@@ -156,7 +156,9 @@ impl Supervisor {
         let now = self.clock.now();
         for (name, account) in &self.plan.accounts {
             let last = last.get(name).copied();
-            if last.is_none() || last < account.schedule.previous_before(now) {
+            let missed = last.is_none() || last < account.schedule.previous_before(now);
+            // What runs already, as it may after a reload, is what was missed.
+            if missed && !self.turns.is_taken(name) {
                 self.due(name);
             }
         }

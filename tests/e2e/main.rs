@@ -7,6 +7,7 @@
 #![cfg(test)]
 
 mod check;
+mod control;
 mod crash;
 mod daemon;
 mod demo;
@@ -17,6 +18,7 @@ mod polling;
 mod presence;
 mod process;
 mod refusals;
+mod reload;
 mod scrape;
 mod secrets;
 mod stopping;

@@ -1,0 +1,142 @@
+//! Lists of people and projects that shrink too much: nothing hangs on them until they are themselves again, or a person says.
+
+use crate::site::{Site, ids};
+
+/// Twelve projects with two keys each.
+async fn projects() -> Site {
+    let mut site = Site::new(&[]).await;
+    site.projects = ids("proj", 0, 12).into_iter().map(|project| (project.clone(), ids(&project, 0, 2))).collect();
+    site.poll().await;
+    site
+}
+
+fn vanished(site: &Site) -> usize {
+    site.count("scopes WHERE state = 'vanished'")
+}
+
+#[tokio::test]
+async fn a_list_of_projects_that_shrank_makes_nothing_vanish() {
+    let mut site = projects().await;
+    let whole = site.projects.clone();
+    for project in ids("proj", 0, 10) {
+        site.projects.remove(&project);
+    }
+    for _ in 0..3 {
+        site.poll().await;
+        assert_eq!(site.holds(), ["list_shrank|projects||10"]);
+        assert_eq!(vanished(&site), 0);
+        assert_eq!(site.count("keys WHERE presence <> 'present'"), 0);
+        assert_eq!(site.rows("SELECT state FROM scopes WHERE kind = 'projects'"), ["held"]);
+    }
+    // While the list is in doubt, what it loses next is too.
+    site.projects.remove("proj_010");
+    site.poll().await;
+    assert_eq!((site.holds(), vanished(&site)), (vec!["list_shrank|projects||11".into()], 0));
+
+    site.projects = whole.clone();
+    site.projects.remove("proj_000");
+    site.poll().await;
+    assert!(site.holds().is_empty(), "the list is itself again");
+    assert_eq!(vanished(&site), 1, "and is believed");
+    assert_eq!(site.count("keys WHERE presence = 'unknown' AND presence_reason = 'scope_vanished'"), 2);
+
+    site.projects.clear();
+    site.poll().await;
+    assert_eq!(site.holds(), ["list_emptied|projects||11"]);
+    assert_eq!(site.ack(Some("projects")).await.holds, 1);
+    site.poll().await;
+    assert_eq!((vanished(&site), site.holds().len()), (12, 0), "a word lets the list be believed");
+}
+
+#[tokio::test]
+async fn few_projects_may_vanish() {
+    let mut site = projects().await;
+    for project in ids("proj", 0, 9) {
+        site.projects.remove(&project);
+    }
+    site.poll().await;
+    assert_eq!((site.holds().len(), vanished(&site)), (0, 9));
+}
+
+/// Twenty members with a key each, on a list that holds the keys of current members alone.
+async fn people() -> Site {
+    let mut site = Site::new(&[("p", 1)]).await;
+    site.people = ids("user", 0, 20);
+    site.members = Some(ids("key", 0, 20));
+    site.owners = ids("key", 0, 20).into_iter().zip(ids("user", 0, 20)).collect();
+    site.poll().await;
+    site
+}
+
+/// That many members are no longer listed, and their keys are not either.
+fn lose(site: &mut Site, from: usize, count: usize) {
+    for user in ids("user", from, count) {
+        site.people.remove(&user);
+    }
+    for key in ids("key", from, count) {
+        site.members.as_mut().unwrap().remove(&key);
+    }
+}
+
+fn left(site: &Site) -> (usize, usize) {
+    let unknown = site.count("keys WHERE presence = 'unknown' AND presence_reason = 'owner_left'");
+    (unknown, site.count("deadline WHERE orphaned_at IS NOT NULL"))
+}
+
+#[tokio::test]
+async fn a_list_of_people_that_shrank_makes_nobody_a_leaver() {
+    let mut site = people().await;
+    lose(&mut site, 0, 10);
+    for _ in 0..3 {
+        site.poll().await;
+        assert_eq!(site.holds(), ["list_shrank|people||10"]);
+        assert_eq!(left(&site), (0, 0));
+        assert_eq!(site.count("keys WHERE presence <> 'present'"), 0);
+    }
+    // Those who leave while the list is in doubt are in doubt too.
+    lose(&mut site, 10, 2);
+    site.poll().await;
+    assert_eq!((site.holds(), left(&site)), (vec!["list_shrank|people||12".into()], (0, 0)));
+    assert_eq!(site.count("keys WHERE presence <> 'present'"), 0);
+
+    assert_eq!(site.ack(Some("people")).await.holds, 1);
+    site.poll().await;
+    assert_eq!(left(&site), (12, 12), "a word lets the list be believed");
+    assert!(site.holds().is_empty());
+}
+
+#[tokio::test]
+async fn leavers_are_believed_where_they_are_few_or_where_the_list_is_itself_again() {
+    let mut site = people().await;
+    lose(&mut site, 0, 9);
+    site.poll().await;
+    assert_eq!((site.holds().len(), left(&site).0), (0, 9));
+
+    let mut site = people().await;
+    lose(&mut site, 0, 10);
+    site.poll().await;
+    site.people.extend(ids("user", 2, 8));
+    site.members.as_mut().unwrap().extend(ids("key", 2, 8));
+    site.poll().await;
+    assert!(site.holds().is_empty());
+    assert_eq!(left(&site).0, 2);
+}
+
+#[tokio::test]
+async fn the_owners_on_a_project_list_are_not_orphaned_while_the_list_of_people_is_held() {
+    let mut site = people().await;
+    site.members = None;
+    site.projects.insert("p".into(), ids("key", 0, 20));
+    site.poll().await;
+    for user in ids("user", 0, 20) {
+        site.people.remove(&user);
+    }
+    for _ in 0..3 {
+        site.poll().await;
+    }
+    assert_eq!(site.holds(), ["list_emptied|people||20"]);
+    assert_eq!(site.count("deadline WHERE orphaned_at IS NOT NULL"), 0);
+    site.ack(None).await;
+    site.poll().await;
+    assert_eq!(site.count("deadline WHERE orphaned_at IS NOT NULL"), 20);
+}

@@ -1,0 +1,12 @@
+//! The guard over the real inventory: what is too much at once is held, everything else settles, and a hold ends by a sighting
+//! or by a person's word and by nothing else.
+
+#![cfg(test)]
+
+mod accounts;
+mod agreement;
+mod keys;
+mod lists;
+mod organizations;
+mod site;
+mod words;
