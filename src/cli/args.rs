@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::Exit;
 use crate::domain::{Condition, KeyKind, Presence};
+use crate::providers::PROVIDERS;
 use crate::sim::Fault;
 
 /// Where the config is unless told otherwise.
@@ -50,7 +51,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Where the page and the metrics are served; a free port if this one is taken and none was asked for
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
     pub listen: Option<SocketAddr>,
     /// The made-up world: the same seed gives the same one
     #[arg(long, default_value_t = 1)]
@@ -101,8 +102,8 @@ pub struct Keys {
     #[arg(long, short, value_name = "NAME")]
     pub account: Option<String>,
     /// Only keys at this provider
-    #[arg(long, short, value_name = "WORD")]
-    pub provider: Option<String>,
+    #[arg(long, short, value_name = "WORD", value_parser = provider)]
+    pub provider: Option<&'static str>,
     /// Only keys of this kind
     #[arg(long, short, value_name = "WORD")]
     pub kind: Option<KeyKind>,
@@ -186,7 +187,7 @@ pub enum CtlCommand {
 #[command(after_long_help = crate::sim::help())]
 pub struct Simulate {
     /// Where the providers are served, on loopback
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:10848")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:10848", value_parser = loopback)]
     pub listen: SocketAddr,
     /// The made-up world: the same seed gives the same one
     #[arg(long, default_value_t = 1)]
@@ -215,12 +216,35 @@ pub fn refuse(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { Exit::Usage.code() } else { Exit::Ok.code() }
 }
 
+/// What is made up is shown to this machine alone: neither the page nor the simulated providers ask who is there.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| "write an address and a port, such as 127.0.0.1:10847".to_owned())?;
+    if address.ip().is_loopback() { Ok(address) } else { Err(format!("{} is no loopback address", address.ip())) }
+}
+
+fn provider(word: &str) -> Result<&'static str, String> {
+    let known = || PROVIDERS.iter().map(|provider| provider.spec().id);
+    known().find(|id| *id == word).ok_or_else(|| format!("'{word}' is none of {}", known().collect::<Vec<_>>().join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     #[test]
     fn definitions_are_valid() {
         super::Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_made_up_stays_on_this_machine() {
+        let listens = |command, address| super::Arguments::try_parse_from(["keymuster", command, "--listen", address]).is_ok();
+        for command in ["demo", "simulate"] {
+            assert!(listens(command, "127.0.0.1:0") && listens(command, "[::1]:80"), "{command}");
+            assert!(
+                !listens(command, "0.0.0.0:80") && !listens(command, "[::]:80") && !listens(command, "localhost"),
+                "{command}"
+            );
+        }
     }
 }

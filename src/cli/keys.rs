@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::args::{self, Format};
-use super::exit::Exit;
+use super::exit::{ConfigError, Exit};
 use super::output::{Output, Tone, counted};
 use super::{log, setup, table};
 use crate::clock::Clock;
@@ -22,10 +22,13 @@ pub async fn keys(arguments: args::Keys) -> anyhow::Result<Exit> {
         None => setup::config(&arguments.config)?.inventory,
     };
     let views = Views::of_file(Reader::open(&path)?, Clock::system(), Vec::new())?;
+    if let Some(account) = &arguments.account {
+        known(account, &views).await?;
+    }
     let all_but_gone = || Presence::ALL.iter().copied().filter(|presence| *presence != Presence::Gone).collect();
     let filter = Filter {
         accounts: arguments.account.into_iter().collect(),
-        providers: arguments.provider.into_iter().collect(),
+        providers: arguments.provider.into_iter().map(str::to_owned).collect(),
         kinds: arguments.kind.into_iter().collect(),
         presences: arguments.presence.map_or_else(all_but_gone, |presence| vec![presence]),
         conditions: arguments.condition.into_iter().collect(),
@@ -44,6 +47,16 @@ pub async fn keys(arguments: args::Keys) -> anyhow::Result<Exit> {
         Format::Csv => output.text(&csv(&rows)?)?,
     }
     Ok(Exit::Ok)
+}
+
+/// A misspelt account has no keys, and that must not pass for an answer.
+async fn known(account: &str, views: &Views) -> anyhow::Result<()> {
+    let accounts = &views.counts().await?.accounts;
+    if accounts.contains_key(account) {
+        return Ok(());
+    }
+    let known: Vec<&str> = accounts.keys().map(String::as_str).collect();
+    Err(ConfigError(vec![format!("no account '{account}' in {}; it has {}", views.path().display(), known.join(", "))]).into())
 }
 
 fn print(output: &mut Output, rows: &[KeyRow]) -> std::io::Result<()> {

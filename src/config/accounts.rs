@@ -207,8 +207,7 @@ fn options(section: &Section<'_>, spec: &Spec) -> BTreeMap<String, String> {
 }
 
 fn base_url(node: &Node) -> Result<BaseUrl, Fault> {
-    let remedy =
-        "write https://HOST or https://HOST/PATH, without user, query and fragment; http is for loopback addresses alone";
+    let remedy = "write https://HOST or https://HOST/PATH";
     BaseUrl::parse(values::text(node)?).map_err(|error| Fault::new(error.to_string(), remedy))
 }
 

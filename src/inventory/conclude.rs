@@ -88,9 +88,12 @@ pub fn conclude(evidence: &Evidence) -> Conclusion {
         let known = evidence.presence == Presence::Unknown && evidence.reason == reason;
         return if known { Conclusion::Unchanged } else { Conclusion::BecomesUnknown(reason) };
     }
+    if evidence.witnesses.is_empty() {
+        // Nobody's silence proves nothing.
+        return Conclusion::Unchanged;
+    }
     // From here every witness was walked completely without the key.
     match evidence.missing {
-        None if evidence.witnesses.is_empty() => Conclusion::Unchanged,
         None => Conclusion::BecomesMissing,
         Some(missing) => confirm(evidence, missing),
     }
@@ -189,7 +192,8 @@ mod tests {
         let proven = evidence(Presence::Missing, vec![witness(true, 11, 600)]);
         assert_eq!(conclude(&Evidence { slowest_open: Some(WalkId(10)), ..proven.clone() }), Conclusion::Unchanged);
         assert_eq!(conclude(&Evidence { slowest_open: None, ..proven.clone() }), Conclusion::Unchanged);
-        assert_eq!(conclude(&Evidence { held: true, ..proven }), Conclusion::Unchanged);
+        assert_eq!(conclude(&Evidence { held: true, ..proven.clone() }), Conclusion::Unchanged);
+        assert_eq!(conclude(&Evidence { witnesses: Vec::new(), ..proven }), Conclusion::Unchanged, "nobody is no witness");
     }
 
     #[test]

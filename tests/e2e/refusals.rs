@@ -178,3 +178,13 @@ fn wrong_arguments_are_64_and_help_is_0() {
         refused.stderr
     );
 }
+
+#[test]
+fn a_misspelt_filter_does_not_pass_for_an_empty_answer() {
+    let (_sim, site) = ready();
+    site.run("poll", &[]).ended(0);
+    let refused = site.run("keys", &["--account", "no-such-account"]).ended(78);
+    assert!(refused.all().contains("no account 'no-such-account'") && refused.all().contains("it has "), "{}", refused.all());
+    let refused = site.run("keys", &["--provider", "dem"]).ended(64);
+    assert!(refused.all().contains("'dem' is none of "), "{}", refused.all());
+}
