@@ -100,7 +100,7 @@ impl FromRequestParts<Arc<Shared>> for Question {
             ask: parts.extensions.get().copied().unwrap_or(Ask { wrong_organization: false }),
             quirks: parts.extensions.get().cloned().unwrap_or_default(),
             headers: parts.headers.clone(),
-            query: url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect(),
+            query: form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect(),
         })
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn braintrust(simulation: &Simulation, path: &str, target: Opti
 /// A path with the organisation's name.
 pub(super) fn named(simulation: &Simulation, path: &str) -> String {
     let name = simulation.braintrust_organization().name;
-    let name: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
     format!("{path}{}org_name={name}", if path.contains('?') { '&' } else { '?' })
 }
 
