@@ -11,6 +11,7 @@ mod crash;
 mod daemon;
 mod demo;
 mod faults;
+mod member_outcomes;
 mod outcomes;
 mod patience;
 mod polling;
