@@ -223,6 +223,13 @@ impl Walk {
         Ok(Turn::Next(next))
     }
 
+    /// The list was refused for good before its first page could be asked for.
+    pub fn refused_at_the_door(&mut self, reason: ClosedReason) -> WalkEnd {
+        let end = self.closed(reason);
+        self.end = Some(end.clone());
+        end
+    }
+
     /// A list is complete only if nothing of it was refused.
     fn end_of_list(&self) -> WalkEnd {
         match self.refused.first() {

@@ -14,8 +14,10 @@ pub(super) struct Proofs {
     proven: bool,
     /// The question whom the provider takes us for has been asked.
     pub asked: bool,
-    /// Some member other than the caller was read.
-    accepted: bool,
+    /// Some member other than the caller was read, in part at least.
+    read: bool,
+    /// Some walk was neither read nor refused.
+    failed: bool,
     /// Some walk was answered for somebody else.
     mismatch: Option<Failure>,
     /// Walks that showed nothing by themselves.
@@ -46,7 +48,7 @@ impl Proofs {
 
     fn impersonated(&mut self, walked: Walked, member: &RemoteId, known: &Known) -> Option<Walked> {
         if walked.names(member) && known.caller.as_ref() != Some(member) {
-            self.proven = true;
+            (self.proven, self.read) = (true, true);
         }
         match walked.end() {
             WalkEnd::Closed(_) => {
@@ -58,11 +60,12 @@ impl Proofs {
                 None
             }
             WalkEnd::Complete => {
-                self.accepted = true;
+                self.read = true;
                 Some(walked)
             }
             WalkEnd::Incomplete(failure) => {
                 let failure = failure.clone();
+                self.failed = true;
                 if failure.reason == Reason::AttributionMismatch {
                     self.mismatch.get_or_insert_with(|| failure.clone());
                 }
@@ -72,14 +75,16 @@ impl Proofs {
         }
     }
 
-    /// Why impersonation does not work, where nothing shows that it does and something should.
+    /// Why impersonation does not work, where nothing shows that it does and something should. Where every member's list is
+    /// refused it does not, even if some other question was answered for a member.
     pub fn failure(&self) -> Option<Failure> {
-        if self.proven || self.accepted {
-            return None;
-        }
-        if !self.refused.is_empty() && self.silent.is_empty() {
-            let detail = format!("all {} members were refused; {REMEDY}", self.refused.len());
+        let shown_elsewhere = self.proven && self.failed;
+        if !self.refused.is_empty() && self.silent.is_empty() && !self.read && !shown_elsewhere {
+            let detail = format!("{} members were refused and none was read; {REMEDY}", self.refused.len());
             return Some(Failure::new(Reason::ImpersonationNotPermitted, detail));
+        }
+        if self.proven || self.read {
+            return None;
         }
         if let Some(mismatch) = &self.mismatch {
             return Some(mismatch.clone());

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::line::Line;
 use crate::clock::Clock;
-use crate::domain::{Failure, Reason, RemoteId, Scope, WalkEnd};
+use crate::domain::{ClosedReason, Failure, Reason, RemoteId, Scope, WalkEnd};
 use crate::inventory::Inventory;
 use crate::providers::{Fetch, Item, Known, Learnt, Next, Subject, Target};
 use crate::remote::Exchanged;
@@ -163,7 +163,8 @@ async fn walk(common: &Common, scope: Scope, first: Fetch) -> (Walked, Learnt) {
     let mut learnt = Learnt::default();
     let end = match token(common, &first).await {
         Ok(token) => pages(common, &mut walk, &mut learnt, first, token.as_ref()).await,
-        Err(end) => end,
+        Err(NoToken::Refused(reason)) => walk.refused_at_the_door(reason),
+        Err(NoToken::Failed(failure)) => WalkEnd::Incomplete(failure),
     };
     let started = walk.started().wall;
     if let Found::Keys(keys) = walk.found_mut() {
@@ -173,13 +174,20 @@ async fn walk(common: &Common, scope: Scope, first: Fetch) -> (Walked, Learnt) {
 }
 
 /// The token that this walk needs, if it needs one. It lives as long as the walk and is never kept for another.
-async fn token(common: &Common, fetch: &Fetch) -> Result<Option<SecretString>, WalkEnd> {
+async fn token(common: &Common, fetch: &Fetch) -> Result<Option<SecretString>, NoToken> {
     let Some(grant) = &fetch.grant else { return Ok(None) };
     match common.line.remote.exchange(common.line.provider, grant, &common.known).await {
         Ok(Exchanged::Token(token)) => Ok(Some(token)),
-        Ok(Exchanged::Closed(reason)) => Err(WalkEnd::Closed(reason)),
-        Err(failure) => Err(WalkEnd::Incomplete(failure)),
+        Ok(Exchanged::Closed(reason)) => Err(NoToken::Refused(reason)),
+        Err(failure) => Err(NoToken::Failed(failure)),
     }
+}
+
+/// Why there is no token for a walk that needs one.
+enum NoToken {
+    /// For good.
+    Refused(ClosedReason),
+    Failed(Failure),
 }
 
 async fn pages(common: &Common, walk: &mut Walk, learnt: &mut Learnt, first: Fetch, token: Option<&SecretString>) -> WalkEnd {

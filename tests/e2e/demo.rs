@@ -42,7 +42,7 @@ fn the_demo_shows_everything_changes_while_one_watches_and_leaves_nothing() {
         rows.iter().any(|row| shown.contains(&text(row, "key_id")) && shown.contains(&text(row, "change"))).then_some(())
     });
     let kinds = sql(&inventory, "SELECT DISTINCT kind FROM keys");
-    assert_eq!(kinds.len(), 4, "{kinds:?}");
+    assert_eq!(kinds.len(), 6, "{kinds:?}");
 
     let answer =
         |path: &str| -> Answer { eventually(path, PATIENCE, || get(address, path).filter(|answer| answer.status == 200)) };

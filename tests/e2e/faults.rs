@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use keymuster::sim::{KINDS, Remote, Size};
+use keymuster::sim::{KINDS, Size};
 
-use crate::outcomes::{Outcome, Trial, expected};
+use crate::outcomes::{Front, Outcome, Trial, expected};
 use crate::polling::assert_is_truth;
-use crate::support::{DEN, OPENAI, Settings, Sim, Site, text};
+use crate::support::{Settings, Sim, Site, text};
 
 /// Short limits, and no second try, so that every fault shows at once.
 const LIMITS: &str = r#"
@@ -20,30 +20,41 @@ wire_bytes = "1MiB"
 inflated_bytes = "2MiB"
 "#;
 
-fn account(remote: Remote) -> &'static str {
-    match remote {
-        Remote::OpenAi => OPENAI,
-        Remote::Den => DEN,
-    }
-}
-
 struct Bench {
     sim: Sim,
     site: Site,
     account: &'static str,
-    remote: Remote,
+    front: Front,
+    /// What must be there for the listing to work at all.
+    always: &'static str,
     present: BTreeMap<String, String>,
 }
 
 impl Bench {
     /// Polled once, whole.
-    fn new(remote: Remote) -> Self {
-        let sim = Sim::of(Size { people: 12, projects: 4, archived_projects: 1, project_keys: 60, admin_keys: 5, den_keys: 30 });
-        let site = Site::new(&sim, &Settings { tables: LIMITS, ..Settings::default() });
+    fn new(front: Front) -> Self {
+        let sim = Sim::of(Size {
+            people: 12,
+            projects: 4,
+            archived_projects: 1,
+            project_keys: 60,
+            admin_keys: 5,
+            den_keys: 30,
+            ..Size::members(10, 3)
+        });
+        let (options, always) = match front {
+            Front::OpenAi | Front::Den => (None, ""),
+            Front::Braintrust("organization") => (Some("listing = 'organization'"), ""),
+            Front::Braintrust("header") => (Some("listing = 'header'"), ""),
+            Front::Braintrust("token") => (Some("listing = 'token'"), "\ntoken_exchange"),
+            Front::Braintrust(_) => (Some("listing = 'auto'"), ""),
+        };
+        let site = Site::new(&sim, &Settings { tables: LIMITS, braintrust: options, ..Settings::default() });
+        sim.faults(always);
         site.poll(&[]).ended(0);
         let present = site.presences();
         assert!(present.len() > 40 && present.values().all(|presence| presence == "present"), "{present:?}");
-        Self { sim, site, account: account(remote), remote, present }
+        Self { sim, site, account: front.account(), front, always, present }
     }
 
     fn poll(&self) -> crate::process::Finished {
@@ -56,7 +67,7 @@ impl Bench {
 
     /// One trial; what was wrong with it.
     fn try_it(&self, kind: &str, trial: Trial) -> Vec<String> {
-        let fault = format!("{kind}:{}{}{}", self.remote, trial.argument, trial.place.on(self.remote));
+        let fault = format!("{kind}:{}{}{}", self.front.remote(), trial.argument, trial.place.on(self.front));
         let mut wrong = Vec::new();
         let mut check = |right: bool, what: String| {
             if !right {
@@ -64,12 +75,12 @@ impl Bench {
             }
         };
         let changes = self.site.count("changes");
-        self.sim.faults(&fault);
+        self.sim.faults(&format!("{fault}{}", self.always));
         for _ in 0..trial.before {
             check(self.poll().code == Some(0), "a poll within the limit was not complete".into());
         }
         let polled = self.poll();
-        let code = if matches!(trial.outcome, Outcome::Harmless | Outcome::Renames) { 0 } else { 69 };
+        let code = if matches!(trial.outcome, Outcome::Harmless | Outcome::Told(_)) { 0 } else { 69 };
         check(polled.code == Some(code), format!("ended with {:?}, not {code}:\n{}", polled.code, polled.all()));
         check(!polled.stderr.contains("panicked"), polled.stderr.clone());
 
@@ -80,10 +91,10 @@ impl Bench {
                 check(row["up"] == 1, format!("the account is not up: {row:?}"));
                 check(new == 0, format!("{new} changes"));
             }
-            Outcome::Renames => {
+            Outcome::Told(change) => {
                 let other = self
                     .site
-                    .count(&format!("(SELECT * FROM changes ORDER BY change_id DESC LIMIT {new}) WHERE change <> 'renamed'"));
+                    .count(&format!("(SELECT * FROM changes ORDER BY change_id DESC LIMIT {new}) WHERE change <> '{change}'"));
                 check(row["up"] == 1 && new > 0 && other == 0, format!("{new} changes, {other} of another sort; {row:?}"));
             }
             Outcome::Incomplete(reason) => {
@@ -94,7 +105,7 @@ impl Bench {
                 );
                 check(row["up"] == 0 && row["reason"] == reason, format!("not up because of {reason}, but {row:?}"));
                 check(new == 0, format!("{new} changes"));
-                if let Some(hit) = trial.place.scopes(self.remote) {
+                if let Some(hit) = trial.place.scopes(self.front) {
                     let rows = self.site.sql(&format!("SELECT * FROM scopes WHERE account = '{}' AND {hit}", self.account));
                     let right = rows.iter().all(|row| text(row, "state") == "incomplete" && row["reason"] == reason);
                     check(!rows.is_empty() && right, format!("the view scopes does not say {reason}: {rows:?}"));
@@ -110,7 +121,7 @@ impl Bench {
         let gone: Vec<_> = self.present.keys().filter(|key| now.get(*key).is_none_or(|presence| presence != "present")).collect();
         check(gone.is_empty(), format!("{} keys are not present any more: {:?}", gone.len(), gone.first().map(|k| now.get(*k))));
 
-        self.sim.faults("");
+        self.sim.faults(self.always);
         let polled = self.poll();
         check(polled.code == Some(0), format!("the next poll ended with {:?}:\n{}", polled.code, polled.all()));
         check(self.account_row()["up"] == 1, "the account is not up after the next poll".into());
@@ -121,24 +132,24 @@ impl Bench {
 }
 
 /// Every trial of every fault that makes sense for a remote; fails where nobody has thought about one.
-fn trials(remote: Remote) -> impl Iterator<Item = (&'static str, Trial)> {
-    let kinds = KINDS.iter().filter(move |kind| kind.only.is_none_or(|only| only == remote));
+fn trials(front: Front) -> impl Iterator<Item = (&'static str, Trial)> {
+    let kinds = KINDS.iter().filter(move |kind| kind.only.is_empty() || kind.only.contains(&front.remote()));
     kinds.flat_map(move |kind| {
-        let trials = expected(kind.name, remote);
+        let trials = expected(kind.name, front);
         assert!(!trials.is_empty(), "{} is not tried", kind.name);
         trials.into_iter().map(|trial| (kind.name, trial))
     })
 }
 
 /// Tries everything of that sort before it fails, so that one run tells all that is wrong.
-fn every_fault(remote: Remote, believed: bool) {
-    let mut bench = Bench::new(remote);
+fn every_fault(front: Front, believed: bool) {
+    let mut bench = Bench::new(front);
     let mut wrong = Vec::new();
-    for (kind, trial) in trials(remote).filter(|(_, trial)| (trial.outcome == Outcome::Held) == believed) {
+    for (kind, trial) in trials(front).filter(|(_, trial)| (trial.outcome == Outcome::Held) == believed) {
         let found = bench.try_it(kind, trial);
         if !found.is_empty() || believed {
             // What went wrong, or was believed, is not to spoil the next trial.
-            bench = Bench::new(remote);
+            bench = Bench::new(front);
         }
         wrong.extend(found);
     }
@@ -148,20 +159,47 @@ fn every_fault(remote: Remote, believed: bool) {
 
 #[test]
 fn every_fault_of_openai_is_named_and_concludes_nothing() {
-    every_fault(Remote::OpenAi, false);
+    every_fault(Front::OpenAi, false);
 }
 
 #[test]
 fn every_fault_of_den_is_named_and_concludes_nothing() {
-    every_fault(Remote::Den, false);
+    every_fault(Front::Den, false);
 }
 
 #[test]
 fn what_openai_cannot_have_meant_is_held() {
-    every_fault(Remote::OpenAi, true);
+    every_fault(Front::OpenAi, true);
 }
 
 #[test]
 fn what_den_cannot_have_meant_is_held() {
-    every_fault(Remote::Den, true);
+    every_fault(Front::Den, true);
+}
+
+#[test]
+fn every_fault_of_braintrust_s_own_list_is_named_and_concludes_nothing() {
+    every_fault(Front::Braintrust("organization"), false);
+}
+
+#[test]
+fn every_fault_of_braintrust_by_header_is_named_and_concludes_nothing() {
+    every_fault(Front::Braintrust("header"), false);
+}
+
+#[test]
+fn every_fault_of_braintrust_by_token_is_named_and_concludes_nothing() {
+    every_fault(Front::Braintrust("token"), false);
+}
+
+#[test]
+fn every_fault_of_braintrust_in_whichever_way_is_named_and_concludes_nothing() {
+    every_fault(Front::Braintrust("auto"), false);
+}
+
+#[test]
+fn what_braintrust_cannot_have_meant_is_held() {
+    for listing in ["organization", "header", "token", "auto"] {
+        every_fault(Front::Braintrust(listing), true);
+    }
 }

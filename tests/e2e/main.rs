@@ -12,6 +12,7 @@ mod crash;
 mod daemon;
 mod demo;
 mod faults;
+mod member_outcomes;
 mod outcomes;
 mod patience;
 mod polling;

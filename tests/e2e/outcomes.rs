@@ -3,37 +3,72 @@
 use keymuster::domain::Reason;
 use keymuster::sim::Remote;
 
-use crate::support::PROJECT_KEYS;
+use crate::member_outcomes;
+use crate::support::{BRAINTRUST, DEN, OPENAI, PROJECT_KEYS};
+
+/// A remote, and how its keys are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Front {
+    OpenAi,
+    Den,
+    /// With that word for `listing`.
+    Braintrust(&'static str),
+}
+
+impl Front {
+    pub const fn remote(self) -> Remote {
+        match self {
+            Self::OpenAi => Remote::OpenAi,
+            Self::Den => Remote::Den,
+            Self::Braintrust(_) => Remote::Braintrust,
+        }
+    }
+
+    pub const fn account(self) -> &'static str {
+        match self {
+            Self::OpenAi => OPENAI,
+            Self::Den => DEN,
+            Self::Braintrust(_) => BRAINTRUST,
+        }
+    }
+}
 
 /// Where a fault happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// To every request.
     Everywhere,
-    /// To the lists of keys alone: of every project, or Den's only one.
+    /// To the lists of keys alone: of every project, of every member, or an organisation's only one.
     Keys,
-    /// To OpenAI's list of admin keys alone, which is one request.
-    AdminKeys,
+    /// To one list alone, which is one request: OpenAI's of admin keys, Braintrust's of service tokens.
+    One,
 }
 
 impl Place {
     /// The end of a fault's text.
-    pub fn on(self, remote: Remote) -> String {
-        match (self, remote) {
-            (Self::Everywhere, _) => String::new(),
-            (Self::Keys, Remote::OpenAi) => format!(" on {PROJECT_KEYS}"),
-            (Self::AdminKeys, _) => " on /organization/admin_api_keys".to_owned(),
-            (Self::Keys, Remote::Den) => " on /v1/api-keys".to_owned(),
-        }
+    pub fn on(self, front: Front) -> String {
+        let path = match (self, front) {
+            (Self::Everywhere, _) => return String::new(),
+            (Self::Keys, Front::OpenAi) => PROJECT_KEYS,
+            (Self::Keys, Front::Den) => "/v1/api-keys",
+            (Self::Keys, Front::Braintrust("header" | "token")) => "/v1/api_key",
+            (Self::Keys, Front::Braintrust(_)) => "/v1/organization/api_keys",
+            (Self::One, Front::Braintrust(_)) => "/v1/service_token",
+            (Self::One, Front::OpenAi | Front::Den) => "/organization/admin_api_keys",
+        };
+        format!(" on {path}")
     }
 
     /// The scopes that cannot be complete then; for faults that hit everything, those that nothing else hangs on.
-    pub fn scopes(self, remote: Remote) -> Option<&'static str> {
-        match (self, remote) {
+    pub const fn scopes(self, front: Front) -> Option<&'static str> {
+        match (self, front) {
             (Self::Everywhere, _) => None,
-            (Self::Keys, Remote::OpenAi) => Some("kind = 'project' AND state <> 'closed'"),
-            (Self::AdminKeys, _) => Some("kind = 'admin'"),
-            (Self::Keys, Remote::Den) => Some("kind = 'organization'"),
+            (Self::Keys, Front::OpenAi) => Some("kind = 'project' AND state <> 'closed'"),
+            (Self::Keys, Front::Den) => Some("kind = 'organization'"),
+            // A way that does not do is left, and its scopes are retired.
+            (Self::Keys, Front::Braintrust(_)) => Some("kind IN ('organization', 'member') AND state <> 'vanished'"),
+            (Self::One, Front::Braintrust(_)) => Some("kind = 'service_tokens'"),
+            (Self::One, Front::OpenAi | Front::Den) => Some("kind = 'admin'"),
         }
     }
 }
@@ -43,8 +78,8 @@ impl Place {
 pub enum Outcome {
     /// As if nothing were wrong.
     Harmless,
-    /// All is read; names changed and nothing else.
-    Renames,
+    /// All is read and believed: there are changes of that sort and no others.
+    Told(&'static str),
     /// With exit code 69 and that reason.
     Incomplete(Reason),
     /// With exit code 69: the answers cannot be told from true ones, and too much is missing at once to be believed.
@@ -61,29 +96,34 @@ pub struct Trial {
     pub before: u32,
 }
 
-const fn trial(place: Place, outcome: Outcome) -> Trial {
+pub const fn trial(place: Place, outcome: Outcome) -> Trial {
     Trial { argument: "", place, outcome, before: 0 }
 }
 
 /// The same, wherever it happens.
-fn both(argument: &'static str, outcome: Outcome) -> Vec<Trial> {
+pub fn both(argument: &'static str, outcome: Outcome) -> Vec<Trial> {
     [Place::Everywhere, Place::Keys].map(|place| Trial { argument, ..trial(place, outcome) }).to_vec()
 }
 
-fn incomplete(argument: &'static str, reason: Reason) -> Vec<Trial> {
+pub fn incomplete(argument: &'static str, reason: Reason) -> Vec<Trial> {
     both(argument, Outcome::Incomplete(reason))
 }
 
 /// Refused at the second request of a minute, which is that of the second poll.
-fn limited(remote: Remote) -> Vec<Trial> {
-    let place = if remote == Remote::OpenAi { Place::AdminKeys } else { Place::Keys };
+fn limited(front: Front) -> Vec<Trial> {
+    let place = if front == Front::Den { Place::Keys } else { Place::One };
     vec![Trial { argument: ":1", before: 1, ..trial(place, Outcome::Incomplete(Reason::RateLimited)) }]
 }
 
 /// What is expected of a fault; fails for faults that nobody thought about.
-pub fn expected(kind: &str, remote: Remote) -> Vec<Trial> {
-    use Outcome::{Harmless, Held, Incomplete, Renames};
+pub fn expected(kind: &str, front: Front) -> Vec<Trial> {
+    use Outcome::{Harmless, Held, Incomplete, Told};
     use Place::{Everywhere, Keys};
+    if let Front::Braintrust(listing) = front
+        && let Some(trials) = member_outcomes::expected(kind, listing)
+    {
+        return trials;
+    }
     match kind {
         "http_500" | "http_503" => incomplete("", Reason::Server),
         "status" => [
@@ -92,7 +132,7 @@ pub fn expected(kind: &str, remote: Remote) -> Vec<Trial> {
             incomplete(":502", Reason::Server),
         ]
         .concat(),
-        "rate_limit" | "rate_limit_seconds" | "rate_limit_date" => limited(remote),
+        "rate_limit" | "rate_limit_seconds" | "rate_limit_date" => limited(front),
         "unauthorized" => incomplete("", Reason::Auth),
         "forbidden" => incomplete("", Reason::Forbidden),
         "not_found" => incomplete("", Reason::NotFound),
@@ -102,14 +142,16 @@ pub fn expected(kind: &str, remote: Remote) -> Vec<Trial> {
         "huge" => incomplete(":8", Reason::TooLarge),
         "drop_connection" => incomplete("", Reason::Network),
         "latency" => [both(":50", Harmless), incomplete(":4000", Reason::Timeout)].concat(),
-        "wrong_org" => match remote {
+        "wrong_org" => match front {
             // A project of theirs is none of the neighbour's.
-            Remote::OpenAi => {
+            Front::OpenAi => {
                 vec![trial(Everywhere, Incomplete(Reason::OrganizationChanged)), trial(Keys, Incomplete(Reason::NotFound))]
             }
             // A list of keys names no organisation: where the question before it was answered rightly, it is believed, as far
             // as the guard lets it.
-            Remote::Den => vec![trial(Everywhere, Incomplete(Reason::AttributionMismatch)), trial(Keys, Held)],
+            Front::Den | Front::Braintrust(_) => {
+                vec![trial(Everywhere, Incomplete(Reason::AttributionMismatch)), trial(Keys, Held)]
+            }
         },
         "no_has_more" => incomplete("", Reason::Malformed),
         "repeated_cursor" | "repeated_page" => incomplete("", Reason::RepeatedPage),
@@ -117,12 +159,12 @@ pub fn expected(kind: &str, remote: Remote) -> Vec<Trial> {
         "bad_item" => incomplete("", Reason::ItemRefused),
         "duplicate_item" => both("", Harmless),
         "short_list" => vec![Trial { argument: ":80", ..trial(Keys, Held) }],
-        "empty_list" => match remote {
-            Remote::OpenAi => vec![trial(Everywhere, Incomplete(Reason::OrganizationChanged)), trial(Keys, Held)],
-            Remote::Den => both("", Held),
+        "empty_list" => match front {
+            Front::OpenAi => vec![trial(Everywhere, Incomplete(Reason::OrganizationChanged)), trial(Keys, Held)],
+            Front::Den | Front::Braintrust(_) => both("", Held),
         },
         "missing_field" => incomplete(":id", Reason::ItemRefused),
-        "secret_name" => vec![trial(Keys, Renames)],
+        "secret_name" => vec![trial(Keys, Told("renamed"))],
         "cut_body" => incomplete("", Reason::Network),
         "cut_json" => incomplete("", Reason::Malformed),
         "slow_drip" => incomplete("", Reason::Timeout),

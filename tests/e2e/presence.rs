@@ -111,7 +111,7 @@ fn a_key_that_may_have_moved_is_not_gone() {
 
 #[test]
 fn keys_that_come_back_were_never_gone() {
-    let sim = Sim::of(Size { people: 6, projects: 2, archived_projects: 0, project_keys: 10, admin_keys: 2, den_keys: 4 });
+    let sim = Sim::of(Size { people: 6, projects: 2, project_keys: 10, admin_keys: 2, den_keys: 4, ..Size::of(10) });
     let site = Site::new(&sim, &settings());
     site.poll(&[]).ended(0);
     let den = site.count("keys WHERE account = 'acme-den'");

@@ -19,6 +19,7 @@ use crate::process::{Finished, PATIENCE, Running, eventually};
 
 pub const OPENAI: &str = "acme-openai";
 pub const DEN: &str = "acme-den";
+pub const BRAINTRUST: &str = "acme-braintrust";
 /// The template of the lists of project keys.
 pub const PROJECT_KEYS: &str = "/organization/projects/{project_id}/api_keys";
 
@@ -39,7 +40,15 @@ impl Sim {
 
     /// A few keys of every kind; the last project is archived and refuses to list its keys.
     pub fn small() -> Self {
-        Self::of(Size { people: 12, projects: 4, archived_projects: 1, project_keys: 40, admin_keys: 5, den_keys: 16 })
+        Self::of(Size {
+            people: 12,
+            projects: 4,
+            archived_projects: 1,
+            project_keys: 40,
+            admin_keys: 5,
+            den_keys: 16,
+            ..Size::members(10, 3)
+        })
     }
 
     /// Replaces all faults, one a line.
@@ -69,7 +78,7 @@ impl Deref for Sim {
 /// What a config holds beside the accounts' addresses and credentials.
 #[derive(Clone)]
 pub struct Settings {
-    /// Of both accounts.
+    /// Of all accounts.
     pub schedule: String,
     /// Whole tables.
     pub tables: &'static str,
@@ -77,6 +86,8 @@ pub struct Settings {
     pub openai: &'static str,
     /// Lines of the Den account.
     pub den: &'static str,
+    /// Options of the Braintrust account beside the organisation, as `listing = "header"`; `None` where there is no account.
+    pub braintrust: Option<&'static str>,
     pub confirm_after: &'static str,
     /// Further lines of `[guard]`.
     pub guard: &'static str,
@@ -90,6 +101,7 @@ impl Default for Settings {
             tables: "",
             openai: "",
             den: "",
+            braintrust: None,
             confirm_after: "10m",
             guard: "",
             log: r#"format = "json""#,
@@ -106,19 +118,35 @@ pub struct Site {
 }
 
 impl Site {
-    /// Both accounts, ready to be polled.
+    /// The accounts, ready to be polled.
     pub fn new(sim: &Sim, settings: &Settings) -> Self {
         let site = Self { folder: tempfile::tempdir().unwrap() };
         std::fs::create_dir(site.path("tmp")).unwrap();
         site.secret("openai-key", sim.openai_credential());
         site.secret("den-session", sim.den_session());
+        site.secret("braintrust-key", sim.braintrust_credential());
         site.configure(sim, settings);
         site
     }
 
     /// Writes the config anew.
     pub fn configure(&self, sim: &Sim, settings: &Settings) {
-        let Settings { schedule, tables, openai, den, confirm_after, guard, log } = settings;
+        let Settings { schedule, tables, openai, den, braintrust, confirm_after, guard, log } = settings;
+        let braintrust = braintrust.map_or_else(String::new, |options| {
+            let organization = sim.braintrust_organization().name;
+            let base_url = sim.braintrust_base_url();
+            format!(
+                r#"
+[accounts.{BRAINTRUST}]
+provider = "braintrust"
+credential_file = "braintrust-key"
+schedule = "{schedule}"
+base_url = "{base_url}"
+pace = 60000
+options = {{ org_name = "{organization}", {options} }}
+"#
+            )
+        });
         let text = format!(
             r#"[inventory]
 path = "inventory.db"
@@ -151,6 +179,7 @@ base_url = "{den_url}"
 pace = 6000
 options = {{ organization_id = "{organization}" }}
 {den}
+{braintrust}
 "#,
             openai_url = sim.openai_base_url(),
             den_url = sim.den_base_url(),
