@@ -24,7 +24,11 @@ pub async fn ctl(arguments: args::Ctl) -> anyhow::Result<Exit> {
     match answer {
         Ok(Answer::Status { accounts }) => {
             let rows = accounts.iter().map(row).collect();
-            output.text(&table::render(&output, &["ACCOUNT", "PROVIDER", "NOW", "NEXT", "READ SINCE", "HELD"], rows))?;
+            output.text(&table::render(
+                &output,
+                &["ACCOUNT", "PROVIDER", "NOW", "NEXT", "READ SINCE", "LAST POLL", "HELD KEYS", "HELD LISTS"],
+                rows,
+            ))?;
             Ok(Exit::Ok)
         }
         Ok(Answer::Polled { accounts }) => {
@@ -44,6 +48,10 @@ pub async fn ctl(arguments: args::Ctl) -> anyhow::Result<Exit> {
     }
 }
 
+fn held(count: u64) -> (Tone, String) {
+    (if count > 0 { Tone::Bad } else { Tone::Plain }, count.to_string())
+}
+
 fn row(account: &Account) -> Vec<(Tone, String)> {
     let plain = |text: &str| (Tone::Plain, text.to_owned());
     vec![
@@ -52,6 +60,12 @@ fn row(account: &Account) -> Vec<(Tone, String)> {
         if account.running { (Tone::Good, "polling".to_owned()) } else { (Tone::Faint, "waiting".to_owned()) },
         plain(account.next.as_deref().unwrap_or("never")),
         account.complete_since.as_deref().map_or_else(|| (Tone::Warning, "not yet".to_owned()), plain),
-        if account.held > 0 { (Tone::Bad, account.held.to_string()) } else { plain("0") },
+        match account.last_poll.as_deref() {
+            None => (Tone::Warning, "none yet".to_owned()),
+            Some("read") => plain("read"),
+            Some(reason) => (Tone::Bad, reason.to_owned()),
+        },
+        held(account.held),
+        held(account.held_lists),
     ]
 }

@@ -60,10 +60,16 @@ impl Daemon {
         let facts = AccountFacts::of_all(config);
         let tally = Tally::new(&facts)?;
         let accounts = setup::lines(config, clock, &|account| tally.requests(account.provider.spec().id, &account.name))?;
-        for (one, other) in config.same_organization() {
-            tracing::warn!(one, other, "two accounts are one organisation; both are counted");
-        }
+        setup::warn_of_twins(config);
         let inventory = setup::inventory(config, &config.inventory, clock).await?;
+        let socket = control::socket_path(&config.inventory);
+        let control = match Control::bind(&socket).with_context(|| format!("cannot listen on {}", socket.display())) {
+            Ok(control) => control,
+            Err(error) => {
+                inventory.close().await?;
+                return Err(error);
+            }
+        };
         let views = Views::new(&inventory, clock.clone(), facts);
         let exposition = Exposition::new(views.clone(), Arc::clone(&tally), config.metrics.clone());
         let app = App { views: views.clone(), exposition, title: look.title, refresh: look.refresh, names: Vec::new() };
@@ -75,8 +81,6 @@ impl Daemon {
         let supervisor =
             Supervisor::new(inventory.clone(), clock.clone(), Arc::clone(&tally) as Arc<dyn Polls>, plan, stop.clone());
         let supervisor = tokio::spawn(supervisor.run(told));
-        let socket = control::socket_path(&config.inventory);
-        let control = Control::bind(&socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
         let served = Arc::new(Served {
             file,
             began_with: config.clone(),

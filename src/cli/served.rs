@@ -10,6 +10,7 @@ use super::setup;
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::control::{Account, Answer, Peer, PolledAccount, Request, Serve};
+use crate::domain::ScopeState;
 use crate::inventory::{Acknowledged, Acknowledgement, Inventory};
 use crate::metrics::Tally;
 use crate::sync::{Command, Plan};
@@ -63,7 +64,12 @@ impl Served {
                 running: status.running,
                 next: status.next.map(|at| at.to_string()),
                 complete_since: counted.and_then(|counted| counted.read_since).map(|at| at.to_string()),
+                last_poll: counted.and_then(|counted| counted.last_poll.as_ref()).map(|poll| match &poll.reason {
+                    Some(reason) => reason.clone(),
+                    None => "read".to_owned(),
+                }),
                 held: counted.map_or(0, |counted| counted.held_keys),
+                held_lists: counted.map_or(0, |counted| counted.scopes.get(&ScopeState::Held).copied().unwrap_or(0)),
                 account: status.account,
             }
         });
@@ -125,11 +131,12 @@ impl Served {
         let config = setup::config(file)?;
         config.require_accounts(file)?;
         self.refuse_what_needs_a_restart(&config)?;
-        let facts = AccountFacts::of_all(&config);
-        self.tally.know(&facts);
         let accounts =
             setup::lines(&config, &self.clock, &|account| self.tally.requests(account.provider.spec().id, &account.name))?;
         setup::apply(&config, &self.inventory, &self.clock).await?;
+        setup::warn_of_twins(&config);
+        let facts = AccountFacts::of_all(&config);
+        self.tally.know(&facts);
         self.views.configure(facts);
         let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };
         let count = plan.accounts.len();

@@ -75,6 +75,13 @@ pub async fn apply(config: &Config, inventory: &Inventory, clock: &Clock) -> Res
     Ok(())
 }
 
+/// Two accounts that are one organisation are counted both, which somebody may not expect.
+pub fn warn_of_twins(config: &Config) {
+    for (one, other) in config.same_organization() {
+        tracing::warn!(one, other, "two accounts are one organisation; both are counted");
+    }
+}
+
 /// For commands that count nothing.
 pub struct Uncounted;
 

@@ -68,8 +68,12 @@ pub struct Account {
     pub next: Option<String>,
     /// When everything was last read, ISO 8601 UTC.
     pub complete_since: Option<String>,
+    /// What the last poll failed on first, `read` where on nothing.
+    pub last_poll: Option<String>,
     /// Keys that wait for a person.
     pub held: u64,
+    /// Lists that do, of people and projects too.
+    pub held_lists: u64,
 }
 
 /// What a poll of one account gave.

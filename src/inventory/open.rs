@@ -32,7 +32,7 @@ struct Inner {
     run: i64,
     in_force: InForce,
     /// Held as long as the process writes; the system lets go of it when the process dies.
-    _lock: File,
+    lock: File,
 }
 
 impl Inventory {
@@ -62,7 +62,7 @@ impl Inventory {
             generation: Arc::default(),
             run,
             in_force: InForce::default(),
-            _lock: lock,
+            lock,
         })))
     }
 
@@ -141,7 +141,8 @@ impl Inventory {
             })
             .await?;
         self.0.writer.stop();
-        Ok(())
+        // Not left to the end of the last clone: a process that is just being started shares the lock until it is another program.
+        self.0.lock.unlock().map_err(|error| StoreError::File { path: self.0.path.clone(), error })
     }
 }
 
