@@ -6,6 +6,7 @@
 
 #![cfg(test)]
 
+mod braintrust;
 mod check;
 mod control;
 mod crash;

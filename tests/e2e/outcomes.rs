@@ -66,7 +66,7 @@ impl Place {
             (Self::Keys, Front::OpenAi) => Some("kind = 'project' AND state <> 'closed'"),
             (Self::Keys, Front::Den) => Some("kind = 'organization'"),
             // A way that does not do is left, and its scopes are retired.
-            (Self::Keys, Front::Braintrust(_)) => Some("kind IN ('organization', 'member') AND state <> 'vanished'"),
+            (Self::Keys, Front::Braintrust(_)) => Some("kind IN ('organization', 'member') AND state <> 'retired'"),
             (Self::One, Front::Braintrust(_)) => Some("kind = 'service_tokens'"),
             (Self::One, Front::OpenAi | Front::Den) => Some("kind = 'admin'"),
         }
