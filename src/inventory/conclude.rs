@@ -103,17 +103,17 @@ pub fn conclude(evidence: &Evidence) -> Conclusion {
 fn unseeable(evidence: &Evidence) -> Option<PresenceReason> {
     // A list of current members' keys says nothing about those who left, nor does one that vanished with them.
     let only_members = !evidence.witnesses.is_empty() && evidence.witnesses.iter().all(|witness| witness.current_members_only);
-    if evidence.owner_left && only_members {
-        return Some(PresenceReason::OwnerLeft);
-    }
+    let left = evidence.owner_left && only_members;
     // A scope that can no longer be read and that listed the key to the last leaves the question open, whatever others say.
     let blind = evidence.witnesses.iter().find(|witness| witness.standing != Standing::Open && !witness.unlisted);
     let all_blind = evidence.witnesses.iter().all(|witness| witness.standing != Standing::Open);
-    match blind.or_else(|| evidence.witnesses.first().filter(|_| all_blind))?.standing {
-        Standing::Open => None,
-        Standing::Closed => Some(PresenceReason::ScopeClosed),
-        Standing::Vanished => Some(PresenceReason::ScopeVanished),
-        Standing::Retired => Some(PresenceReason::ScopeRetired),
+    let spoilt = blind.or_else(|| evidence.witnesses.first().filter(|_| all_blind)).map(|witness| witness.standing);
+    match spoilt {
+        None | Some(Standing::Open | Standing::Vanished) if left => Some(PresenceReason::OwnerLeft),
+        None | Some(Standing::Open) => None,
+        Some(Standing::Closed) => Some(PresenceReason::ScopeClosed),
+        Some(Standing::Vanished) => Some(PresenceReason::ScopeVanished),
+        Some(Standing::Retired) => Some(PresenceReason::ScopeRetired),
     }
 }
 

@@ -106,7 +106,10 @@ impl Bench {
                 check(row["up"] == 0 && row["reason"] == reason, format!("not up because of {reason}, but {row:?}"));
                 check(new == 0, format!("{new} changes"));
                 if let Some(hit) = trial.place.scopes(self.front) {
-                    let rows = self.site.sql(&format!("SELECT * FROM scopes WHERE account = '{}' AND {hit}", self.account));
+                    let rows = self.site.sql(&format!(
+                        "SELECT * FROM scopes WHERE account = '{}' AND state <> 'retired' AND {hit}",
+                        self.account
+                    ));
                     let right = rows.iter().all(|row| text(row, "state") == "incomplete" && row["reason"] == reason);
                     check(!rows.is_empty() && right, format!("the view scopes does not say {reason}: {rows:?}"));
                 }
