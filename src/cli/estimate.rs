@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::output::counted;
 use crate::config::AccountConfig;
 use crate::policy::Span;
-use crate::providers::{Known, Target};
+use crate::providers::{Known, Paging, Target};
 use crate::sync::Line;
 
 /// An estimate from the first page of the first list, and the pace.
@@ -17,7 +18,7 @@ pub struct Estimate {
     takes: Span,
     gap: Span,
     schedule: String,
-    /// There are more projects than the first page told.
+    /// It may take more.
     at_least: bool,
 }
 
@@ -42,7 +43,8 @@ impl Estimate {
             takes: Span::seconds(u32::try_from(seconds).unwrap_or(u32::MAX)),
             gap: account.schedule.shortest_gap(),
             schedule: account.schedule.as_str().to_owned(),
-            at_least: known.ended.values().any(|end| *end != crate::domain::WalkEnd::Complete),
+            // Lists of several pages take more, and there may be more lists than the first page told.
+            at_least: account.provider.spec().paging == Paging::Pages,
         }
     }
 
@@ -56,7 +58,8 @@ impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { requests, endpoint, per_minute, takes, gap, schedule, at_least } = self;
         let least = if *at_least { "at least " } else { "" };
-        write!(f, "a poll makes {least}{requests} requests for {endpoint} at {per_minute} a minute, ")?;
+        let requests = counted(*requests, "request", "requests");
+        write!(f, "a poll makes {least}{requests} to its busiest endpoint, {endpoint}, at {per_minute} a minute, ")?;
         if takes.as_secs() == 0 {
             write!(f, "which the pace does not slow down; ")?;
         } else {

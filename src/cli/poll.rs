@@ -143,12 +143,12 @@ fn stop_when_told(mut signals: Signals) -> CancellationToken {
 
 /// Prints what a poll of one account gave.
 pub fn print(output: &mut Output, polled: &PolledAccount) -> anyhow::Result<()> {
-    let keys: usize = polled.scopes.iter().filter(|scope| scope.of_keys).map(|scope| scope.items).sum();
+    let items: usize = polled.scopes.iter().map(|scope| scope.items).sum();
     let heading = format!(
-        "{} ({}): {} listed on {} in {:.1} s",
+        "{} ({}): {} on {} in {:.1} s",
         polled.account,
         polled.provider,
-        counted(keys, "key", "keys"),
+        counted(items, "entry", "entries"),
         counted(polled.scopes.len(), "list", "lists"),
         polled.took_s
     );

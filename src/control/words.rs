@@ -108,8 +108,6 @@ pub struct PolledScope {
     pub scope: String,
     /// Its name.
     pub name: Option<String>,
-    /// It lists keys.
-    pub of_keys: bool,
     /// Elements that passed the gate.
     pub items: usize,
     /// Pages read.
@@ -140,7 +138,6 @@ impl From<&Report> for PolledAccount {
         let scope = |one: &crate::sync::ScopeReport| PolledScope {
             scope: one.scope.id.to_string(),
             name: one.scope.name.as_ref().map(ToString::to_string),
-            of_keys: one.scope.id.kind.lists() == crate::domain::Lists::Keys,
             items: one.items,
             pages: one.pages,
             outcome: one.end.as_str().to_owned(),

@@ -109,7 +109,7 @@ impl Provider for OpenAi {
 
 /// The refusals that close a list, and what a person can do about the others. A later page closes nothing.
 fn refused(fetch: &Fetch, answer: &Answer<'_>) -> Result<End, Failure> {
-    let missing_permission = wire::mentions(answer, "Missing scopes") || wire::mentions(answer, "missing_scope");
+    let missing_permission = ["Missing scopes", "missing_scope", "insufficient permissions"].into_iter().any(|word| wire::mentions(answer, word));
     if let Target::Scope(scope) = &fetch.target
         && !fetch.query.iter().any(|(name, _)| *name == AFTER)
     {
@@ -118,8 +118,8 @@ fn refused(fetch: &Fetch, answer: &Answer<'_>) -> Result<End, Failure> {
             // Some organisations have no such list.
             (ScopeKind::Admin, 404) => Some(ClosedReason::NoAdminList),
             (ScopeKind::Project, 400 | 404) if archived() => Some(ClosedReason::ProjectArchived),
-            (ScopeKind::People, 403) => Some(ClosedReason::PeopleNotPermitted),
-            (ScopeKind::People, 401) if missing_permission => Some(ClosedReason::PeopleNotPermitted),
+            // A proxy's 403 is none of these.
+            (ScopeKind::People, 401 | 403) if missing_permission => Some(ClosedReason::PeopleNotPermitted),
             (_, _) => None,
         };
         if let Some(reason) = closed {

@@ -18,7 +18,7 @@ VALUES
     ('keys', 'conditions', 'what policy says now, comma-separated: stale, never_used, expiring, expired, no_expiry, overdue, disabled, orphaned; empty for nothing'),
     ('keys', 'stale_basis', 'what stale rests on: last_use, never_used, or age (the provider does not report use: a weaker claim)'),
     ('keys', 'waived', 'those of the conditions that a waiver accepts for now'),
-    ('keys', 'self', '1 for the key that keymuster itself signs in with'),
+    ('keys', 'self', '1 for the key that keymuster itself signs in with; this version does not recognise it yet, so always 0'),
     ('keys', 'first_seen_at, last_seen_at', 'when it was first listed; when the newest complete walk that listed it began'),
     ('keys', 'team, labels', 'the label team, and all labels as a JSON object'),
     ('stale_keys', '', 'keys that are stale and not waived; same columns as keys'),
