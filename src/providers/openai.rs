@@ -109,7 +109,8 @@ impl Provider for OpenAi {
 
 /// The refusals that close a list, and what a person can do about the others. A later page closes nothing.
 fn refused(fetch: &Fetch, answer: &Answer<'_>) -> Result<End, Failure> {
-    let missing_permission = ["Missing scopes", "missing_scope", "insufficient permissions"].into_iter().any(|word| wire::mentions(answer, word));
+    let missing_permission =
+        ["Missing scopes", "missing_scope", "insufficient permissions"].into_iter().any(|word| wire::mentions(answer, word));
     if let Target::Scope(scope) = &fetch.target
         && !fetch.query.iter().any(|(name, _)| *name == AFTER)
     {
