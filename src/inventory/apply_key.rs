@@ -86,10 +86,12 @@ pub(super) fn update(
     walked: &Walked,
     stored: &Stored,
     facts: &KeyFacts,
-    update: Update,
+    mut update: Update,
     applied: &mut Applied,
 ) -> Result<()> {
     let at = walked.started().wall.unix();
+    update.used &= !(update.used_earlier && is_listed_elsewhere(batch, lister.row, stored.key)?);
+    let used = if update.used { facts.last_used } else { stored.used };
     if update.sighted {
         sight(batch, lister.row, stored.key, walked)?;
     }
@@ -104,10 +106,10 @@ pub(super) fn update(
         change(batch, at, stored.key, ChangeKind::Returned, Some(stored.presence.as_str()), None)?;
     }
     if update.facts {
-        rewrite(batch, lister, walked, stored, facts)?;
+        rewrite(batch, lister, walked, stored, facts, used)?;
         applied.changed += 1;
     } else if update.used {
-        deadlines::write_use(batch.transaction, &batch.judge.policy, stored.key, facts.last_used)?;
+        deadlines::write_use(batch.transaction, &batch.judge.policy, stored.key, used)?;
     }
     if update.used {
         applied.used += 1;
@@ -121,7 +123,14 @@ pub(super) fn update(
 }
 
 /// Rewrites the key's row with this scope's facts, and tells what changed.
-fn rewrite(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, stored: &Stored, facts: &KeyFacts) -> Result<()> {
+fn rewrite(
+    batch: &Batch<'_>,
+    lister: Lister<'_>,
+    walked: &Walked,
+    stored: &Stored,
+    facts: &KeyFacts,
+    used: Moment,
+) -> Result<()> {
     let at = walked.started().wall.unix();
     let old = load_old(batch, stored.key)?;
     let owner = facts.owner.as_ref().map(|owner| person_row(batch, owner)).transpose()?.map(|(row, _)| row);
@@ -157,7 +166,7 @@ fn rewrite(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, stored: &Stor
             disabled_at,
             access_lost_at,
         ])?;
-    deadlines::write_anew(batch.transaction, &batch.judge.policy, stored.key, facts.last_used)?;
+    deadlines::write_anew(batch.transaction, &batch.judge.policy, stored.key, used)?;
     if old.first_walk > batch.poll {
         // This poll found it first; a better list of the same poll only says the same more exactly.
         return Ok(());
@@ -231,6 +240,15 @@ fn load_old(batch: &Batch<'_>, key: i64) -> Result<Old> {
         disabled_at: row.get(10)?,
         access_lost_at: row.get(11)?,
     })
+}
+
+/// Another open scope lists the key, and may have told a later use of it.
+fn is_listed_elsewhere(batch: &Batch<'_>, scope: i64, key: i64) -> Result<bool> {
+    let mut find = batch.transaction.prepare_cached(
+        "SELECT 1 FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id
+          WHERE x.key_id = ?2 AND x.scope_id <> ?1 AND x.unlisted_walk IS NULL AND s.standing = 'open'",
+    )?;
+    Ok(find.exists((scope, key))?)
 }
 
 /// The sighting begins, or begins again. What other scopes no longer listed before it is answered by it.

@@ -88,6 +88,8 @@ pub struct Update {
     pub facts: bool,
     /// Its last use differs: write the narrow row.
     pub used: bool,
+    /// And is told to be earlier than what is stored, or none: believed only where no other list may have told the later one.
+    pub used_earlier: bool,
     /// It was not there, or not seen: it is present again.
     pub returns: bool,
     /// The sighting begins, or begins again.
@@ -97,16 +99,19 @@ pub struct Update {
 impl Update {
     /// Nothing to write.
     pub fn is_nothing(self) -> bool {
-        self == Self::default()
+        !(self.facts || self.used || self.returns || self.sighted)
     }
 }
 
 /// Compares a key that the walk found with what is stored of it.
 pub fn update(stored: &Stored, found: &KeyFacts) -> Update {
     let takes = stored.home.takes_facts();
+    // Who saw the key used is right, whatever the list's rank: a better list that has not noticed would make it unused.
+    let later = found.last_used.at() > stored.used.at();
     Update {
         facts: stored.home.moves() || (takes && stored.fingerprint != fingerprint(found)),
-        used: takes && stored.used != found.last_used,
+        used: later || (takes && stored.used != found.last_used),
+        used_earlier: found.last_used.at() < stored.used.at(),
         returns: stored.presence != Presence::Present,
         sighted: stored.here.is_none_or(|here| here.unlisted),
     }

@@ -7,17 +7,17 @@ use super::open::Inventory;
 use crate::domain::{ScopeId, ScopeKind};
 
 impl Inventory {
-    /// Retires the open scopes of that kind. A key that only they list is from now on witnessed by the scope of the new way
-    /// that would list it: its owner's own, or the organisation's.
+    /// Retires the scopes of that kind, those too that were never read. A key that only they list is from now on witnessed by
+    /// the scope of the new way that would list it: its owner's own, or the organisation's.
     pub async fn retire(&self, organization: i64, kind: ScopeKind) -> Stored<()> {
         self.write(move |transaction| {
             let open: bool = transaction
-                .prepare_cached("SELECT 1 FROM scope WHERE organization_id = ?1 AND kind = ?2 AND standing IN ('open', 'closed') AND newest_walk IS NOT NULL")?
+                .prepare_cached("SELECT 1 FROM scope WHERE organization_id = ?1 AND kind = ?2 AND standing IN ('open', 'closed')")?
                 .exists((organization, kind.as_str()))?;
             if open {
                 retire(transaction, organization, kind)?;
             }
-            Ok(())
+            forget_witnesses(transaction, organization, kind)
         })
         .await
     }
@@ -63,12 +63,19 @@ fn retire(transaction: &Transaction<'_>, organization: i64, kind: ScopeKind) -> 
           WHERE s.organization_id = ?1 AND s.kind = ?2"
     };
     transaction.execute(witnesses, (organization, kind.as_str()))?;
-    transaction.execute(
-        "DELETE FROM sighting
-          WHERE scope_id IN (SELECT id FROM scope WHERE organization_id = ?1 AND kind = ?2)
-            AND EXISTS (SELECT 1 FROM sighting AS y JOIN scope AS n ON n.id = y.scope_id
-                         WHERE y.key_id = sighting.key_id AND n.standing <> 'retired')",
-        (organization, kind.as_str()),
-    )?;
+    Ok(())
+}
+
+/// A retired scope is no witness of a key that another one lists or would list: it cannot be asked again. Not only when the
+/// way is left: a key that nobody's list could take over may be seen in the new way later.
+fn forget_witnesses(transaction: &Transaction<'_>, organization: i64, kind: ScopeKind) -> Stored<()> {
+    transaction
+        .prepare_cached(
+            "DELETE FROM sighting
+              WHERE scope_id IN (SELECT id FROM scope WHERE organization_id = ?1 AND kind = ?2 AND standing = 'retired')
+                AND EXISTS (SELECT 1 FROM sighting AS y JOIN scope AS n ON n.id = y.scope_id
+                             WHERE y.key_id = sighting.key_id AND n.standing <> 'retired')",
+        )?
+        .execute((organization, kind.as_str()))?;
     Ok(())
 }

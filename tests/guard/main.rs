@@ -6,6 +6,7 @@
 mod accounts;
 mod agreement;
 mod keys;
+mod last_use;
 mod lists;
 mod organizations;
 mod site;

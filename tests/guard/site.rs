@@ -37,6 +37,8 @@ pub struct Site {
     pub owners: BTreeMap<String, String>,
     /// Keys whose expiry has passed.
     pub expired: BTreeSet<String>,
+    /// When a list of keys of that kind says that a key was last used; no other list says anything of it.
+    pub used: BTreeMap<(String, &'static str), Moment>,
     pub guard: GuardLimits,
     /// The organisation that the credential sees; `None` where the provider does not name it.
     pub organization: Option<String>,
@@ -72,6 +74,7 @@ impl Site {
             people: ids("user", 0, 3),
             owners: BTreeMap::new(),
             expired: BTreeSet::new(),
+            used: BTreeMap::new(),
             guard: LIMITS,
             organization: Some("org_a".to_owned()),
             now,
@@ -198,7 +201,7 @@ impl Site {
             owner_access: None,
             organization: None,
             created_at: Some(Time::from_unix(1_740_000_000)),
-            last_used: Moment::NotReported,
+            last_used: self.used.get(&(key.clone(), kind.as_str())).copied().unwrap_or(Moment::NotReported),
             expires: expires(key),
             enabled: true,
         };
