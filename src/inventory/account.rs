@@ -38,6 +38,8 @@ pub enum Confirmed {
         /// The organisation that the account's keys stand under.
         stored: String,
     },
+    /// Nothing that was read shows which organisation it is.
+    NotShown,
 }
 
 impl Inventory {

@@ -56,13 +56,16 @@ impl Inventory {
             SeenOrganization::Named(organization) => {
                 account::confirm(transaction, poll.account, Some(&organization), poll.started)
             }
+            // A list without a project is no organisation's: every one has a project, archived ones are listed too.
+            SeenOrganization::ByProjects { projects, .. } if projects.is_empty() => Ok(Confirmed::NotShown),
             SeenOrganization::ByProjects { projects, whole } => {
                 if let Some(row) = account::current_organization(transaction, poll.account)?
                     && !account::shares_a_project(transaction, row.organization, &projects)?
                 {
-                    if whole {
-                        account::offer(transaction, poll.account, None, poll.started)?;
+                    if !whole {
+                        return Ok(Confirmed::NotShown);
                     }
+                    account::offer(transaction, poll.account, None, poll.started)?;
                     return Ok(Confirmed::Changed { stored: "the one whose projects were listed before".into() });
                 }
                 account::confirm(transaction, poll.account, None, poll.started)

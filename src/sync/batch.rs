@@ -51,17 +51,17 @@ impl Batch {
     async fn confirm(&mut self, known: &Known) -> Stored<()> {
         let Standing::Unknown = self.standing else { return Ok(()) };
         let projects = known.ended.get(&ScopeId { kind: ScopeKind::Projects, of: None });
-        let (seen, whole) = match (&known.organization, projects) {
-            (Some(organization), _) => (SeenOrganization::Named(organization.clone()), true),
+        let seen = match (&known.organization, projects) {
+            (Some(organization), _) => SeenOrganization::Named(organization.clone()),
             (None, Some(end)) => {
                 let whole = *end == crate::domain::WalkEnd::Complete;
-                (SeenOrganization::ByProjects { projects: known.projects.keys().cloned().collect(), whole }, whole)
+                SeenOrganization::ByProjects { projects: known.projects.keys().cloned().collect(), whole }
             }
             (None, None) => return Ok(()),
         };
         self.standing = match self.inventory.confirm(self.poll, seen).await? {
             Confirmed::Yes(row) => Standing::Confirmed(row),
-            Confirmed::Changed { stored } if whole => Standing::Refused(Failure::new(
+            Confirmed::Changed { stored } => Standing::Refused(Failure::new(
                 Reason::OrganizationChanged,
                 format!(
                     "the credential sees another organisation than {stored}; nothing of this poll was stored. \
@@ -69,9 +69,9 @@ impl Batch {
                     self.judge.account
                 ),
             )),
-            Confirmed::Changed { .. } => Standing::Refused(Failure::new(
+            Confirmed::NotShown => Standing::Refused(Failure::new(
                 Reason::OrganizationUnconfirmed,
-                "no known project is on the part of the project list that could be read; nothing of this poll was stored",
+                "what could be read of the project list shows no organisation; nothing of this poll was stored",
             )),
         };
         Ok(())

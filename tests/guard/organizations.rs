@@ -72,8 +72,6 @@ async fn an_organisation_without_a_name_is_known_by_its_projects() {
     site.projects = [("others".to_owned(), ids("others", 0, 4))].into();
     assert!(site.try_poll().await.1);
     assert_eq!(site.count("keys WHERE scope_id = 'others'"), 0);
-    site.projects.clear();
-    assert!(site.try_poll().await.1, "no project at all shows nothing");
     site.projects = ours;
     site.poll().await;
     assert!(!site.ack(None).await.organization);
@@ -85,6 +83,21 @@ async fn an_organisation_without_a_name_is_known_by_its_projects() {
     assert_eq!(site.of("others"), ["present 4 held 0"]);
     assert_eq!(site.rows("SELECT DISTINCT presence_reason FROM keys WHERE presence = 'unmanaged'"), ["organization_changed"]);
     assert_eq!(site.count("keys WHERE presence = 'unmanaged'"), 16);
+}
+
+#[tokio::test]
+async fn a_list_without_a_project_shows_no_organisation_and_nothing_to_accept() {
+    let mut site = Site::new(&[]).await;
+    site.organization = None;
+    assert!(site.try_poll().await.1, "the first poll neither");
+    site.projects = [("p".to_owned(), ids("p", 0, 6))].into();
+    site.poll().await;
+    let ours = std::mem::take(&mut site.projects);
+    assert!(site.try_poll().await.1);
+    assert!(!site.ack(None).await.organization, "there is nothing to say a word for");
+    site.projects = ours;
+    site.poll().await;
+    assert_eq!(site.of("p"), ["present 6 held 0"]);
 }
 
 #[tokio::test]

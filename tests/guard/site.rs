@@ -127,7 +127,7 @@ impl Site {
         };
         let row = match inventory.confirm(poll, seen).await.unwrap() {
             Confirmed::Yes(row) => Some(row),
-            Confirmed::Changed { .. } => None,
+            Confirmed::Changed { .. } | Confirmed::NotShown => None,
         };
         match row {
             Some(row) => self.apply(row, poll.id, walks).await,
