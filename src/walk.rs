@@ -3,6 +3,7 @@
 //! The engine computes completeness here and nowhere else. [`Complete`] is the proof of it: only a walk whose every page
 //! was read to the provider's own end signal can build one, and only with one may absence be concluded. Pure.
 
+mod by_id;
 mod walked;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use crate::domain::{
 };
 use crate::providers::{End, Fetch, Item, Next, Subject};
 
+pub use by_id::{Absent, ById};
 pub use walked::{Complete, Walked};
 
 /// The provider's clock and ours may differ by this much, in seconds.

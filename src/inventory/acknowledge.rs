@@ -93,7 +93,7 @@ fn scope_row(transaction: &Transaction<'_>, account: i64, name: &str) -> Stored<
 fn end_holds(transaction: &Transaction<'_>, account: i64, scope: Option<i64>, word: &Acknowledgement) -> Stored<(usize, usize)> {
     let keys: i64 = transaction.query_row(
         "SELECT count(DISTINCT x.key_id) FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id
-          WHERE h.account_id = ?1 AND h.ended_at IS NULL AND (?2 IS NULL OR h.scope_id = ?2)",
+          WHERE h.account_id = ?1 AND h.ended_at IS NULL AND x.absent_poll IS NULL AND (?2 IS NULL OR h.scope_id = ?2)",
         (account, scope),
         |row| row.get(0),
     )?;

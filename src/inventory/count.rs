@@ -130,7 +130,7 @@ SELECT a.id, a.name, a.provider, a.configured, o.remote_id, o.name, p.started_at
        (SELECT iif(count(*) = count(s.complete_at), min(s.complete_at), NULL)
           FROM scope AS s WHERE s.organization_id = a.organization_id AND s.standing = 'open'),
        (SELECT count(DISTINCT x.key_id) FROM hold AS h JOIN held_key AS x ON x.hold_id = h.id
-         WHERE h.account_id = a.id AND h.ended_at IS NULL),
+         WHERE h.account_id = a.id AND h.ended_at IS NULL AND x.absent_poll IS NULL),
        EXISTS (SELECT 1 FROM scope AS s WHERE s.organization_id = a.organization_id
                   AND s.complete_at IS NOT NULL AND s.kind NOT IN ('people', 'projects'))
   FROM account AS a

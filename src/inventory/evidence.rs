@@ -12,7 +12,8 @@ use crate::walk::WalkId;
 pub(super) const EVIDENCE: &str = "SELECT k.presence, k.presence_reason, k.missing_number, k.missing_at, k.missing_boot_s, k.missing_run,
                     coalesce(p.kind = 'user' AND (p.unlisted_walk IS NOT NULL OR (p.listed = 0 AND EXISTS (
                         SELECT 1 FROM scope AS s WHERE s.organization_id = k.organization_id AND s.kind = 'people' AND s.complete_walk IS NOT NULL))), 0),
-                    EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_at IS NULL)
+                    EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_at IS NULL
+                                AND x.absent_poll IS NULL)
                     OR coalesce(p.unlisted_walk >= (SELECT min(h.walk_id) FROM hold AS h JOIN scope AS s ON s.id = h.scope_id
                                  WHERE s.organization_id = k.organization_id AND s.kind = 'people' AND h.ended_at IS NULL), 0),
                     iif(p.kind = 'user', p.back_walk, NULL)

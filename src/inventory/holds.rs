@@ -49,7 +49,8 @@ impl Holds<'_> {
         )?;
         self.transaction.execute(
             "UPDATE hold SET ended_at = ?2
-              WHERE account_id = ?1 AND ended_at IS NULL AND walk_id IS NULL AND NOT EXISTS (SELECT 1 FROM held_key AS x WHERE x.hold_id = hold.id)",
+              WHERE account_id = ?1 AND ended_at IS NULL AND walk_id IS NULL AND NOT EXISTS (
+                    SELECT 1 FROM held_key AS x WHERE x.hold_id = hold.id AND x.absent_poll IS NULL)",
             (self.account, self.now.unix()),
         )?;
         for list in self.lists()? {
@@ -86,12 +87,12 @@ impl Holds<'_> {
     /// Holds keys that would become missing where they are too many of a list or of the account. Returns those held.
     ///
     /// Keys past their own expiry do not count, some providers purge those; but where a list is held, it is held whole, because
-    /// it is the list that is in doubt. Acknowledged keys have been looked at and go.
+    /// it is the list that is in doubt. Acknowledged keys have been looked at and go, and so do those not found by their ids.
     pub fn hold_keys(&self, missing: Vec<i64>) -> Stored<HashSet<i64>> {
         let mut by_scope: BTreeMap<i64, Doubtful> = BTreeMap::new();
         let mut all = Doubtful::default();
         for key in missing {
-            let Some(expired) = self.is_expired_unless_acknowledged(key)? else { continue };
+            let Some(expired) = self.is_expired_unless_settled(key)? else { continue };
             all.add(key, expired);
             let mut scopes = self.transaction.prepare_cached("SELECT scope_id FROM sighting WHERE key_id = ?1")?;
             for scope in scopes.query_map([key], |row| row.get(0))? {
@@ -121,16 +122,16 @@ impl Holds<'_> {
         Ok(held)
     }
 
-    /// Whether a key is past its own expiry; `None` where its disappearance was acknowledged.
-    fn is_expired_unless_acknowledged(&self, key: i64) -> Stored<Option<bool>> {
+    /// Whether a key is past its own expiry; `None` where its disappearance was acknowledged, or proven by its id.
+    fn is_expired_unless_settled(&self, key: i64) -> Stored<Option<bool>> {
         let mut select = self.transaction.prepare_cached(
             "SELECT coalesce(k.expires_at <= ?2, 0),
-                    EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_by IS NOT NULL)
+                    EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id
+                             WHERE x.key_id = k.id AND (h.ended_by IS NOT NULL OR x.absent_poll IS NOT NULL))
                FROM key AS k WHERE k.id = ?1",
         )?;
-        let (expired, acknowledged): (bool, bool) =
-            select.query_row((key, self.now.unix()), |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok((!acknowledged).then_some(expired))
+        let (expired, settled): (bool, bool) = select.query_row((key, self.now.unix()), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((!settled).then_some(expired))
     }
 
     /// Unexpired keys that a scope still lists.
@@ -147,7 +148,7 @@ impl Holds<'_> {
     fn held_already(&self, scope: i64) -> Stored<u64> {
         let mut select = self.transaction.prepare_cached(
             "SELECT count(*) FROM hold AS h JOIN held_key AS x ON x.hold_id = h.id JOIN key AS k ON k.id = x.key_id
-              WHERE h.account_id = ?1 AND h.scope_id = ?2 AND h.ended_at IS NULL AND coalesce(k.expires_at > ?3, 1)",
+              WHERE h.account_id = ?1 AND h.scope_id = ?2 AND h.ended_at IS NULL AND x.absent_poll IS NULL AND coalesce(k.expires_at > ?3, 1)",
         )?;
         let held: i64 = select.query_row((self.account, scope, self.now.unix()), |row| row.get(0))?;
         Ok(held.unsigned_abs())
@@ -159,7 +160,8 @@ impl Holds<'_> {
             "SELECT count(DISTINCT c.key_id) FROM change AS c JOIN key AS k ON k.id = c.key_id
               WHERE k.organization_id = ?1 AND c.change = 'became_missing' AND c.at > ?2 AND k.presence IN ('missing', 'gone')
                 AND coalesce(k.expires_at > c.at, 1)
-                AND NOT EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_by IS NOT NULL)",
+                AND NOT EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id
+                                 WHERE x.key_id = k.id AND (h.ended_by IS NOT NULL OR x.absent_poll IS NOT NULL))",
             (self.organization, self.now.plus(-self.guard.window_s).unix()),
             |row| row.get(0),
         )?;

@@ -12,7 +12,9 @@ impl Inventory {
     pub async fn retire(&self, organization: i64, kind: ScopeKind) -> Stored<()> {
         self.write(move |transaction| {
             let open: bool = transaction
-                .prepare_cached("SELECT 1 FROM scope WHERE organization_id = ?1 AND kind = ?2 AND standing IN ('open', 'closed')")?
+                .prepare_cached(
+                    "SELECT 1 FROM scope WHERE organization_id = ?1 AND kind = ?2 AND standing IN ('open', 'closed')",
+                )?
                 .exists((organization, kind.as_str()))?;
             if open {
                 retire(transaction, organization, kind)?;

@@ -6,6 +6,7 @@
 mod batch;
 mod course;
 mod due;
+mod inquiry;
 mod line;
 mod poll;
 mod proofs;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::batch::Batch;
 use super::course::{Course, scope_of};
+use super::inquiry::inquire;
 use super::line::Line;
 use super::report::{Progress, Report, ScopeReport};
 use super::round::{Common, Round};
@@ -75,6 +76,10 @@ pub async fn poll(
     course.refuse(&refused_once);
     let (general, mut notes) = (course.failures(), course.notes());
     notes.extend(line.ways.left());
+    if applied.is_ok() {
+        let absent = inquire(inventory, line, &course.known, poll, deadline, stop).await?;
+        notes.extend((absent > 0).then(|| format!("{absent} held keys are not found by their ids either, and are held no more")));
+    }
     let mut report = Report {
         account: name.clone(),
         provider,

@@ -13,6 +13,7 @@ mod crash;
 mod daemon;
 mod demo;
 mod faults;
+mod inquiry;
 mod member_outcomes;
 mod outcomes;
 mod patience;

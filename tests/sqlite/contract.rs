@@ -214,7 +214,7 @@ const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
             ("ended_why", OwnText),
         ],
     ),
-    ("held_key", &[("hold_id", Number), ("key_id", Number)]),
+    ("held_key", &[("hold_id", Number), ("key_id", Number), ("asked_poll", Number), ("absent_poll", Number)]),
     (
         "acknowledgement",
         &[
@@ -349,7 +349,7 @@ async fn settings_are_as_designed() {
         // FULL.
         ("synchronous", 2),
         ("trusted_schema", 0),
-        ("user_version", 1),
+        ("user_version", 2),
     ];
     assert_eq!(of_writer.0, expected.into());
     assert_eq!(of_writer.1, "wal");

@@ -28,8 +28,8 @@ impl Filling {
         let policy = Arc::new(Policy::default());
         inventory.judge_all(Arc::clone(&policy), NOW).await.unwrap();
         let poll = inventory.begin_poll("acme".into(), NOW).await.unwrap();
-        let Confirmed::Yes(row) =
-            inventory.confirm(poll, SeenOrganization::ByProjects { projects: Vec::new(), whole: true }).await.unwrap()
+        let projects = vec![keymuster::domain::RemoteId::new("proj_1").unwrap()];
+        let Confirmed::Yes(row) = inventory.confirm(poll, SeenOrganization::ByProjects { projects, whole: true }).await.unwrap()
         else {
             panic!("a first organisation is accepted")
         };

@@ -1,0 +1,89 @@
+//! Held keys are asked for by their ids: those that are not found go without a person's word, and only those.
+
+use keymuster::sim::{Remote, TrueKey};
+
+use crate::support::{OPENAI, PROJECT_KEYS, Settings, Sim, Site};
+
+const PROJECT_KEY: &str = "/organization/projects/{project_id}/api_keys/{api_key_id}";
+
+fn site(sim: &Sim) -> Site {
+    let guard = "min_keys = 3";
+    Site::new(sim, &Settings { guard, confirm_after: "1s", tables: "[limits]\nretries = 0", ..Settings::default() })
+}
+
+#[track_caller]
+fn poll(site: &Site, code: i32) -> String {
+    site.poll(&["--account", OPENAI]).ended(code).all()
+}
+
+/// The keys of the project that has most of them.
+fn largest_project(sim: &Sim) -> Vec<TrueKey> {
+    let keys: Vec<TrueKey> = sim.truth().into_iter().filter(|key| key.provider == Remote::OpenAi && key.listed).collect();
+    let of = |home: &str| keys.iter().filter(|key| key.home == home).cloned().collect::<Vec<_>>();
+    let projects = keys.iter().filter(|key| key.home.starts_with("proj_"));
+    projects.map(|key| of(&key.home)).max_by_key(Vec::len).unwrap()
+}
+
+#[track_caller]
+fn presence(site: &Site, keys: &[TrueKey], wanted: &str) {
+    let presences = site.presences();
+    for key in keys {
+        assert_eq!(presences[&format!("{OPENAI}/{}", key.id)], wanted, "{}", key.id);
+    }
+}
+
+const OPEN: &str = "holds WHERE ended_at IS NULL";
+
+#[test]
+fn revoked_keys_leave_a_hold_by_404_on_their_ids() {
+    let sim = Sim::small();
+    let site = site(&sim);
+    poll(&site, 0);
+    let keys = largest_project(&sim);
+    let (revoked, kept) = keys.split_at(keys.len() - 1);
+    for key in revoked {
+        assert!(sim.change(|world| world.revoke(&key.id)));
+    }
+    let told = poll(&site, 69);
+    assert!(told.contains("list_shrank"), "{told}");
+    assert_eq!((site.count(OPEN), sim.asked(PROJECT_KEY)), (1, 0), "a hold is no reason to ask in the poll that makes it");
+    presence(&site, revoked, "present");
+
+    let told = poll(&site, 0);
+    assert!(told.contains(&format!("{} held keys are not found by their ids", revoked.len())), "{told}");
+    assert_eq!((site.count(OPEN), sim.asked(PROJECT_KEY)), (0, revoked.len() as u64 + 2));
+    presence(&site, revoked, "missing");
+    presence(&site, kept, "present");
+
+    // The ordinary proof goes on from there.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    poll(&site, 0);
+    presence(&site, revoked, "gone");
+    assert_eq!(sim.asked(PROJECT_KEY), revoked.len() as u64 + 2, "what is held no more is asked for no more");
+}
+
+#[test]
+fn keys_that_answer_by_their_ids_stay_held_and_a_route_that_knows_no_key_proves_nothing() {
+    let sim = Sim::small();
+    let site = site(&sim);
+    poll(&site, 0);
+    let keys = largest_project(&sim);
+    let short = format!("short_list:70 on {PROJECT_KEYS}");
+    for (faults, what) in [
+        (short.clone(), "the list lies, the keys are there"),
+        (format!("{short}\nnot_found on {PROJECT_KEY}"), "404 for every key"),
+        (format!("{short}\nhttp_500 on {PROJECT_KEY}"), "no answer"),
+    ] {
+        sim.faults(&faults);
+        for _ in 0..2 {
+            poll(&site, 69);
+            assert!(site.count(OPEN) > 0, "{what}");
+            presence(&site, &keys, "present");
+        }
+    }
+    assert!(sim.asked(PROJECT_KEY) > 0);
+    sim.faults("");
+    poll(&site, 0);
+    let of_the_project = format!("changes JOIN keys USING (account, key_id) WHERE scope_id = '{}'", keys[0].home);
+    assert_eq!((site.count(OPEN), site.count(&of_the_project)), (0, 0));
+}
