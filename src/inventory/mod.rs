@@ -34,6 +34,7 @@ mod sql;
 mod unapplied;
 mod urgent_keys;
 mod watch;
+mod witnessed;
 mod writer;
 
 pub use account::{ConfiguredAccount, Confirmed, OrganizationRow};

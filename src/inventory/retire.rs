@@ -4,7 +4,7 @@ use rusqlite::Transaction;
 
 use super::error::Stored;
 use super::open::Inventory;
-use crate::domain::{ScopeId, ScopeKind};
+use crate::domain::ScopeKind;
 
 impl Inventory {
     /// Retires the scopes of that kind, those too that were never read. A key that only they list is from now on witnessed by
@@ -22,20 +22,6 @@ impl Inventory {
             forget_witnesses(transaction, organization, kind)
         })
         .await
-    }
-
-    /// Whether a scope of the account's organisation lists any key, as far as was seen.
-    pub async fn lists_keys(&self, account: i64, scope: ScopeId) -> Stored<bool> {
-        self.reader()
-            .read(move |connection| {
-                let mut find = connection.prepare_cached(
-                    "SELECT 1 FROM account AS a JOIN scope AS s ON s.organization_id = a.organization_id
-                       JOIN sighting AS x ON x.scope_id = s.id
-                      WHERE a.id = ?1 AND s.kind = ?2 AND s.remote_id = ?3 AND x.unlisted_walk IS NULL",
-                )?;
-                Ok(find.exists((account, scope.kind.as_str(), scope.of.as_ref().map_or("", |of| of.as_str())))?)
-            })
-            .await
     }
 }
 

@@ -2,15 +2,15 @@
 //!
 //! Facts about the remote are from the source and the OpenAPI document of den-api, releases 0.18.28 to 0.18.46. Key answers
 //! do not say which organisation they are for, and a header that selects one is ignored in silence where it is malformed or
-//! where an API key decides; so keys are asked only after `GET /v1/org`, asked the same way, named the organisation.
+//! where an API key decides; so keys are asked only after `GET /v1/org`, asked the same way, named the organisation, and count only once it names it again.
 
 mod records;
 
 use crate::domain::{Failure, KeyFacts, KeyKind, Moment, Reason, Refused, RemoteId, Scope, ScopeKind, Time};
 
 use super::{
-    Account, Answer, Auth, CredentialRule, End, Fact, Fetch, Item, Known, Learnt, Next, OptionSpec, Pace, Paging, Provider,
-    Sample, SamplePage, SignIn, Spec, Subject, Target, wire,
+    Account, Answer, Auth, CredentialRule, End, Fact, Fetch, Item, Known, Learnt, Next, OptionSpec, Pace, Paging, Proof,
+    Provider, Sample, SamplePage, SignIn, Spec, Subject, Target, wire,
 };
 
 /// The adapter.
@@ -65,7 +65,7 @@ static SPEC: Spec = Spec {
     ways: &[],
     facts: &[Fact::Created, Fact::LastUse, Fact::Expiry, Fact::Enabled, Fact::Owner],
     paging: Paging::OneAnswer,
-    // A poll is two or three requests. den-api limits nothing below /v1 but API keys: 600 requests, counted anew only after
+    // A poll is three or four requests. den-api limits nothing below /v1 but API keys: 600 requests, counted anew only after
     // 60 s without one; a proxy before a hosted server may limit more.
     pace: Pace { per_minute: 30, burst: 3 },
     samples: SAMPLES,
@@ -146,6 +146,10 @@ impl Provider for Den {
         }
     }
 
+    fn organization(&self, known: &Known) -> Option<Fetch> {
+        known.organization.as_ref().map(|shown| organization(&shown.id))
+    }
+
     // No `by_id`: the server has no such route, so that its 404 would prove nothing.
 }
 
@@ -191,7 +195,9 @@ fn organization(id: &RemoteId) -> Fetch {
 }
 
 fn keys(id: &RemoteId) -> Fetch {
-    within(id, ScopeKind::Organization, KEYS, "/v1/api-keys", "apiKeys")
+    let mut fetch = within(id, ScopeKind::Organization, KEYS, "/v1/api-keys", "apiKeys");
+    fetch.subject.proof = Proof::Organization;
+    fetch
 }
 
 fn within(id: &RemoteId, kind: ScopeKind, endpoint: &'static str, path: &str, list: &'static str) -> Fetch {

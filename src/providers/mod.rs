@@ -63,6 +63,12 @@ pub trait Provider: Sync {
         None
     }
 
+    /// The request that asks once more which organisation the credential sees, after lists whose keys name none
+    /// ([`Proof::Organization`]): its answer is learnt as [`Learnt::organization`].
+    fn organization(&self, _known: &Known) -> Option<Fetch> {
+        None
+    }
+
     /// The request that asks for one key by its id, where the provider has such a call: 404 proves absence.
     fn by_id(&self, _key: &KeyRef) -> Option<Fetch> {
         None
@@ -180,6 +186,8 @@ pub enum Proof {
     Impersonation,
     /// That the list holds the caller's own keys, of which there must be one: who may not see it gets an empty list with 200.
     OwnKeys,
+    /// That the credential still sees the organisation after the list was read: its keys do not say whose they are.
+    Organization,
 }
 
 /// One element of a list.
@@ -290,8 +298,8 @@ pub struct Known {
     pub answered: HashSet<&'static str>,
     /// Questions that were not, and why.
     pub unanswered: HashMap<&'static str, Failure>,
-    /// The ids of the keys that a question listed: the caller's own.
-    pub own_keys: Option<BTreeSet<RemoteId>>,
+    /// The keys that a question listed: the caller's own.
+    pub own_keys: Option<OwnKeys>,
     /// The way of listing that this poll goes; `None` where the provider has only one.
     pub way: Option<Way>,
 }
@@ -309,6 +317,22 @@ impl Known {
     /// The walk of that scope ended in this poll, completely.
     pub fn is_complete(&self, scope: &ScopeId) -> bool {
         self.ended.get(scope).is_some_and(|end| *end == WalkEnd::Complete)
+    }
+}
+
+/// The ids of the caller's own keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OwnKeys {
+    /// Bound to the organisation that is read.
+    pub bound: BTreeSet<RemoteId>,
+    /// Bound to none, or to another.
+    pub others: BTreeSet<RemoteId>,
+}
+
+impl OwnKeys {
+    /// The key is the caller's.
+    pub fn contains(&self, id: &RemoteId) -> bool {
+        self.bound.contains(id) || self.others.contains(id)
     }
 }
 

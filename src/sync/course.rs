@@ -67,11 +67,15 @@ impl Course {
     /// Takes in what a task ended with; gives the walk back where it is for the inventory.
     pub fn take(&mut self, ended: Ended) -> Option<Walked> {
         match ended {
-            Ended::Question(question, Ok(Answered { learnt, keys })) => {
+            Ended::Question(question, Ok(Answered { learnt, keys, owners })) => {
                 self.known.learn(learnt);
                 self.known.answered.insert(question);
                 if let Some(keys) = keys {
-                    self.known.own_keys.get_or_insert_default().extend(keys);
+                    self.known.own_keys = Some(keys);
+                    // Where nothing else says who the caller is, the caller's own keys do.
+                    if owners.len() == 1 && self.known.caller.is_none() {
+                        self.known.caller = owners.into_iter().next();
+                    }
                 }
                 None
             }

@@ -12,6 +12,7 @@ mod poll;
 mod proofs;
 mod report;
 mod round;
+mod second_look;
 mod supervisor;
 mod turns;
 mod ways;

@@ -12,11 +12,12 @@ use super::inquiry::inquire;
 use super::line::Line;
 use super::report::{Progress, Report, ScopeReport};
 use super::round::{Common, Round};
+use super::second_look::{identity, second_look};
 use crate::clock::Clock;
-use crate::domain::{Failure, Reason, RemoteId, ScopeId, ScopeKind};
-use crate::inventory::{Inventory, Judge, Poll, PollEnd, Stored};
+use crate::domain::{Failure, Reason, ScopeKind};
+use crate::inventory::{Inventory, Judge, PollEnd, Stored};
 use crate::policy::Policy;
-use crate::providers::{Fetch, Way};
+use crate::providers::Way;
 use crate::walk::{Stamp, Walked};
 
 /// Polls once. However it goes, the poll settles; what could not be read is in the report.
@@ -47,14 +48,10 @@ pub async fn poll(
             if course.leave_way(line) {
                 continue;
             }
-            for walked in settle_proofs(inventory, line, &mut course, poll, stop).await? {
-                report_walk(&mut course, &walked, watch);
-                batch.push(walked, &course.known).await?;
-            }
             break;
         }
         if let Some((member, fetch)) = course.canary(line, &planned) {
-            let answered = identity(line, &course, &fetch, stop).await;
+            let answered = stop.run_until_cancelled(identity(line, &course, &fetch)).await.flatten();
             course.proofs.identity(&member, answered.as_ref(), &course.known);
         }
         let common =
@@ -70,6 +67,11 @@ pub async fn poll(
         if !course.not_opened.is_empty() {
             break;
         }
+    }
+    // In a poll that was cut short too: what was read in vain is not to be read first again.
+    for walked in second_look(inventory, line, &mut course, poll, stop).await? {
+        report_walk(&mut course, &walked, watch);
+        batch.push(walked, &course.known).await?;
     }
 
     let (applied, refused_once) = batch.finish().await?;
@@ -123,35 +125,4 @@ const fn left_by(way: Way) -> ScopeKind {
         Way::Organization => ScopeKind::Member,
         Way::Header | Way::Token => ScopeKind::Organization,
     }
-}
-
-/// Whom the provider takes us for; `None` where it does not say.
-async fn identity(line: &Line, course: &Course, fetch: &Fetch, stop: &CancellationToken) -> Option<RemoteId> {
-    tokio::select! {
-        () = stop.cancelled() => None,
-        answer = line.remote.ask(line.provider, fetch, &course.known) => answer.ok()?.end.learnt.caller,
-    }
-}
-
-/// Decides about the lists that showed nothing by themselves. A member who had keys and has none now is asked for once more,
-/// where that can be asked: a single answer without the header is enough to lose them all.
-async fn settle_proofs(
-    inventory: &Inventory,
-    line: &Line,
-    course: &mut Course,
-    poll: Poll,
-    stop: &CancellationToken,
-) -> Stored<Vec<Walked>> {
-    let mut mistaken = Vec::new();
-    for member in course.proofs.emptied() {
-        let scope = ScopeId { kind: ScopeKind::Member, of: Some(member.clone()) };
-        if !inventory.lists_keys(poll.account, scope).await? {
-            continue;
-        }
-        let Some(fetch) = line.provider.identity(&line.account, &course.known, &member) else { continue };
-        if identity(line, course, &fetch, stop).await.is_some_and(|answered| answered != member) {
-            mistaken.push(member);
-        }
-    }
-    Ok(course.proofs.settle(&mistaken, &course.known))
 }

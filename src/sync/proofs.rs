@@ -22,6 +22,8 @@ pub(super) struct Proofs {
     mismatch: Option<Failure>,
     /// Walks that showed nothing by themselves.
     silent: Vec<Walked>,
+    /// Walks whose keys do not say of which organisation they are.
+    nameless: Vec<Walked>,
     /// Walks that were refused for good.
     refused: Vec<Walked>,
 }
@@ -38,15 +40,28 @@ impl Proofs {
     /// Takes a walk that was asked with that subject; gives it back where it can be believed, or is not to be.
     pub fn take(&mut self, walked: Walked, subject: &Subject, known: &Known) -> Option<Walked> {
         match (subject.proof, &subject.member) {
-            (Proof::None, Some(member)) => Some(walked.attributed_to(&owner(member, known))),
+            (Proof::None, Some(member)) => Some(own_list(walked, known).attributed_to(&owner(member, known))),
             (Proof::None, None) => Some(walked),
-            (Proof::OwnKeys, _) => Some(self::own_keys(walked, known)),
+            (Proof::OwnKeys, _) => Some(own_keys(walked, known)),
+            (Proof::Organization, _) => {
+                self.nameless.push(walked);
+                None
+            }
             (Proof::Impersonation, None) => Some(walked.doubted(Failure::new(Reason::Internal, "asked in nobody's name"))),
             (Proof::Impersonation, Some(member)) => self.impersonated(walked, member, known),
         }
     }
 
     fn impersonated(&mut self, walked: Walked, member: &RemoteId, known: &Known) -> Option<Walked> {
+        let own = |id: &RemoteId| known.own_keys.as_ref().is_some_and(|own| own.contains(id));
+        let walked = match &known.caller {
+            // Where keys name no owner, their ids still say whose they are.
+            Some(caller) if caller != member && walked.keys().iter().any(|key| own(&key.id)) => walked.doubted(Failure::new(
+                Reason::AttributionMismatch,
+                "the list holds keys of the caller's own; does a proxy drop the header?",
+            )),
+            Some(_) | None => walked,
+        };
         if walked.names(member) && known.caller.as_ref() != Some(member) {
             (self.proven, self.read) = (true, true);
         }
@@ -92,7 +107,22 @@ impl Proofs {
         (!self.silent.is_empty()).then(|| Failure::new(Reason::AttributionUnproven, UNPROVEN))
     }
 
-    /// The empty lists that would be believed: each may have to be asked for by itself.
+    /// Some list was kept back until the organisation is asked for once more.
+    pub const fn awaits_organization(&self) -> bool {
+        !self.nameless.is_empty()
+    }
+
+    /// Some list that was asked in a member's name showed that member's keys.
+    pub const fn has_read_others(&self) -> bool {
+        self.read
+    }
+
+    /// Some list that was asked in a member's name was somebody else's.
+    pub const fn saw_somebody_else(&self) -> bool {
+        self.mismatch.is_some()
+    }
+
+    /// The members whose empty lists would be believed: each may have to be asked about by itself.
     pub fn emptied(&self) -> Vec<RemoteId> {
         let empty = self.silent.iter().filter(|walked| self.proven && walked.keys().is_empty());
         empty.filter_map(|walked| walked.scope().id.of.clone()).collect()
@@ -103,10 +133,14 @@ impl Proofs {
         *self = Self::default();
     }
 
-    /// Gives back all that waits, believed or not. `mistaken` are members in whose place somebody else was answered for.
-    pub fn settle(&mut self, mistaken: &[RemoteId], known: &Known) -> Vec<Walked> {
+    /// Gives back all that waits, believed or not. `organization` says whether the credential sees it still, `mistaken` are
+    /// the members whose empty lists are not to be believed.
+    pub fn settle(&mut self, organization: Result<(), Failure>, mistaken: &[RemoteId], known: &Known) -> Vec<Walked> {
         let failure = self.failure();
-        let mut settled = Vec::new();
+        let mut settled: Vec<Walked> = match organization {
+            Ok(()) => self.nameless.drain(..).collect(),
+            Err(why) => self.nameless.drain(..).map(|walked| walked.doubted(why.clone())).collect(),
+        };
         for walked in self.silent.drain(..) {
             let member = walked.scope().id.of.clone();
             settled.push(match (&failure, member) {
@@ -129,13 +163,27 @@ impl Proofs {
 const UNPROVEN: &str = "nothing shows that the provider answered for the member and not for us; does a proxy drop the header?";
 const REMEDY: &str = "grant the Owner role of the organisation directly to the user whose key this is";
 
+/// The caller's own list holds what the question for the caller's own keys found a moment before; an empty one is believed
+/// only where that found none either.
+fn own_list(walked: Walked, known: &Known) -> Walked {
+    let whole = match &known.own_keys {
+        Some(own) => own.bound.iter().all(|id| walked.keys().iter().any(|key| key.id == *id)),
+        None => !walked.keys().is_empty(),
+    };
+    if *walked.end() != WalkEnd::Complete || whole {
+        return walked;
+    }
+    let detail = "the caller's own list lacks keys that the caller has";
+    walked.doubted(Failure::new(Reason::AttributionUnproven, detail))
+}
+
 /// An organisation's list is trusted only where it holds the caller's own keys, of which there must be one.
 fn own_keys(walked: Walked, known: &Known) -> Walked {
     if *walked.end() != WalkEnd::Complete {
         return walked;
     }
     let unproven = |detail: &str| Failure::new(Reason::AttributionUnproven, detail);
-    let own = known.own_keys.as_ref().filter(|own| !own.is_empty());
+    let own = known.own_keys.as_ref().map(|own| &own.bound).filter(|own| !own.is_empty());
     let Some(own) = own else {
         return walked.doubted(unproven("the credential has no key of its own that would show whether the list is whole"));
     };
@@ -156,3 +204,6 @@ fn owner(member: &RemoteId, known: &Known) -> Owner {
         email: person.and_then(|person| person.email.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;

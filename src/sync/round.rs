@@ -1,6 +1,6 @@
 //! The walks of one round: everything that the adapter planned on what is known, a bounded number of them at once.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -12,7 +12,7 @@ use super::line::Line;
 use crate::clock::Clock;
 use crate::domain::{ClosedReason, Failure, Reason, RemoteId, Scope, WalkEnd};
 use crate::inventory::Inventory;
-use crate::providers::{Fetch, Item, Known, Learnt, Next, Subject, Target};
+use crate::providers::{Fetch, Item, Known, Learnt, Next, OwnKeys, Subject, Target};
 use crate::remote::Exchanged;
 use crate::walk::{Found, Stamp, Turn, Walk, WalkId, Walked};
 
@@ -27,8 +27,10 @@ pub(super) enum Ended {
 /// The answer to a question.
 pub(super) struct Answered {
     pub learnt: Learnt,
-    /// The keys that it listed: the caller's own, of the organisation that was asked for. `None` where it lists none.
-    pub keys: Option<Vec<RemoteId>>,
+    /// The keys that it listed: the caller's own. `None` where it lists none.
+    pub keys: Option<OwnKeys>,
+    /// Those whom the keys name as their owners.
+    pub owners: BTreeSet<RemoteId>,
 }
 
 /// What the tasks of a round share: what was known when it began does not change under them.
@@ -117,7 +119,8 @@ async fn run(common: Arc<Common>, fetch: Fetch) -> Ended {
 async fn question(common: &Common, mut fetch: Fetch) -> Result<Answered, Failure> {
     let line = &common.line;
     let mut learnt = Learnt::default();
-    let mut keys = fetch.list.map(|_| Vec::new());
+    let mut keys = fetch.list.map(|_| OwnKeys::default());
+    let mut owners = BTreeSet::new();
     let mut asked = HashSet::new();
     loop {
         if !asked.insert(fetch.query.clone()) {
@@ -140,16 +143,19 @@ async fn question(common: &Common, mut fetch: Fetch) -> Result<Answered, Failure
                     "a key that should be the caller's own is somebody else's",
                 ));
             }
-            if let Some(keys) = &mut keys
-                && key.organization.is_some()
-                && key.organization == fetch.subject.organization
-            {
-                keys.push(key.id);
+            owners.extend(key.owner.map(|owner| owner.id));
+            if let Some(keys) = &mut keys {
+                let bound = key.organization.is_some() && key.organization == fetch.subject.organization;
+                if bound {
+                    keys.bound.insert(key.id)
+                } else {
+                    keys.others.insert(key.id)
+                };
             }
         }
         learnt.add(page.end.learnt);
         match page.end.next {
-            Next::Done => return Ok(Answered { learnt, keys }),
+            Next::Done => return Ok(Answered { learnt, keys, owners }),
             Next::Page(next) => fetch = *next,
             Next::Closed(reason) => return Err(Failure::new(Reason::Forbidden, reason.as_str())),
         }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use keymuster::domain::{KeyFacts, Lists, Moment, RemoteId, ScopeKind, Time, WalkEnd};
 use keymuster::providers::{
-    self, Account, Fact, Fetch, Item, Known, Learnt, Method, Next, PROVIDERS, Paging, Provider, Sample, Target, Way,
+    self, Account, Fact, Fetch, Item, Known, Learnt, Method, Next, OwnKeys, PROVIDERS, Paging, Provider, Sample, Target, Way,
 };
 
 use reading::{for_each_page, keys, knowing_projects, learn, walk};
@@ -143,8 +143,8 @@ fn poll_by(provider: &dyn Provider, way: Option<Way>) -> Vec<Fetch> {
                     known.ended.insert(scope.id.clone(), WalkEnd::Complete);
                 }
                 Target::Question(question) => {
-                    let own: BTreeSet<RemoteId> = elements.iter().filter_map(|e| reading::id(&e.item).cloned()).collect();
-                    known.own_keys = fetch.list.map(|_| own).or(known.own_keys);
+                    let bound = elements.iter().filter_map(|e| reading::id(&e.item).cloned()).collect();
+                    known.own_keys = fetch.list.map(|_| OwnKeys { bound, ..OwnKeys::default() }).or(known.own_keys);
                     known.answered.insert(question);
                 }
             }

@@ -6,6 +6,7 @@
 
 #![cfg(test)]
 
+mod attribution;
 mod braintrust;
 mod check;
 mod control;
