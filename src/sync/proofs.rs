@@ -163,17 +163,15 @@ impl Proofs {
 const UNPROVEN: &str = "nothing shows that the provider answered for the member and not for us; does a proxy drop the header?";
 const REMEDY: &str = "grant the Owner role of the organisation directly to the user whose key this is";
 
-/// The caller's own list holds what the question for the caller's own keys found a moment before; an empty one is believed
-/// only where that found none either.
+/// The caller's own list holds what the question for the caller's own keys found a moment before, and at least the key that
+/// we ask with.
 fn own_list(walked: Walked, known: &Known) -> Walked {
-    let whole = match &known.own_keys {
-        Some(own) => own.bound.iter().all(|id| walked.keys().iter().any(|key| key.id == *id)),
-        None => !walked.keys().is_empty(),
-    };
+    let bound = known.own_keys.iter().flat_map(|own| &own.bound);
+    let whole = !walked.keys().is_empty() && bound.into_iter().all(|id| walked.keys().iter().any(|key| key.id == *id));
     if *walked.end() != WalkEnd::Complete || whole {
         return walked;
     }
-    let detail = "the caller's own list lacks keys that the caller has";
+    let detail = "the caller's own list lacks keys that the caller has, such as the one that we ask with";
     walked.doubted(Failure::new(Reason::AttributionUnproven, detail))
 }
 

@@ -33,12 +33,11 @@ pub fn expected(kind: &str, listing: &str) -> Option<Vec<Trial>> {
         // The organisation of that name is not among those that are seen.
         "wrong_org" | "empty_list" => {
             let mut trials = vec![everywhere("", Incomplete(Reason::Forbidden))];
-            trials.extend(match (listing, kind) {
-                ("header", _) => Some(keys("", Held)),
-                // The caller's own list needs no proof: the scenarios have it.
-                ("token", _) => None,
-                (_, "wrong_org") => Some(keys("", list_does_not_do(Reason::AttributionMismatch))),
-                (_, _) => Some(keys("", list_does_not_do(Reason::AttributionUnproven))),
+            trials.push(match (listing, kind) {
+                // Nobody's list shows a key, not even the caller's, who asks with one.
+                ("header" | "token", _) => keys("", Incomplete(Reason::AttributionUnproven)),
+                (_, "wrong_org") => keys("", list_does_not_do(Reason::AttributionMismatch)),
+                (_, _) => keys("", list_does_not_do(Reason::AttributionUnproven)),
             });
             trials
         }

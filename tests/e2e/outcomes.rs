@@ -160,7 +160,7 @@ pub fn expected(kind: &str, front: Front) -> Vec<Trial> {
         "duplicate_item" => both("", Harmless),
         "short_list" => vec![Trial { argument: ":80", ..trial(Keys, Held) }],
         "empty_list" => match front {
-            Front::OpenAi => vec![trial(Everywhere, Incomplete(Reason::OrganizationChanged)), trial(Keys, Held)],
+            Front::OpenAi => vec![trial(Everywhere, Incomplete(Reason::OrganizationUnconfirmed)), trial(Keys, Held)],
             Front::Den | Front::Braintrust(_) => both("", Held),
         },
         "missing_field" => incomplete(":id", Reason::ItemRefused),

@@ -83,8 +83,10 @@ fn the_callers_own_list_holds_what_was_found_a_moment_before() {
     assert_eq!(take(&[("mine_1", None), ("mine_3", None)], &known()), None);
     assert_eq!(take(&[("mine_3", None)], &known()), Some(Reason::AttributionUnproven));
     assert_eq!(take(&[], &known()), Some(Reason::AttributionUnproven));
-    assert_eq!(take(&[], &Known { own_keys: Some(OwnKeys::default()), ..known() }), None);
-    assert_eq!(take(&[], &Known { own_keys: None, ..known() }), Some(Reason::AttributionUnproven), "nothing was found before");
+    let none_found = Known { own_keys: Some(OwnKeys::default()), ..known() };
+    assert_eq!(take(&[], &none_found), Some(Reason::AttributionUnproven), "the key that we ask with is one");
+    assert_eq!(take(&[("mine_3", None)], &none_found), None);
+    assert_eq!(take(&[("mine_3", None)], &Known { own_keys: None, ..known() }), None);
 }
 
 #[test]
