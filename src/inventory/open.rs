@@ -14,7 +14,7 @@ use super::error::{StoreError, Stored};
 use super::migrate::{MIGRATIONS, check_readable, migrate};
 use super::read::Reader;
 use super::watch::Watch;
-use super::writer::Writer;
+use super::writer::{Threads, Writer};
 use crate::domain::Time;
 use crate::walk::WalkId;
 
@@ -41,6 +41,19 @@ impl Inventory {
     /// # Errors
     /// Another process writes it, it is newer than this program, another program's, or cannot be used.
     pub fn open(path: &Path, now: Time) -> Stored<Self> {
+        Self::open_on(Threads::Own, path, now)
+    }
+
+    /// The same where all work is done on the thread that asks, for a simulation: beside a thread of its own the paused clock
+    /// would run on while the work is done, and the order would be another each time. A crash of the machine may spoil the file.
+    ///
+    /// # Errors
+    /// Those of [`Inventory::open`].
+    pub fn open_inline(path: &Path, now: Time) -> Stored<Self> {
+        Self::open_on(Threads::Callers, path, now)
+    }
+
+    fn open_on(threads: Threads, path: &Path, now: Time) -> Stored<Self> {
         create_folder(path)?;
         let lock = lock(path)?;
         if !path.exists() {
@@ -50,10 +63,13 @@ impl Inventory {
         migrate(&mut connection, path, MIGRATIONS)?;
         connection
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;")?;
+        if threads == Threads::Callers {
+            connection.execute_batch("PRAGMA synchronous = OFF;")?;
+        }
         let run = begin_run(&connection, now)?;
         let sequence = newest_number(&connection)?;
-        let reader = Reader::open(path)?;
-        let writer = Writer::start(connection).map_err(|error| StoreError::File { path: path.to_owned(), error })?;
+        let reader = Reader::open_on(threads, path)?;
+        let writer = Writer::start(threads, connection).map_err(|error| StoreError::File { path: path.to_owned(), error })?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             writer,
@@ -106,7 +122,7 @@ impl Inventory {
         Watch::of_this_process(Arc::clone(&self.0.generation))
     }
 
-    /// Runs `work` on the writer's thread in one transaction; an error of it leaves nothing.
+    /// Runs `work` on the writer's connection in one transaction; an error of it leaves nothing.
     pub async fn write<R, F>(&self, work: F) -> Stored<R>
     where
         R: Send + 'static,

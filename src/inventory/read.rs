@@ -9,6 +9,7 @@ use super::error::{StoreError, Stored};
 use super::migrate::check_readable;
 use super::open::connect_read_only;
 use super::watch::Watch;
+use super::writer::Threads;
 
 /// Reads the inventory. Cheap to clone; connections are made as they are needed and kept.
 #[derive(Debug, Clone)]
@@ -17,6 +18,7 @@ pub struct Reader(Arc<Pool>);
 #[derive(Debug)]
 struct Pool {
     path: PathBuf,
+    threads: Threads,
     idle: Mutex<Option<Vec<Connection>>>,
 }
 
@@ -29,8 +31,12 @@ impl Reader {
     /// # Errors
     /// It does not exist, is another program's, or newer than this one.
     pub fn open(path: &Path) -> Stored<Self> {
+        Self::open_on(Threads::Own, path)
+    }
+
+    pub(super) fn open_on(threads: Threads, path: &Path) -> Stored<Self> {
         let first = connect_read_only(path)?;
-        Ok(Self(Arc::new(Pool { path: path.to_owned(), idle: Mutex::new(Some(vec![first])) })))
+        Ok(Self(Arc::new(Pool { path: path.to_owned(), threads, idle: Mutex::new(Some(vec![first])) })))
     }
 
     /// Runs `ask` on a thread that may block. All that one call reads is of one state of the file.
@@ -39,6 +45,9 @@ impl Reader {
         R: Send + 'static,
         F: FnOnce(&Connection) -> Stored<R> + Send + 'static,
     {
+        if self.0.threads == Threads::Callers {
+            return self.read_blocking(ask);
+        }
         let reader = self.clone();
         tokio::task::spawn_blocking(move || reader.read_blocking(ask)).await.map_err(|_| StoreError::Stopped)?
     }

@@ -1,4 +1,4 @@
-//! The thread that owns the only connection that writes.
+//! The only connection that writes, and the thread that owns it.
 
 use std::sync::Mutex;
 use std::thread::JoinHandle;
@@ -8,38 +8,65 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::error::{StoreError, Stored};
 
-type Work = Box<dyn FnOnce(&mut Connection) + Send>;
+/// One piece of work.
+pub type Work = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// How many pieces of work may wait; whoever has more waits itself.
 const QUEUE: usize = 16;
 
-/// A handle on the thread.
+/// On whose threads the work of the database is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// On those of the inventory: whoever asks waits and blocks nobody.
+    Own,
+    /// On the caller's: work is done before anything else happens.
+    Callers,
+}
+
+/// A handle on the connection that writes.
 #[derive(Debug)]
-pub struct Writer {
-    queue: Mutex<Option<mpsc::Sender<Work>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+pub enum Writer {
+    /// A thread owns it and does one piece of work after the other.
+    Thread {
+        /// What is to be done; `None` once it was stopped.
+        queue: Mutex<Option<mpsc::Sender<Work>>>,
+        /// The thread.
+        thread: Mutex<Option<JoinHandle<()>>>,
+    },
+    /// Whoever asks does the work.
+    Here(Mutex<Option<Connection>>),
 }
 
 impl Writer {
-    /// Starts the thread.
-    pub fn start(mut connection: Connection) -> std::io::Result<Self> {
+    /// Takes the connection over.
+    pub fn start(threads: Threads, mut connection: Connection) -> std::io::Result<Self> {
+        if threads == Threads::Callers {
+            return Ok(Self::Here(Mutex::new(Some(connection))));
+        }
         let (sender, mut receiver) = mpsc::channel::<Work>(QUEUE);
         let thread = std::thread::Builder::new().name("db-writer".into()).spawn(move || {
             while let Some(work) = receiver.blocking_recv() {
                 work(&mut connection);
             }
         })?;
-        Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
+        Ok(Self::Thread { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Runs `work` there and waits for its result. Work that was handed over is done even if nobody waits any more.
+    /// Runs `work` on it and waits for the result. Work that was handed over is done even if nobody waits any more.
     pub async fn run<R, F>(&self, work: F) -> Stored<R>
     where
         R: Send + 'static,
         F: FnOnce(&mut Connection) -> Stored<R> + Send + 'static,
     {
+        let queue = match self {
+            Self::Thread { queue, thread: _ } => queue,
+            Self::Here(connection) => {
+                let mut connection = connection.lock().map_err(|_| StoreError::Stopped)?;
+                return work(connection.as_mut().ok_or(StoreError::Stopped)?);
+            }
+        };
         let (answer, result) = oneshot::channel();
-        let queue = self.queue.lock().map_err(|_| StoreError::Stopped)?.clone().ok_or(StoreError::Stopped)?;
+        let queue = queue.lock().map_err(|_| StoreError::Stopped)?.clone().ok_or(StoreError::Stopped)?;
         let work: Work = Box::new(move |connection| {
             // Whoever asked may have been cancelled; the work is done all the same.
             let _ = answer.send(work(connection));
@@ -48,12 +75,21 @@ impl Writer {
         result.await.map_err(|_| StoreError::Stopped)?
     }
 
-    /// Lets the thread end after what waits in the queue, and waits for it.
+    /// Does no more work after what waits already, and waits for that.
     pub fn stop(&self) {
-        if let Ok(mut queue) = self.queue.lock() {
+        let (queue, thread) = match self {
+            Self::Thread { queue, thread } => (queue, thread),
+            Self::Here(connection) => {
+                if let Ok(mut connection) = connection.lock() {
+                    connection.take();
+                }
+                return;
+            }
+        };
+        if let Ok(mut queue) = queue.lock() {
             queue.take();
         }
-        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        let thread = thread.lock().ok().and_then(|mut thread| thread.take());
         if let Some(thread) = thread {
             // A panic of the thread was already told to whoever asked.
             let _ = thread.join();

@@ -16,17 +16,28 @@ pub(super) fn classify(error: &reqwest::Error, limits: &Limits) -> Setback {
         let detail = format!("no connection within {}", seconds(limits.connect));
         return Setback::passing(Failure::new(Reason::Timeout, detail));
     }
+    deepest(error.source()).unwrap_or_else(|| {
+        let detail = if error.is_connect() { "no connection" } else { BROKE };
+        Setback::passing(Failure::new(Reason::Network, detail))
+    })
+}
+
+/// The same of an error that a carrier brought.
+pub(super) fn classify_carried(error: &io::Error) -> Setback {
+    deepest(Some(error)).unwrap_or_else(|| Setback::passing(Failure::new(Reason::Network, BROKE)))
+}
+
+const BROKE: &str = "the connection broke";
+
+/// What the deepest link that says something says: it knows best.
+fn deepest(first: Option<&(dyn Error + 'static)>) -> Option<Setback> {
     let mut found = None;
-    let mut next: Option<&(dyn Error + 'static)> = error.source();
+    let mut next = first;
     while let Some(link) = next {
-        // The deepest link that says something knows best.
         found = told(link).or(found);
         next = inner(link);
     }
-    found.unwrap_or_else(|| {
-        let detail = if error.is_connect() { "no connection" } else { "the connection broke" };
-        Setback::passing(Failure::new(Reason::Network, detail))
-    })
+    found
 }
 
 /// A span for people: `30 s`, `250 ms`.

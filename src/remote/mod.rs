@@ -5,6 +5,7 @@
 //! an answer means, whether a list is complete, or what comes next.
 
 mod broken;
+mod carrier;
 mod client;
 mod elements;
 #[cfg(test)]
@@ -32,9 +33,11 @@ use crate::domain::{ClosedReason, Failure, Reason};
 use crate::providers::{Answer, Fetch, Grant, Known, Next as Closing, Provider};
 use crate::walk::Page;
 
+pub use carrier::{Carried, Carrier};
 pub use client::SetupError;
 pub use settings::{BaseUrl, Limits, ProxyUrl, Settings, UrlProblem};
 
+use carrier::Transport;
 use pace::Paces;
 use request::Signer;
 use retry::{Cause, Next, Setback, Tally};
@@ -61,7 +64,7 @@ pub enum Exchanged {
 pub struct Remote(Arc<Inner>);
 
 struct Inner {
-    client: reqwest::Client,
+    transport: Transport,
     signer: Signer,
     limits: Limits,
     paces: Paces,
@@ -81,8 +84,26 @@ impl Remote {
     /// # Errors
     /// A CA file that cannot be read, no roots at all, a credential that no header can carry.
     pub fn new(settings: Settings, clock: Clock, requests: Arc<dyn Requests>) -> Result<Self, SetupError> {
+        let transport = Transport::Client(client::build(&settings)?);
+        Self::over(transport, settings, clock, requests)
+    }
+
+    /// A line whose requests somebody else carries; no client is built.
+    ///
+    /// # Errors
+    /// A credential that no header can carry.
+    pub fn carried(
+        carrier: Arc<dyn Carrier>,
+        settings: Settings,
+        clock: Clock,
+        requests: Arc<dyn Requests>,
+    ) -> Result<Self, SetupError> {
+        Self::over(Transport::Given(carrier), settings, clock, requests)
+    }
+
+    fn over(transport: Transport, settings: Settings, clock: Clock, requests: Arc<dyn Requests>) -> Result<Self, SetupError> {
         Ok(Self(Arc::new(Inner {
-            client: client::build(&settings)?,
+            transport,
             signer: Signer::new(&settings)?,
             limits: settings.limits,
             paces: Paces::new(settings.pace, clock.clone()),
@@ -144,7 +165,7 @@ impl Remote {
     ) -> Result<(Reading, Duration), Failure> {
         let inner = &*self.0;
         let endpoint = inner.paces.of(fetch.endpoint);
-        let line = Line { client: &inner.client, limits: &inner.limits, clock: &inner.clock };
+        let line = Line { transport: &inner.transport, limits: &inner.limits, clock: &inner.clock };
         let mut tally = Tally::default();
         loop {
             let request = inner.signer.request(fetch, token)?;

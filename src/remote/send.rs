@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
-use reqwest::{Client, Request, Response, StatusCode};
+use reqwest::{Request, Response, StatusCode};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
@@ -12,6 +12,7 @@ use crate::providers::{Fetch, Item, Method, Provider};
 
 use super::Limits;
 use super::broken::{classify, seconds};
+use super::carrier::Transport;
 use super::elements::{Elements, Rest};
 use super::inflate::{Coding, Intake};
 use super::retry::{Asked, Cause, Setback};
@@ -35,7 +36,7 @@ pub(super) struct Reading {
 
 /// The line that attempts go over.
 pub(super) struct Line<'a> {
-    pub client: &'a Client,
+    pub transport: &'a Transport,
     pub limits: &'a Limits,
     pub clock: &'a Clock,
 }
@@ -44,7 +45,7 @@ impl Line<'_> {
     /// Sends once and reads.
     pub(super) async fn attempt(&self, provider: &dyn Provider, fetch: &Fetch, request: Request) -> Result<Reading, Setback> {
         let whole = async {
-            let response = self.client.execute(request).await.map_err(|error| classify(&error, self.limits))?;
+            let response = self.transport.execute(request, self.limits).await?;
             self.read(provider, fetch, response).await
         };
         timeout(self.limits.request, whole).await.unwrap_or_else(|_| {

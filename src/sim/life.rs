@@ -116,7 +116,7 @@ impl World {
     }
 
     /// Making a key removes every expired one of the whole deployment.
-    fn purge_den(&mut self, now: Time) {
+    pub(super) fn purge_den(&mut self, now: Time) {
         let expired = |number: &u32| self.key(*number).is_some_and(|key| key.expires.is_some_and(|at| at <= now));
         let gone: Vec<u32> = self.den.iter().copied().filter(expired).collect();
         for number in gone {

@@ -10,7 +10,9 @@ mod braintrust;
 mod control;
 mod den;
 mod faults;
+mod happening;
 mod ids;
+mod in_process;
 mod interference;
 mod json;
 mod life;
@@ -46,6 +48,8 @@ use serve::{Credentials, Door, Peer, Shared};
 pub use braintrust::BraintrustOrganization;
 pub use den::INVITE_TOKEN;
 pub use faults::{Fault, KINDS, Kind, help};
+pub use happening::Happening;
+pub use in_process::InProcess;
 pub use life::Event;
 pub use members::BraintrustCast;
 pub use rewrite::LEAKED_SECRET;
@@ -140,10 +144,8 @@ pub struct Simulation {
 pub async fn start(options: Options, clock: Clock) -> io::Result<Simulation> {
     let listener = TcpListener::bind(options.addr).await?;
     let address = listener.local_addr()?;
-    let main = World::make(options.seed, options.size, clock.now());
-    let neighbour = World::neighbour(&main, options.seed, clock.now());
-    let shared = Arc::new(Shared::new(clock, credentials(&main), main, neighbour));
-    set_faults(&shared, options.faults);
+    let lively = options.lively;
+    let shared = made(options, clock);
 
     let stop = CancellationToken::new();
     let service = router(Arc::clone(&shared)).into_make_service_with_connect_info::<Peer>();
@@ -152,7 +154,7 @@ pub async fn start(options: Options, clock: Clock) -> io::Result<Simulation> {
         // It ends by the signal alone: the listener waits out every error.
         let _ = serving.await;
     })];
-    if let Some(pause) = options.lively {
+    if let Some(pause) = lively {
         tasks.push(tokio::spawn(live(Arc::clone(&shared), pause, stop.clone())));
     }
     Ok(Simulation { address, shared, tasks, stop: stop.drop_guard() })
@@ -243,6 +245,15 @@ impl Simulation {
             }
         }
     }
+}
+
+/// What is served: a world as of the clock's now, the one beside it, and the faults of the start.
+fn made(options: Options, clock: Clock) -> Arc<Shared> {
+    let main = World::make(options.seed, options.size, clock.now());
+    let neighbour = World::neighbour(&main, options.seed, clock.now());
+    let shared = Arc::new(Shared::new(clock, credentials(&main), main, neighbour));
+    set_faults(&shared, options.faults);
+    shared
 }
 
 fn set_faults(shared: &Shared, faults: Vec<Fault>) {

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::{AccountConfig, Config};
 use crate::inventory::GuardLimits;
 use crate::providers::{Account, Pace, Paging, Provider};
-use crate::remote::{self, Remote, Requests, Settings, SetupError};
+use crate::remote::{self, Carrier, Remote, Requests, Settings, SetupError};
 use crate::walk::Caps;
 
 /// Everything that polling one account needs, made from its config.
@@ -55,34 +55,32 @@ impl Line {
         clock: &Clock,
         requests: Arc<dyn Requests>,
     ) -> Result<Self, SetupError> {
-        let spec = account.provider.spec();
+        let settings = settings(config, account, credential);
+        Ok(Self::over(Remote::new(settings, clock.clone(), requests)?, config, account))
+    }
+
+    /// The same where somebody else carries the requests.
+    ///
+    /// # Errors
+    /// A credential that no header can carry.
+    pub fn carried(
+        carrier: Arc<dyn Carrier>,
+        config: &Config,
+        account: &AccountConfig,
+        credential: SecretString,
+        clock: &Clock,
+        requests: Arc<dyn Requests>,
+    ) -> Result<Self, SetupError> {
+        let settings = settings(config, account, credential);
+        Ok(Self::over(Remote::carried(carrier, settings, clock.clone(), requests)?, config, account))
+    }
+
+    fn over(remote: Remote, config: &Config, account: &AccountConfig) -> Self {
         let limits = &config.limits;
-        let settings = Settings {
-            base_url: account.base_url.clone(),
-            credential,
-            auth: spec.sign_in(&account.account).auth,
-            // A pace of one's own is steady: what was measured in the wild allows a burst, a chosen number need not.
-            pace: account.pace.map_or(spec.pace, |per_minute| Pace { per_minute, burst: spec.pace.burst.min(per_minute) }),
-            limits: remote::Limits {
-                connect: limits.connect_timeout.as_duration(),
-                read: limits.read_timeout.as_duration(),
-                request: limits.request_timeout.as_duration(),
-                wire_bytes: limits.wire_bytes,
-                inflated_bytes: limits.inflated_bytes,
-                items_per_answer: match spec.paging {
-                    Paging::Pages => limits.items_per_page.into(),
-                    Paging::OneAnswer => limits.items_per_answer.into(),
-                },
-                retries: limits.retries,
-                ..remote::Limits::of(spec.paging)
-            },
-            ca_file: account.ca_file.clone(),
-            proxy: account.proxy.clone(),
-        };
-        Ok(Self {
+        Self {
             provider: account.provider,
             account: account.account.clone(),
-            remote: Remote::new(settings, clock.clone(), requests)?,
+            remote,
             caps: Caps {
                 items: limits.items_per_scope.into(),
                 pages: limits.pages_per_scope.into(),
@@ -99,6 +97,33 @@ impl Line {
                 window_s: config.guard.window.as_secs(),
             },
             ways: Ways::default(),
-        })
+        }
+    }
+}
+
+fn settings(config: &Config, account: &AccountConfig, credential: SecretString) -> Settings {
+    let spec = account.provider.spec();
+    let limits = &config.limits;
+    Settings {
+        base_url: account.base_url.clone(),
+        credential,
+        auth: spec.sign_in(&account.account).auth,
+        // A pace of one's own is steady: what was measured in the wild allows a burst, a chosen number need not.
+        pace: account.pace.map_or(spec.pace, |per_minute| Pace { per_minute, burst: spec.pace.burst.min(per_minute) }),
+        limits: remote::Limits {
+            connect: limits.connect_timeout.as_duration(),
+            read: limits.read_timeout.as_duration(),
+            request: limits.request_timeout.as_duration(),
+            wire_bytes: limits.wire_bytes,
+            inflated_bytes: limits.inflated_bytes,
+            items_per_answer: match spec.paging {
+                Paging::Pages => limits.items_per_page.into(),
+                Paging::OneAnswer => limits.items_per_answer.into(),
+            },
+            retries: limits.retries,
+            ..remote::Limits::of(spec.paging)
+        },
+        ca_file: account.ca_file.clone(),
+        proxy: account.proxy.clone(),
     }
 }
