@@ -1,0 +1,280 @@
+//! What must hold after every poll, judged by the truth and by the public views alone.
+//!
+//! The checker believes the daemon in one thing: which lists it says it read whole. A list that was not read whole, and is said
+//! to be, shows in the keys.
+
+mod claims;
+mod facts;
+mod history;
+mod presence;
+mod sums;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use keymuster::domain::{Presence, Reason, RemoteId, ScopeId, ScopeKind, Time, WalkEnd};
+use keymuster::inventory::{ChangesAsked, Filter, KeyRow, KeysAsked};
+use keymuster::sim::Remote;
+use keymuster::sync::Report;
+
+use crate::site::Site;
+use crate::truth::{Life, Moment, Truth};
+
+/// What went wrong, in words; its first part, up to the colon, says what kind of lie it is.
+pub type Verdict = Result<(), String>;
+
+/// A poll that ended.
+pub struct Polled {
+    pub account: String,
+    pub remote: Remote,
+    pub began: Moment,
+    pub report: Report,
+    /// Nothing was wrong with the provider or the clock, and nothing happened while it ran.
+    pub quiet: bool,
+}
+
+/// What is remembered of a row.
+struct Seen {
+    first_seen: Time,
+    last_seen: Option<Time>,
+    /// The walk that saw it last began then or later.
+    as_of: Moment,
+    told: history::Told,
+}
+
+/// What is remembered of an account.
+#[derive(Default)]
+struct Watched {
+    remote: Option<Remote>,
+    /// The earliest beginning of a poll whose results were not looked at yet.
+    unchecked_from: Option<Moment>,
+    /// When the poll began that last read each list whole.
+    complete: HashMap<ScopeId, Moment>,
+    /// Lists that are refused for good.
+    closed: HashSet<ScopeId>,
+    /// When each poll began that read everything, since the clock was last set.
+    whole: Vec<Moment>,
+    /// What lists the keys of Braintrust's members.
+    way: Option<ScopeKind>,
+    last_change: i64,
+}
+
+/// The checker.
+#[derive(Default)]
+pub struct Checker {
+    accounts: BTreeMap<String, Watched>,
+    seen: BTreeMap<(String, String), Seen>,
+    polls: u64,
+}
+
+impl Checker {
+    /// A poll begins.
+    pub fn begins(&mut self, account: &str, remote: Remote, now: Moment) {
+        let watched = self.watched(account);
+        watched.remote = Some(remote);
+        watched.unchecked_from = Some(watched.unchecked_from.map_or(now, |earlier| earlier.min(now)));
+    }
+
+    /// The clock was set, or the machine started anew: what waits may wait anew.
+    pub fn clock_was_set(&mut self) {
+        self.accounts.values_mut().for_each(|watched| watched.whole.clear());
+    }
+
+    /// The account was taken out of the config: from here on nothing is known of its lists.
+    pub fn removed(&mut self, account: &str) {
+        let watched = self.watched(account);
+        watched.complete.clear();
+        watched.whole.clear();
+    }
+
+    /// How many polls of an account read everything since the clock was last set.
+    pub fn whole_polls(&self, account: &str) -> usize {
+        self.accounts.get(account).map_or(0, |watched| watched.whole.len())
+    }
+
+    /// A poll ended.
+    pub async fn poll(&mut self, polled: &Polled, site: &Site, truth: &Truth) -> Verdict {
+        self.polls += 1;
+        let names = |word: &str| format!("{word} after the poll of {}", polled.account);
+        self.learn(polled);
+        if polled.quiet {
+            facts::quiet_poll_is_up(&polled.report)?;
+        }
+        let rows = rows(site, Some(&polled.account)).await;
+        let watched = self.watched(&polled.account);
+        let from = watched.unchecked_from.take().unwrap_or(polled.began);
+        let told = history::told(site, &polled.account, &mut watched.last_change).await;
+        self.note(&rows, told, from, site, truth, polled.remote).map_err(|why| format!("{why}, {}", names("seen")))?;
+        let watched = &self.accounts[&polled.account];
+        for row in &rows {
+            let seen = &self.seen[&(row.account.clone(), row.key_id.clone())];
+            let life = truth.life(polled.remote, &row.key_id).ok_or_else(|| format!("phantom: {row:?} never existed"))?;
+            let about = About { row, life, seen, watched, site };
+            let check = || {
+                presence::no_lie(&about)?;
+                claims::no_lie(&about)?;
+                facts::are_right(&about)?;
+                if polled.quiet && polled.report.unapplied.is_none() { facts::are_exact(&about) } else { Ok(()) }
+            };
+            check().map_err(|why| format!("{why}\n  row   {row:?}\n  truth {life:?}"))?;
+        }
+        presence::none_is_lost(&rows, polled, watched, truth)?;
+        if self.polls.is_multiple_of(16) {
+            self.sums(site).await?;
+        }
+        Ok(())
+    }
+
+    /// Something else than a poll changed the inventory: a reload, a restart.
+    pub async fn settled(&mut self, site: &Site, truth: &Truth) -> Verdict {
+        let accounts: Vec<String> = self.accounts.keys().cloned().collect();
+        for account in accounts {
+            let rows = rows(site, Some(&account)).await;
+            let watched = self.watched(&account);
+            let Some(remote) = watched.remote else { continue };
+            let from = watched.unchecked_from.take().unwrap_or(Moment::MAX);
+            let told = history::told(site, &account, &mut watched.last_change).await;
+            self.note(&rows, told, from, site, truth, remote)?;
+        }
+        self.sums(site).await
+    }
+
+    async fn sums(&self, site: &Site) -> Verdict {
+        sums::add_up(&rows(site, None).await, site).await
+    }
+
+    fn watched(&mut self, account: &str) -> &mut Watched {
+        self.accounts.entry(account.to_owned()).or_default()
+    }
+
+    /// What the report says was read.
+    fn learn(&mut self, polled: &Polled) {
+        let watched = self.watched(&polled.account);
+        let report = &polled.report;
+        if report.unapplied.is_some() {
+            return;
+        }
+        let way = report.scopes.iter().map(|scope| scope.scope.id.kind);
+        let way = way.filter(|kind| matches!(kind, ScopeKind::Organization | ScopeKind::Member)).last();
+        if way.is_some() && way != watched.way {
+            watched.complete.retain(|scope, _| !matches!(scope.kind, ScopeKind::Organization | ScopeKind::Member));
+            watched.way = way;
+        }
+        for scope in &report.scopes {
+            let id = &scope.scope.id;
+            watched.closed.remove(id);
+            match &scope.end {
+                WalkEnd::Complete => {
+                    watched.complete.insert(id.clone(), polled.began);
+                }
+                WalkEnd::Closed(_) => {
+                    watched.closed.insert(id.clone());
+                }
+                WalkEnd::Incomplete(failure) if failure.reason == Reason::RefusedOnce => {
+                    watched.complete.remove(id);
+                }
+                WalkEnd::Incomplete(_) => {}
+            }
+        }
+        if report.failure().is_none() && report.not_opened == 0 && report.holds.is_empty() {
+            watched.whole.push(polled.began);
+        }
+    }
+
+    /// Looks at what may never change, and remembers what is new. What was seen, was seen from `from` on.
+    fn note(
+        &mut self,
+        rows: &[KeyRow],
+        mut changes: history::Changes,
+        from: Moment,
+        site: &Site,
+        truth: &Truth,
+        remote: Remote,
+    ) -> Verdict {
+        let latest = site.sun.now().plus(3_700);
+        for row in rows {
+            let of_key = changes.remove(&row.key_id).unwrap_or_default();
+            let id = (row.account.clone(), row.key_id.clone());
+            let life = truth.life(remote, &row.key_id);
+            let seen = match self.seen.get_mut(&id) {
+                Some(seen) => seen,
+                None => {
+                    let told = history::Told::at_first(row, &of_key);
+                    let new = Seen { first_seen: row.first_seen_at, last_seen: None, as_of: from, told };
+                    self.seen.entry(id).or_insert(new)
+                }
+            };
+            seen.told.follow(&of_key, row)?;
+            if row.first_seen_at != seen.first_seen {
+                return Err(format!("first_seen moved: {row:?}, from {}", seen.first_seen));
+            }
+            if row.first_seen_at > latest || row.last_seen_at > Some(latest) {
+                return Err(format!("seen in the future: {row:?}, at {latest}"));
+            }
+            if row.last_seen_at != seen.last_seen {
+                if seen.last_seen.is_some_and(|before| row.last_seen_at.is_none_or(|after| after < before.plus(-3_700))) {
+                    return Err(format!("last_seen went back: {row:?}, from {:?}", seen.last_seen));
+                }
+                if let Some(life) = life {
+                    presence::was_there(row, life, from)?;
+                }
+                (seen.last_seen, seen.as_of) = (row.last_seen_at, from);
+            }
+        }
+        match changes.into_iter().next() {
+            Some((key, _)) => Err(format!("history: tells of {key}, which is no row")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A row and all that bears on it.
+struct About<'a> {
+    row: &'a KeyRow,
+    life: &'a Life,
+    seen: &'a Seen,
+    watched: &'a Watched,
+    site: &'a Site,
+}
+
+impl About<'_> {
+    /// The row is one of those that conditions are told of.
+    const fn is_judged(&self) -> bool {
+        match self.row.presence {
+            Presence::Present | Presence::Missing | Presence::Unknown => true,
+            Presence::Gone | Presence::Unmanaged => false,
+        }
+    }
+
+    /// When the poll began that last read the list whole where the key belongs.
+    fn home_read(&self) -> Option<Moment> {
+        self.watched.complete.get(&home(self.life, self.watched)).copied()
+    }
+}
+
+/// The list that a right way of asking shows the key on.
+fn home(life: &Life, watched: &Watched) -> ScopeId {
+    let of = |kind| ScopeId { kind, of: RemoteId::new(&life.key.home) };
+    let only = |kind| ScopeId { kind, of: None };
+    match (life.key.provider, life.key.home.as_str()) {
+        (Remote::OpenAi, "admin") => only(ScopeKind::Admin),
+        (Remote::OpenAi, _) => of(ScopeKind::Project),
+        (Remote::Den, _) => only(ScopeKind::Organization),
+        (Remote::Braintrust, "service_tokens") => only(ScopeKind::ServiceTokens),
+        (Remote::Braintrust, _) if watched.way == Some(ScopeKind::Organization) => only(ScopeKind::Organization),
+        (Remote::Braintrust, _) => of(ScopeKind::Member),
+    }
+}
+
+/// The rows of the view `keys`, of one account or of all.
+pub async fn rows(site: &Site, account: Option<&str>) -> Vec<KeyRow> {
+    let filter = Filter { accounts: account.map(str::to_owned).into_iter().collect(), ..Filter::default() };
+    let asked = KeysAsked { filter, ..KeysAsked::default() };
+    site.inventory.reader().keys(asked, site.clock.now()).await.unwrap()
+}
+
+async fn changes(site: &Site, account: &str, after: i64) -> Vec<keymuster::inventory::ChangeRow> {
+    let asked = ChangesAsked { accounts: vec![account.to_owned()], after: Some(after), ..ChangesAsked::default() };
+    let mut changes = site.inventory.reader().changes(asked).await.unwrap();
+    changes.reverse();
+    changes
+}

@@ -1,0 +1,70 @@
+//! Whether a key is there.
+
+use std::collections::HashMap;
+
+use keymuster::domain::Presence;
+use keymuster::inventory::KeyRow;
+
+use super::{About, Polled, Verdict, Watched, home};
+use crate::truth::{Life, Moment, Truth};
+
+/// Polls that read everything after which a deletion must be settled: one to miss the key, one to confirm it, and two that may
+/// have come too soon after.
+const SETTLED_AFTER: usize = 4;
+
+/// What was seen last was there to be seen.
+pub fn was_there(row: &KeyRow, life: &Life, from: Moment) -> Verdict {
+    let listed = life.key.listed || life.key.leaked || life.since >= from;
+    if life.died.is_none_or(|died| died >= from) && (listed || life.died.is_some()) {
+        return Ok(());
+    }
+    Err(format!("seen where it was not: {row:?}; {life:?}, not since {from}"))
+}
+
+/// Nothing is said of the key that the truth contradicts.
+pub fn no_lie(about: &About<'_>) -> Verdict {
+    let About { row, life, seen, watched, .. } = about;
+    match row.presence {
+        Presence::Gone if life.exists() => return Err("false gone: it exists".into()),
+        // It was seen when it stood where it stands, so that no list could truly have left it out since.
+        Presence::Missing if life.exists() && life.key.listed && life.since <= seen.as_of => {
+            return Err(format!(
+                "false missing: listed without interruption since {}, and seen after {}",
+                life.since, seen.as_of
+            ));
+        }
+        Presence::Present | Presence::Missing if row.held_since.is_none() => {
+            if let Some(died) = life.died
+                && watched.whole.iter().filter(|began| **began > died).count() >= SETTLED_AFTER
+            {
+                return Err(format!("never settled: deleted at {died}, and everything was read at {:?}", watched.whole));
+            }
+        }
+        Presence::Present | Presence::Missing | Presence::Gone | Presence::Unknown | Presence::Unmanaged => {}
+    }
+    Ok(())
+}
+
+/// A key that stands where it stood when its list was last read whole is a row, and present.
+pub fn none_is_lost(rows: &[KeyRow], polled: &Polled, watched: &Watched, truth: &Truth) -> Verdict {
+    let by_id: HashMap<&str, &KeyRow> = rows.iter().map(|row| (row.key_id.as_str(), row)).collect();
+    for life in truth.of(polled.remote).filter(|life| life.exists() && life.key.listed) {
+        let list = home(life, watched);
+        if watched.complete.get(&list).is_none_or(|began| *began < life.since) {
+            continue;
+        }
+        let row = by_id.get(life.key.id.as_str());
+        let why = match row.map(|row| row.presence) {
+            Some(Presence::Present) => continue,
+            // What is refused for good since cannot be seen any more.
+            Some(Presence::Unknown) if watched.closed.contains(&list) => continue,
+            Some(other) => format!("it is {other}"),
+            None => "there is no row".to_owned(),
+        };
+        return Err(format!(
+            "lost: {why}; {list:?} was read whole at {:?}\n  row   {row:?}\n  truth {life:?}",
+            watched.complete[&list]
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! Lives through a story: lets time pass, makes things happen, polls, and has everything checked after each poll.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keymuster::inventory::Stored;
+use keymuster::sim::{Happening, Remote};
+use keymuster::sync::{self, Polls, Report};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::checks::{Checker, Polled, Verdict};
+use crate::site::{Setup, Site};
+use crate::truth::{Moment, Truth};
+
+/// A poll under way.
+struct Running {
+    remote: Remote,
+    began: Moment,
+    faults: bool,
+    wrong_by: i64,
+}
+
+/// A site that is lived with.
+pub struct Driver {
+    pub site: Site,
+    pub truth: Truth,
+    pub checker: Checker,
+    /// Grows with everything that happens.
+    now: Moment,
+    started: Instant,
+    running: BTreeMap<String, Running>,
+    polls: JoinSet<(String, Stored<Report>)>,
+    stop: CancellationToken,
+    /// When something last happened that a poll which began before cannot have been quiet through.
+    disturbed: Moment,
+    /// Whether the last poll of an account was told another organisation.
+    unapplied: BTreeMap<String, bool>,
+    /// How many polls ended.
+    pub polled: u64,
+}
+
+impl Driver {
+    pub async fn new(setup: Setup) -> Self {
+        let site = Site::new(setup).await;
+        let mut driver = Self {
+            site,
+            truth: Truth::default(),
+            checker: Checker::default(),
+            now: 1,
+            started: Instant::now(),
+            running: BTreeMap::new(),
+            polls: JoinSet::new(),
+            stop: CancellationToken::new(),
+            disturbed: 0,
+            unapplied: BTreeMap::new(),
+            polled: 0,
+        };
+        driver.look();
+        driver
+    }
+
+    /// Lets time pass until so many seconds after the start; polls end and are checked meanwhile.
+    pub async fn until(&mut self, at: u64) -> Verdict {
+        let then = self.started + Duration::from_secs(at);
+        loop {
+            tokio::select! {
+                biased;
+                Some(ended) = self.polls.join_next(), if !self.polls.is_empty() => {
+                    let (account, result) = ended.map_err(|error| format!("panic: {error}"))?;
+                    self.ended(account, result).await?;
+                }
+                () = tokio::time::sleep_until(then) => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits until no poll runs.
+    pub async fn rest(&mut self) -> Verdict {
+        while let Some(ended) = self.polls.join_next().await {
+            let (account, result) = ended.map_err(|error| format!("panic: {error}"))?;
+            self.ended(account, result).await?;
+        }
+        Ok(())
+    }
+
+    /// How many seconds since the start.
+    pub fn seconds(&self) -> u64 {
+        self.started.elapsed().as_secs()
+    }
+
+    /// Begins a poll, unless one of the account runs.
+    pub fn poll(&mut self, account: &str) {
+        let Some(line) = self.site.lines.get(account).map(Arc::clone) else { return };
+        if self.running.contains_key(account) {
+            return;
+        }
+        self.look();
+        let remote = self.remote_of(account);
+        self.checker.begins(account, remote, self.now);
+        let running = Running { remote, began: self.now, faults: !self.site.faults().is_empty(), wrong_by: self.site.wrong_by };
+        self.running.insert(account.to_owned(), running);
+        let (inventory, policy, clock) = (self.site.inventory.clone(), Arc::clone(&self.site.policy), self.site.clock.clone());
+        let (stop, account) = (self.stop.clone(), account.to_owned());
+        self.polls.spawn(async move {
+            let result = sync::poll(&inventory, &line, &policy, &clock, &stop, &|_| {}).await;
+            (account, result)
+        });
+    }
+
+    fn remote_of(&self, account: &str) -> Remote {
+        self.site.setup.accounts.iter().find(|(name, _)| name == account).map_or(Remote::OpenAi, |(_, remote)| *remote)
+    }
+
+    async fn ended(&mut self, account: String, result: Stored<Report>) -> Verdict {
+        let report = result.map_err(|error| format!("the inventory was not written: {error}"))?;
+        self.look();
+        self.polled += 1;
+        self.site.tally().ended(&report);
+        self.unapplied.insert(account.clone(), report.unapplied.is_some());
+        let Some(Running { remote, began, faults, wrong_by }) = self.running.remove(&account) else { return Ok(()) };
+        let quiet = !faults && wrong_by == 0 && self.disturbed < began;
+        self.checker.poll(&Polled { account, remote, began, report, quiet }, &self.site, &self.truth).await
+    }
+
+    /// A moment later; the truth as it is then.
+    fn look(&mut self) {
+        self.now += 1;
+        self.truth.see(self.site.simulation.truth(), self.now);
+    }
+
+    fn disturb(&mut self) {
+        self.look();
+        self.disturbed = self.now;
+    }
+
+    pub fn life(&mut self, what: Happening, pick: u64) -> Option<String> {
+        self.now += 1;
+        let now = self.site.sun.now();
+        let event = self.site.simulation.change(|world| world.happen(what, pick, now));
+        self.disturb();
+        event.map(|event| event.id)
+    }
+
+    pub fn fault(&mut self, fault: &str) {
+        let mut faults = self.site.faults().to_vec();
+        faults.push(fault.to_owned());
+        self.site.set_faults(faults);
+        self.disturb();
+    }
+
+    pub fn heal(&mut self, fault: &str) {
+        let mut faults = self.site.faults().to_vec();
+        if let Some(at) = faults.iter().position(|active| active == fault) {
+            faults.remove(at);
+            self.site.set_faults(faults);
+        }
+        self.disturb();
+    }
+
+    pub fn set_clock(&mut self, by: i64) {
+        self.site.set_clock(by);
+        self.checker.clock_was_set();
+        self.disturb();
+    }
+
+    /// The machine sleeps: everything that waits finds, when it wakes, that it has waited long enough.
+    pub async fn suspend(&mut self, seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        self.disturb();
+    }
+
+    /// The daemon dies in the middle of whatever it does, or the machine under it.
+    pub async fn kill(&mut self, rebooted: bool) -> Verdict {
+        self.polls.shutdown().await;
+        self.running.clear();
+        self.restart(rebooted).await
+    }
+
+    /// The daemon is told to stop, does so, and is started again.
+    pub async fn stop(&mut self) -> Verdict {
+        self.disturb();
+        self.stop.cancel();
+        self.rest().await?;
+        self.stop = CancellationToken::new();
+        self.restart(false).await
+    }
+
+    /// What was counted before is counted after.
+    async fn restart(&mut self, rebooted: bool) -> Verdict {
+        let counts = |site: &Site| {
+            let (reader, now) = (site.inventory.reader().clone(), site.clock.now());
+            async move { reader.count(now).await.unwrap().accounts }
+        };
+        let before = counts(&self.site).await;
+        self.site.restart(rebooted).await;
+        if rebooted {
+            self.checker.clock_was_set();
+        }
+        self.disturb();
+        let after = counts(&self.site).await;
+        if before != after {
+            return Err(format!("restart: counted {before:?} before, and {after:?} after"));
+        }
+        self.checker.settled(&self.site, &self.truth).await
+    }
+
+    /// A reload with other accounts or another policy. Polls of accounts that go are cut off.
+    pub async fn reload(&mut self, change: impl FnOnce(&mut Setup)) -> Verdict {
+        // All polls end first: one that is cut off has its own story.
+        self.rest().await?;
+        let before = self.site.setup.accounts.clone();
+        change(&mut self.site.setup);
+        self.site.configure().await;
+        for (name, _) in before.iter().filter(|account| !self.site.setup.accounts.contains(account)) {
+            self.checker.removed(name);
+        }
+        self.disturb();
+        self.checker.settled(&self.site, &self.truth).await
+    }
+
+    /// A person acknowledges what is held, unless that would accept another organisation.
+    pub async fn ack(&mut self, account: &str) -> Verdict {
+        if self.unapplied.get(account) == Some(&false) {
+            self.site.ack(account).await;
+        }
+        self.disturb();
+        Ok(())
+    }
+
+    pub fn second(&self) -> Verdict {
+        if self.site.is_locked() { Ok(()) } else { Err("second daemon: the inventory could be opened twice".into()) }
+    }
+}

@@ -1,0 +1,166 @@
+//! Makes the story of a month from a seed.
+
+use keymuster::sim::{Happening, Remote};
+
+use crate::event::{Event, Story};
+use crate::faults::{self, Kind};
+use crate::random::Random;
+
+const HOUR: u64 = 3_600;
+const DAY: u64 = 24 * HOUR;
+const MONTH: u64 = 30 * DAY;
+
+/// What happens how often.
+const LIFE: &[(Happening, u64)] = &[
+    (Happening::Used, 25),
+    (Happening::MadeInProject, 6),
+    (Happening::MadeAdmin, 2),
+    (Happening::MadeDen, 5),
+    (Happening::MadeMember, 5),
+    (Happening::MadeToken, 2),
+    (Happening::Revoked, 15),
+    (Happening::Renamed, 6),
+    (Happening::Moved, 5),
+    (Happening::MovedToAdmin, 3),
+    (Happening::ExpirySet, 2),
+    (Happening::AccessLost, 4),
+    (Happening::AccessRestored, 4),
+    (Happening::Disabled, 3),
+    (Happening::Enabled, 3),
+    (Happening::Left, 5),
+    (Happening::CameBack, 5),
+    (Happening::Joined, 3),
+    (Happening::ProjectMade, 1),
+    (Happening::ProjectArchived, 2),
+    (Happening::ProjectClosed, 2),
+    (Happening::ProjectRestored, 4),
+    (Happening::ProjectUnlisted, 2),
+    (Happening::ProjectListed, 4),
+];
+
+/// The month of that seed.
+pub fn of(seed: u64) -> Story {
+    let mut random = Random::new(seed);
+    let listing = random.pick(&["auto", "auto", "organization", "header", "token"]);
+    let mut nature = vec!["token_exchange".to_owned()];
+    if random.percent(40) {
+        nature.push(format!("page_cap:braintrust:{}", random.between(1, 4)));
+    }
+    if random.percent(30) {
+        nature.push("organization_list:missing".to_owned());
+    }
+    if random.percent(20) {
+        nature.push("self_by_get".to_owned());
+    }
+    let deadline = random.pick(&[60, 600, 600, 3_600]);
+    let mut plan = Plan { random, events: Vec::new(), polls: Vec::new() };
+    for remote in Remote::ALL {
+        plan.polls_of(*remote);
+    }
+    plan.life();
+    plan.faults(listing);
+    plan.machine();
+    plan.events.sort_by_key(|(at, _)| *at);
+    Story { world: seed, listing: listing.to_owned(), deadline, nature, events: plan.events }
+}
+
+struct Plan {
+    random: Random,
+    events: Vec<(u64, Event)>,
+    /// When polls begin.
+    polls: Vec<u64>,
+}
+
+impl Plan {
+    fn put(&mut self, at: u64, event: Event) {
+        self.events.push((at, event));
+    }
+
+    fn polls_of(&mut self, remote: Remote) {
+        let gap = MONTH / self.random.between(60, 110);
+        let mut at = self.random.between(0, 60);
+        while at < MONTH {
+            self.put(at, Event::Poll(remote));
+            self.polls.push(at);
+            // Now and then somebody asks for another one at once, or a while after.
+            if self.random.percent(8) {
+                let soon = at + self.random.between(60, 40 * 60);
+                self.put(soon, Event::Poll(remote));
+                self.polls.push(soon);
+            }
+            at += gap;
+        }
+    }
+
+    /// Any time, or just when a poll is under way.
+    fn time(&mut self) -> u64 {
+        if self.random.percent(40) {
+            let poll = self.random.pick(&self.polls);
+            poll + self.random.between(0, 40)
+        } else {
+            self.random.between(0, MONTH)
+        }
+    }
+
+    fn life(&mut self) {
+        let all: u64 = LIFE.iter().map(|(_, weight)| weight).sum();
+        for _ in 0..self.random.between(60, 220) {
+            let mut draw = self.random.between(0, all);
+            let what = LIFE.iter().find(|(_, weight)| {
+                let here = draw < *weight;
+                draw = draw.saturating_sub(*weight);
+                here
+            });
+            let (at, pick) = (self.time(), self.random.between(0, 1_000));
+            if let Some((what, _)) = what {
+                self.put(at, Event::Life(*what, pick));
+            }
+        }
+    }
+
+    fn faults(&mut self, listing: &str) {
+        let fitting: Vec<&Kind> = faults::ALL.iter().filter(|kind| kind.fits(listing)).collect();
+        for _ in 0..self.random.between(6, 28) {
+            let fault = self.random.pick(&fitting).text(&mut self.random);
+            let begins = self.time();
+            let lasts = self.random.pick(&[60, 2 * HOUR, 9 * HOUR, 9 * HOUR, DAY, 3 * DAY]);
+            self.put(begins, Event::Fault(fault.clone()));
+            let ends = begins + self.random.between(lasts / 2, lasts * 2);
+            self.put(ends, Event::Healed(fault));
+        }
+    }
+
+    fn machine(&mut self) {
+        for (most, event) in [(5, Event::Kill), (2, Event::Stop), (2, Event::Reboot), (2, Event::Second)] {
+            for _ in 0..self.random.between(0, most) {
+                let at = self.time();
+                self.put(at, event.clone());
+            }
+        }
+        for _ in 0..self.random.between(0, 3) {
+            let (at, hours) = (self.time(), self.random.between(1, 12));
+            self.put(at, Event::Suspend(hours * HOUR));
+        }
+        for _ in 0..self.random.between(0, 3) {
+            let by = self.random.pick(&[1_800, 3_000, 3_600, 7_200, 365 * 86_400, 40]);
+            let by = if self.random.percent(50) { by } else { -by };
+            let (at, lasts) = (self.time(), self.random.pick(&[300, 9 * HOUR, DAY, 2 * DAY]));
+            self.put(at, Event::Jump(by));
+            self.put(at + lasts, Event::Jump(-by));
+        }
+        if self.random.percent(30) {
+            let (remote, at) = (self.random.pick(Remote::ALL), self.time());
+            self.put(at, Event::Remove(remote));
+            let back = at + self.random.between(HOUR, 4 * DAY);
+            self.put(back, Event::Add(remote));
+        }
+        for _ in 0..self.random.between(0, 3) {
+            let (at, policy) = (self.time(), usize::try_from(self.random.between(0, 3)).unwrap());
+            self.put(at, Event::Policy(policy));
+        }
+        for _ in 0..self.random.between(0, 4) {
+            let (at, remote) = (self.time(), self.random.pick(Remote::ALL));
+            self.put(at, Event::Ack(remote));
+        }
+    }
+}
