@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::Exit;
 use crate::domain::{Condition, KeyKind, Presence};
+use crate::inventory::PUBLIC_VIEWS;
 use crate::providers::PROVIDERS;
 use crate::sim::Fault;
 
@@ -43,6 +44,8 @@ pub enum Command {
     Check(Check),
     /// Talk to the running daemon
     Ctl(Ctl),
+    /// Check, back up or export the inventory, also beside a running daemon
+    Db(Db),
     /// Run the simulated providers alone
     Simulate(Simulate),
 }
@@ -182,6 +185,67 @@ pub enum CtlCommand {
     },
 }
 
+/// Arguments of `db`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  keymuster db check --config keymuster.toml\n  \
+keymuster db backup --config keymuster.toml /var/backups/inventory.db --replace\n  \
+keymuster db check --inventory /var/backups/inventory.db\n  keymuster db export --view keys --format csv > keys.csv")]
+pub struct Db {
+    /// The config file, which names the inventory
+    #[arg(long, short, global = true, value_name = "FILE", default_value = CONFIG)]
+    pub config: PathBuf,
+    /// The inventory itself, instead of the one that the config names
+    #[arg(long, global = true, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// What to do with it
+    #[command(subcommand)]
+    pub command: DbCommand,
+}
+
+/// What can be done with the inventory's file.
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Look the file over: its pages, its references, and what always holds in it
+    #[command(after_help = "Exit code 0 if nothing is wrong, 1 if something is, 65 if the file is newer than the program.\n\n\
+Examples:\n  keymuster db check --config keymuster.toml\n  keymuster db check --inventory /var/backups/inventory.db")]
+    Check,
+    /// Write a whole copy of the file, of one instant; it gets its name once it is known to be sound
+    #[command(
+        after_help = "To restore one: stop the daemon, remove inventory.db-wal and inventory.db-shm if they are there, copy the \
+backup over the inventory, give it the daemon's owner and mode 0640, and start the daemon.\n\n\
+Examples:\n  keymuster db backup --config keymuster.toml /var/backups/inventory-monday.db\n  \
+keymuster db backup --inventory inventory.db --replace /var/backups/inventory.db"
+    )]
+    Backup {
+        /// Where the copy is put; only its owner may read it
+        #[arg(value_name = "TO")]
+        to: PathBuf,
+        /// Replace a file that is there
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Print the content of the public views, all of one instant
+    #[command(after_help = "Examples:\n  keymuster db export --config keymuster.toml > inventory.json\n  \
+keymuster db export --inventory inventory.db --view changes --format csv > changes.csv")]
+    Export {
+        /// Only this view; without it, all of them, which only JSON can hold
+        #[arg(long, value_name = "VIEW", value_parser = view)]
+        view: Option<&'static str>,
+        /// How to print
+        #[arg(long, short, value_enum, default_value_t = ExportFormat::Json)]
+        format: ExportFormat,
+    },
+}
+
+/// How views are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// One object that holds an array for each view; of one view, the array alone
+    Json,
+    /// For spreadsheets; one view at a time
+    Csv,
+}
+
 /// Arguments of `simulate`.
 #[derive(Debug, Args)]
 #[command(after_long_help = crate::sim::help())]
@@ -220,6 +284,11 @@ pub fn refuse(error: &clap::Error) -> ExitCode {
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text.parse().map_err(|_| "write an address and a port, such as 127.0.0.1:10847".to_owned())?;
     if address.ip().is_loopback() { Ok(address) } else { Err(format!("{} is no loopback address", address.ip())) }
+}
+
+fn view(word: &str) -> Result<&'static str, String> {
+    let known = || PUBLIC_VIEWS.iter().copied();
+    known().find(|view| *view == word).ok_or_else(|| format!("'{word}' is none of {}", known().collect::<Vec<_>>().join(", ")))
 }
 
 fn provider(word: &str) -> Result<&'static str, String> {

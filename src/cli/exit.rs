@@ -45,6 +45,11 @@ impl Exit {
 #[error("{}", .0.join("\n"))]
 pub struct ConfigError(pub Vec<String>);
 
+/// Arguments that are right one by one and wrong together: exit code 64.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
 /// Tells an error on standard error, and finds its code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(problems) = error.downcast_ref::<Problems>() {
@@ -62,6 +67,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         return Exit::Ok.code();
     }
     error_line(&format!("{error:#}"));
+    if error.is::<UsageError>() {
+        return Exit::Usage.code();
+    }
     match error.downcast_ref::<StoreError>() {
         Some(StoreError::Newer { .. }) => Exit::NewerDatabase.code(),
         Some(StoreError::ProviderChanged { .. }) => Exit::Config.code(),
@@ -69,6 +77,10 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
             StoreError::Foreign { .. }
             | StoreError::Locked { .. }
             | StoreError::Absent { .. }
+            | StoreError::Empty { .. }
+            | StoreError::NoDatabase { .. }
+            | StoreError::CutOff { .. }
+            | StoreError::NotBackedUp { .. }
             | StoreError::File { .. }
             | StoreError::Sqlite(_)
             | StoreError::Inconsistent { .. }

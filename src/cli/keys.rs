@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::args::{self, Format};
 use super::exit::{ConfigError, Exit};
 use super::output::{Output, Tone, counted};
-use super::{log, setup, table};
+use super::{log, setup, spreadsheet, table};
 use crate::clock::Clock;
 use crate::domain::{Condition, Moment, Presence, Time};
 use crate::inventory::Reader;
@@ -120,18 +120,12 @@ fn day(moment: Moment) -> (Tone, String) {
     }
 }
 
-/// Every cell is quoted, and none begins as a formula does: spreadsheets would run it.
 fn csv(rows: &[KeyRow]) -> anyhow::Result<String> {
-    let mut writer = ::csv::WriterBuilder::new().quote_style(::csv::QuoteStyle::Always).from_writer(Vec::new());
+    let mut writer = spreadsheet::writer(Vec::new());
     for row in rows {
-        writer.serialize(Shown::new(row, harmless))?;
+        writer.serialize(Shown::new(row, spreadsheet::harmless))?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
-}
-
-fn harmless(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    if formula { format!("'{text}") } else { text.to_owned() }
 }
 
 /// The columns of the view, as texts.

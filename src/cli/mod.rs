@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod ctl;
 mod daemon;
+mod db;
 mod demo;
 mod estimate;
 mod exit;
@@ -19,6 +20,7 @@ mod served;
 mod setup;
 mod signals;
 mod simulate;
+mod spreadsheet;
 mod table;
 
 use std::process::ExitCode;
@@ -54,6 +56,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
             Command::Keys(arguments) => keys::keys(arguments).await,
             Command::Check(arguments) => check::check(arguments).await,
             Command::Ctl(arguments) => ctl::ctl(arguments).await,
+            Command::Db(arguments) => db::db(arguments),
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
         }
     });

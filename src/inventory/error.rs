@@ -1,6 +1,9 @@
 //! What can go wrong with the inventory, by what has to be done about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 
 /// A failure of the inventory. Nothing is half-written after any of them.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,32 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// There is an empty one.
+    #[error("{path} is empty: start the daemon, or run 'keymuster poll', to fill it")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is no database.
+    #[error("{path} is no database, or its first page is damaged: name another file, or restore a backup")]
+    NoDatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A change of the whole file was cut off, and only who may write it can take it back.
+    #[error("{path} was left by a crash: start the daemon, or run 'keymuster poll', which puts it right")]
+    CutOff {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No backup was made; what was there is there.
+    #[error("{path} was not written: {why}")]
+    NotBackedUp {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Why not, and what to do.
+        why: String,
+    },
     /// A file or folder could not be used.
     #[error("{path}: {error}")]
     File {
@@ -69,6 +98,17 @@ pub enum StoreError {
     /// The writer's thread is gone.
     #[error("the database writer has stopped")]
     Stopped,
+}
+
+impl StoreError {
+    /// What it means that SQLite cannot begin to read a file.
+    pub(super) fn of_file(path: &Path, error: rusqlite::Error) -> Self {
+        match error.sqlite_error().map(|error| (error.code, error.extended_code)) {
+            Some((ErrorCode::NotADatabase, _)) => Self::NoDatabase { path: path.to_owned() },
+            Some((_, SQLITE_READONLY_ROLLBACK)) => Self::CutOff { path: path.to_owned() },
+            _ => error.into(),
+        }
+    }
 }
 
 /// Result of the inventory's functions.

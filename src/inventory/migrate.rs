@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::backup::{Existing, back_up};
 use super::error::{StoreError, Stored};
 use super::sql::VIEWS;
 
@@ -15,8 +16,7 @@ pub const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql"), include_s
 
 /// Migrates to the newest of `migrations`. Old or new, never between: a crash inside leaves the old file.
 pub fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Stored<()> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let (found, application) = header(connection, path)?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables > 0 && application != APPLICATION_ID {
         return Err(StoreError::Foreign { path: path.to_owned() });
@@ -33,7 +33,8 @@ pub fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) ->
     };
     let pending = &migrations[done..];
     if !pending.is_empty() && done > 0 {
-        backup(connection, &backup_path(path, found))?;
+        // It lies in the state folder, and is read by whoever reads the inventory.
+        back_up(connection, &backup_path(path, found), Existing::Replace, 0o640)?;
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if !pending.is_empty() || views_differ(&transaction)? {
@@ -51,8 +52,11 @@ pub fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) ->
 
 /// Refuses a file that is not ours or newer than we are; for readers, which cannot migrate.
 pub fn check_readable(connection: &Connection, path: &Path) -> Stored<()> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let (found, application) = header(connection, path)?;
+    if found == 0 && std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+        // A start was cut off before it wrote anything.
+        return Err(StoreError::Empty { path: path.to_owned() });
+    }
     if application != APPLICATION_ID {
         return Err(StoreError::Foreign { path: path.to_owned() });
     }
@@ -66,6 +70,13 @@ pub fn check_readable(connection: &Connection, path: &Path) -> Stored<()> {
         });
     }
     Ok(())
+}
+
+/// `user_version` and `application_id`: the first that is read of a file.
+fn header(connection: &Connection, path: &Path) -> Stored<(i64, i64)> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
+    let header = pragma("user_version").and_then(|version| Ok((version, pragma("application_id")?)));
+    header.map_err(|error| StoreError::of_file(path, error))
 }
 
 /// The views are made from text that may change without a new schema.
@@ -101,24 +112,6 @@ fn backup_path(path: &Path, schema: i64) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".schema-{schema}.bak"));
     PathBuf::from(name)
-}
-
-/// A whole copy under a temporary name first, so that a backup is complete or not there.
-fn backup(connection: &Connection, to: &Path) -> Stored<()> {
-    let mut unfinished = to.as_os_str().to_owned();
-    unfinished.push(".part");
-    let unfinished = PathBuf::from(unfinished);
-    let file_error = |path: &Path| {
-        let path = path.to_owned();
-        move |error| StoreError::File { path, error }
-    };
-    if unfinished.exists() {
-        std::fs::remove_file(&unfinished).map_err(file_error(&unfinished))?;
-    }
-    super::open::create_private(&unfinished)?;
-    connection.execute("VACUUM INTO ?1", [unfinished.to_string_lossy()])?;
-    std::fs::File::open(&unfinished).and_then(|file| file.sync_all()).map_err(file_error(&unfinished))?;
-    std::fs::rename(&unfinished, to).map_err(file_error(to))
 }
 
 #[cfg(test)]

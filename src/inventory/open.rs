@@ -57,7 +57,7 @@ impl Inventory {
         create_folder(path)?;
         let lock = lock(path)?;
         if !path.exists() {
-            create_private(path)?;
+            create_private(path, 0o640)?;
         }
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         migrate(&mut connection, path, MIGRATIONS)?;
@@ -167,9 +167,11 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Stored<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    connection.execute_batch(
-        "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -8000;",
-    )?;
+    connection
+        .execute_batch(
+            "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -8000;",
+        )
+        .map_err(|error| StoreError::of_file(path, error))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -193,11 +195,11 @@ fn create_folder(path: &Path) -> Stored<()> {
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o2750)).map_err(file_error)
 }
 
-/// An empty file of mode 0640, whatever the umask. SQLite gives its log files the mode of the database.
-pub(super) fn create_private(path: &Path) -> Stored<()> {
+/// An empty file of that mode, whatever the umask. SQLite gives its log files the mode of the database.
+pub(super) fn create_private(path: &Path, mode: u32) -> Stored<()> {
     let file_error = |error| StoreError::File { path: path.to_owned(), error };
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path).map_err(file_error)?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o640)).map_err(file_error)
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(file_error)?;
+    file.set_permissions(std::fs::Permissions::from_mode(mode)).map_err(file_error)
 }
 
 /// One writer per file, across processes.

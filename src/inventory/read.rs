@@ -62,23 +62,6 @@ impl Reader {
         result
     }
 
-    /// Writes a whole copy of the file, of one state of it, to `path`, which must not exist.
-    ///
-    /// # Errors
-    /// The copy cannot be written.
-    pub async fn copy_to(&self, path: PathBuf) -> Stored<()> {
-        super::open::create_private(&path)?;
-        let reader = self.clone();
-        let copy = move || {
-            let connection = reader.take()?;
-            // Not within a transaction of its own, which VACUUM refuses; it reads one state of the file all the same.
-            connection.execute_batch("PRAGMA query_only = OFF")?;
-            connection.execute("VACUUM INTO ?1", [path.to_string_lossy()])?;
-            Ok(())
-        };
-        tokio::task::spawn_blocking(copy).await.map_err(|_| StoreError::Stopped)?
-    }
-
     /// The file.
     pub fn path(&self) -> &Path {
         &self.0.path

@@ -12,6 +12,7 @@ mod check;
 mod control;
 mod crash;
 mod daemon;
+mod db;
 mod demo;
 mod faults;
 mod inquiry;

@@ -109,6 +109,7 @@ impl Driver {
             self.round(&Round::clean()).await?;
         }
         self.model.converged(&self.world, &self.rows()?)?;
+        stored::sound(self.inventory())?;
         self.judged_alike().await
     }
 

@@ -42,7 +42,7 @@ fn the_database_of_another_program_is_refused_and_not_touched() {
 
     fs::write(&path, "not a database at all, but long enough to be looked at as if it were one of SQLite's").unwrap();
     let refused = Inventory::open(&path, NOW);
-    assert!(matches!(refused, Err(StoreError::Sqlite(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::NoDatabase { .. })), "{refused:?}");
 }
 
 #[tokio::test]
