@@ -155,6 +155,9 @@ pub struct Ctl {
     /// The config file of the daemon, which names the inventory; the socket is beside it
     #[arg(long, short, global = true, value_name = "FILE", default_value = CONFIG)]
     pub config: PathBuf,
+    /// The socket itself, instead of the one beside the inventory that the config names
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
     /// What to tell it
     #[command(subcommand)]
     pub command: CtlCommand,

@@ -1,10 +1,13 @@
 //! `keymuster ctl`: talks to the running daemon.
 
+use std::path::{Path, PathBuf};
+
 use super::args::{self, CtlCommand};
-use super::exit::{ConfigError, Exit};
-use super::output::{Output, Tone};
+use super::exit::{ConfigError, Exit, UsageError};
+use super::output::{Output, Tone, warning_line};
 use super::{log, poll, setup, table};
-use crate::control::{self, Account, Answer, AskError, Request};
+use crate::config::Config;
+use crate::control::{self, Account, Answer, AskError, Fault, Request};
 
 /// Runs the command.
 ///
@@ -12,14 +15,17 @@ use crate::control::{self, Account, Answer, AskError, Request};
 /// No daemon listens, this user may not ask it, or it refused.
 pub async fn ctl(arguments: args::Ctl) -> anyhow::Result<Exit> {
     log::start_quiet();
-    let config = setup::config(&arguments.config)?;
+    let socket = socket(&arguments)?;
+    if arguments.socket.is_none() && matches!(arguments.command, CtlCommand::Status) {
+        warn_of_problems(&arguments.config);
+    }
     let request = match arguments.command {
         CtlCommand::Status => Request::Status,
         CtlCommand::Poll { accounts } => Request::Poll { accounts },
         CtlCommand::Reload => Request::Reload,
         CtlCommand::Ack { account, scope, why } => Request::Ack { account, scope, why },
     };
-    let answer = control::ask(&control::socket_path(&config.inventory), &request).await;
+    let answer = control::ask(&socket, &request).await;
     let mut output = Output::new();
     match answer {
         Ok(Answer::Status { accounts }) => {
@@ -41,10 +47,42 @@ pub async fn ctl(arguments: args::Ctl) -> anyhow::Result<Exit> {
             output.line(&what)?;
             Ok(Exit::Ok)
         }
-        Ok(Answer::Refused { why }) => Err(ConfigError(why.lines().map(str::to_owned).collect()).into()),
-        Err(error @ (AskError::Nobody(_) | AskError::NotAllowed(_) | AskError::Broken(_) | AskError::Foreign)) => {
-            Err(error.into())
+        Ok(Answer::Refused { fault, why }) => Err(refusal(fault, why)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where the daemon listens. Only the inventory's place is read of the config: what else is wrong there is no reason not to ask.
+fn socket(arguments: &args::Ctl) -> Result<PathBuf, ConfigError> {
+    if let Some(socket) = &arguments.socket {
+        return Ok(socket.clone());
+    }
+    match Config::inventory_path(&arguments.config, setup::environment()) {
+        Ok(inventory) => Ok(control::socket_path(&inventory)),
+        Err(problems) => {
+            let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            lines.push("so nothing tells where the daemon listens; name its socket, which is beside the inventory: --socket /var/lib/keymuster/inventory.db.ctl".to_owned());
+            Err(ConfigError(lines))
         }
+    }
+}
+
+/// The daemon works by the config that it read; the next start and the next reload refuse this one.
+fn warn_of_problems(config: &Path) {
+    if let Err(problems) = Config::load(config, setup::environment()) {
+        for problem in problems.iter() {
+            warning_line(&format!("the daemon will not reload this: {problem}"));
+        }
+    }
+}
+
+/// The error that tells a refusal, and by its exit code what has to be put right.
+pub fn refusal(fault: Fault, why: String) -> anyhow::Error {
+    match fault {
+        Fault::Request => UsageError(why).into(),
+        Fault::Config => ConfigError(why.lines().map(str::to_owned).collect()).into(),
+        Fault::Stopping => AskError::Stopping.into(),
+        Fault::Other => anyhow::anyhow!(why),
     }
 }
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::output::error_line;
 use crate::config::Problems;
+use crate::control::AskError;
 use crate::inventory::StoreError;
 
 /// How a command ends.
@@ -17,7 +18,7 @@ pub enum Exit {
     Usage,
     /// The database is newer than the program.
     NewerDatabase,
-    /// A remote could not be read whole.
+    /// A remote could not be read whole, or the daemon does not answer.
     Unavailable,
     /// A bug of keymuster.
     Bug,
@@ -45,7 +46,7 @@ impl Exit {
 #[error("{}", .0.join("\n"))]
 pub struct ConfigError(pub Vec<String>);
 
-/// Arguments that are right one by one and wrong together: exit code 64.
+/// What was asked for names nothing that there is: told line by line, exit code 64.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
@@ -62,13 +63,18 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         lines.iter().for_each(|line| error_line(line));
         return Exit::Config.code();
     }
+    if let Some(UsageError(text)) = error.downcast_ref::<UsageError>() {
+        text.lines().for_each(error_line);
+        return Exit::Usage.code();
+    }
     if is_broken_pipe(error) {
         // Whoever read our output has seen enough.
         return Exit::Ok.code();
     }
     error_line(&format!("{error:#}"));
-    if error.is::<UsageError>() {
-        return Exit::Usage.code();
+    match error.downcast_ref::<AskError>() {
+        Some(AskError::Nobody(_) | AskError::Broken(_) | AskError::Stopping) => return Exit::Unavailable.code(),
+        Some(AskError::NotAllowed(_) | AskError::Foreign) | None => {}
     }
     match error.downcast_ref::<StoreError>() {
         Some(StoreError::Newer { .. }) => Exit::NewerDatabase.code(),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::args::{self, Format};
-use super::exit::{ConfigError, Exit};
+use super::exit::{Exit, UsageError};
 use super::output::{Output, Tone, counted};
 use super::{log, setup, spreadsheet, table};
 use crate::clock::Clock;
@@ -56,7 +56,7 @@ async fn known(account: &str, views: &Views) -> anyhow::Result<()> {
         return Ok(());
     }
     let known: Vec<&str> = accounts.keys().map(String::as_str).collect();
-    Err(ConfigError(vec![format!("no account '{account}' in {}; it has {}", views.path().display(), known.join(", "))]).into())
+    Err(UsageError(format!("no account '{account}' in {}; it has {}", views.path().display(), known.join(", "))).into())
 }
 
 fn print(output: &mut Output, rows: &[KeyRow]) -> std::io::Result<()> {

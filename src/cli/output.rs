@@ -70,6 +70,12 @@ pub fn error_line(text: &str) {
     let _ = if err.is_terminal() { writeln!(err, "\x1b[31merror:\x1b[0m {text}") } else { writeln!(err, "error: {text}") };
 }
 
+/// Writes a warning on standard error.
+pub fn warning_line(text: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = if err.is_terminal() { writeln!(err, "\x1b[33mwarning:\x1b[0m {text}") } else { writeln!(err, "warning: {text}") };
+}
+
 /// `1 key`, `2 keys`.
 pub fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })

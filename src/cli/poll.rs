@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::args;
-use super::exit::{ConfigError, Exit};
+use super::exit::{Exit, UsageError};
 use super::output::{Output, Tone, counted};
 use super::setup::{self, Uncounted};
 use super::signals::Signals;
@@ -32,12 +32,8 @@ pub async fn poll(arguments: args::Poll) -> anyhow::Result<Exit> {
     for name in &arguments.accounts {
         if !accounts.contains_key(name) {
             let known: Vec<&str> = accounts.keys().map(String::as_str).collect();
-            return Err(ConfigError(vec![format!(
-                "no account '{name}' in {}; it has {}",
-                arguments.config.display(),
-                known.join(", ")
-            )])
-            .into());
+            let file = arguments.config.display();
+            return Err(UsageError(format!("no account '{name}' in {file}; it has {}", known.join(", "))).into());
         }
     }
     if !arguments.accounts.is_empty() {
@@ -88,7 +84,7 @@ async fn ourselves(
 async fn daemon(config: &Config, accounts: Vec<String>, locked: StoreError) -> anyhow::Result<Vec<PolledAccount>> {
     match control::ask(&control::socket_path(&config.inventory), &Request::Poll { accounts }).await {
         Ok(Answer::Polled { accounts }) => Ok(accounts),
-        Ok(Answer::Refused { why }) => Err(anyhow::anyhow!("the daemon refused: {why}")),
+        Ok(Answer::Refused { fault, why }) => Err(super::ctl::refusal(fault, format!("the daemon refused: {why}"))),
         Ok(Answer::Status { .. } | Answer::Done { .. }) => Err(AskError::Foreign.into()),
         // Somebody holds the inventory who is no daemon: another poll, or a backup.
         Err(AskError::Nobody(_)) => Err(locked.into()),

@@ -9,12 +9,12 @@ use super::exit::ConfigError;
 use super::setup;
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
-use crate::control::{Account, Answer, Peer, PolledAccount, Request, Serve};
+use crate::control::{Account, Answer, AskError, Fault, Peer, PolledAccount, Request, Serve};
 use crate::domain::ScopeState;
-use crate::inventory::{Acknowledged, Acknowledgement, Inventory};
+use crate::inventory::{Acknowledged, Acknowledgement, Inventory, StoreError};
 use crate::metrics::Tally;
 use crate::sync::{Command, Plan};
-use crate::views::{AccountFacts, Views};
+use crate::views::{AccountFacts, ScopeRow, Views};
 
 /// What it takes to do it.
 pub struct Served {
@@ -43,7 +43,7 @@ impl Serve for Served {
             Request::Poll { accounts } => self.poll(accounts).await,
             Request::Reload => match self.reload().await {
                 Ok(what) => Answer::Done { what },
-                Err(error) => Answer::Refused { why: lines(&error) },
+                Err(error) => Answer::refused(fault(&error), lines(&error)),
             },
             Request::Ack { account, scope, why } => self.acknowledge(account, scope, why, peer).await,
         }
@@ -84,7 +84,7 @@ impl Served {
     fn unknown(&self, names: &[String]) -> Option<Answer> {
         let known = self.names();
         let unknown = names.iter().find(|name| !known.contains(name))?;
-        Some(Answer::Refused { why: format!("no account '{unknown}'; there are {}", known.join(", ")) })
+        Some(Answer::refused(Fault::Request, format!("no account '{unknown}'; there are {}", known.join(", "))))
     }
 
     async fn poll(&self, names: Vec<String>) -> Answer {
@@ -104,7 +104,7 @@ impl Served {
         for (report, name) in waiting.into_iter().zip(&names) {
             match report.await {
                 Ok(report) => accounts.push(PolledAccount::from(&report)),
-                Err(_) => return Answer::Refused { why: format!("the poll of {name} gave no report; the log says why") },
+                Err(_) => return Answer::refused(Fault::Other, format!("the poll of {name} gave no report; the log says why")),
             }
         }
         Answer::Polled { accounts }
@@ -140,7 +140,7 @@ impl Served {
         self.views.configure(facts);
         let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };
         let count = plan.accounts.len();
-        self.commands.send(Command::Replace(plan)).await.map_err(|_| anyhow::anyhow!("the daemon is stopping"))?;
+        self.commands.send(Command::Replace(plan)).await.map_err(|_| AskError::Stopping)?;
         Ok(format!("reloaded {}: {}", file.display(), super::output::counted(count, "account", "accounts")))
     }
 
@@ -162,25 +162,72 @@ impl Served {
 
     async fn acknowledge(&self, account: String, scope: Option<String>, why: String, peer: Peer) -> Answer {
         if why.trim().is_empty() {
-            return Answer::Refused { why: "an acknowledgement needs a reason".into() };
+            return Answer::refused(Fault::Request, "an acknowledgement needs a reason");
         }
         if let Some(unknown) = self.unknown(std::slice::from_ref(&account)) {
             return unknown;
         }
+        if let Some(name) = &scope
+            && let Some(unknown) = self.unknown_scope(&account, name).await
+        {
+            return unknown;
+        }
         let who = peer.name();
         let place = scope.as_ref().map_or_else(|| account.clone(), |scope| format!("{account} {scope}"));
-        let word = Acknowledgement { account, scope, who: who.clone(), why: why.clone(), at: self.clock.now() };
+        let word = Acknowledgement { account: account.clone(), scope, who: who.clone(), why: why.clone(), at: self.clock.now() };
         match self.inventory.acknowledge(word).await {
-            Ok(done) if done == Acknowledged::default() => Answer::Refused {
-                why: format!("nothing of {place} waits for a person; the views holds and scopes show what does"),
-            },
+            Ok(done) if done == Acknowledged::default() => self.nothing_waits(&account, &place).await,
             Ok(done) => {
                 tracing::warn!(place, who, why, holds = done.holds, keys = done.keys, gone = done.gone, "acknowledged");
                 Answer::Done { what: sentence(&place, done) }
             }
-            Err(error) => Answer::Refused { why: error.to_string() },
+            Err(error) => Answer::refused(Fault::Other, error.to_string()),
         }
     }
+
+    /// The refusal, where the account has no such scope.
+    async fn unknown_scope(&self, account: &str, name: &str) -> Option<Answer> {
+        let scopes = match self.views.scopes(account).await {
+            Ok(scopes) => scopes,
+            Err(error) => return Some(Answer::refused(Fault::Other, error.to_string())),
+        };
+        if scopes.iter().any(|scope| named(scope) == name) {
+            return None;
+        }
+        let known = several(scopes.iter().map(named).collect());
+        Some(Answer::refused(Fault::Request, format!("no scope '{name}' of {account}; there are {known}")))
+    }
+
+    /// The refusal that says what does wait, if anything does.
+    async fn nothing_waits(&self, account: &str, place: &str) -> Answer {
+        let scopes = self.views.scopes(account).await.unwrap_or_default();
+        let waiting: Vec<String> = scopes.iter().filter(|scope| waits(scope)).map(named).collect();
+        let instead = if waiting.is_empty() { "none of its scopes does".to_owned() } else { several(waiting) };
+        Answer::refused(Fault::Request, format!("nothing of {place} waits for a person; of {account}: {instead}"))
+    }
+}
+
+/// A scope as the view `scopes` names it: `kind` or `kind/scope_id`.
+fn named(scope: &ScopeRow) -> String {
+    if scope.scope_id.is_empty() { scope.kind.to_string() } else { format!("{}/{}", scope.kind, scope.scope_id) }
+}
+
+/// A person's word would change something: the scope is held, or its keys can no longer be read there.
+const fn waits(scope: &ScopeRow) -> bool {
+    match scope.state {
+        ScopeState::Held => true,
+        ScopeState::Vanished | ScopeState::Closed | ScopeState::Retired => scope.keys > 0,
+        ScopeState::Never | ScopeState::Incomplete | ScopeState::Complete => false,
+    }
+}
+
+/// Names in a sentence, as many as anybody reads.
+fn several(mut names: Vec<String>) -> String {
+    const READ: usize = 20;
+    let beyond = names.len().saturating_sub(READ);
+    names.truncate(READ);
+    let listed = if names.is_empty() { "none yet".to_owned() } else { names.join(", ") };
+    if beyond > 0 { format!("{listed} and {beyond} more in the view scopes") } else { listed }
 }
 
 fn sentence(place: &str, done: Acknowledged) -> String {
@@ -202,6 +249,18 @@ fn sentence(place: &str, done: Acknowledged) -> String {
     format!("{place}: {}", parts.join("; "))
 }
 
+/// What has to be put right for a reload.
+fn fault(error: &anyhow::Error) -> Fault {
+    let is_config = error.is::<Problems>()
+        || error.is::<ConfigError>()
+        || matches!(error.downcast_ref(), Some(StoreError::ProviderChanged { .. }));
+    match is_config {
+        true => Fault::Config,
+        false if error.is::<AskError>() => Fault::Stopping,
+        false => Fault::Other,
+    }
+}
+
 fn lines(error: &anyhow::Error) -> String {
     match error.downcast_ref::<Problems>() {
         Some(problems) => problems.to_string(),
@@ -210,5 +269,5 @@ fn lines(error: &anyhow::Error) -> String {
 }
 
 fn stopping() -> Answer {
-    Answer::Refused { why: "the daemon is stopping".into() }
+    Answer::refused(Fault::Stopping, "the daemon is stopping")
 }

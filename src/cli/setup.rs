@@ -16,9 +16,12 @@ use crate::sync::{Line, Scheduled};
 /// # Errors
 /// Everything that is wrong with it.
 pub fn config(path: &Path) -> anyhow::Result<Config> {
-    // Variables that are no text are none of ours.
-    let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Ok(Config::load(path, environment)?)
+    Ok(Config::load(path, environment())?)
+}
+
+/// Variables that are no text are none of ours.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// Reads every credential and sets up every account.

@@ -64,13 +64,23 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn load(path: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Self, Problems> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(path, &text, environment, PROVIDERS),
-            Err(error) => {
-                let place = Place::File(path.display().to_string().into(), None);
-                Err(Problems::one(place, format!("cannot be read: {error}"), "see that it exists and that this user may read it"))
-            }
-        }
+        Self::parse(path, &text(path)?, environment, PROVIDERS)
+    }
+
+    /// Where the inventory is, whatever else is wrong with the config: for whoever looks for the daemon that runs by it.
+    ///
+    /// # Errors
+    /// The file cannot be read, it is no TOML, or the path in it is none.
+    pub fn inventory_path(path: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<PathBuf, Problems> {
+        let sink = Sink::default();
+        let mut root = tree::from_toml(path, &text(path)?, &sink);
+        sink.into_result()?;
+        // What is wrong elsewhere is for whoever reads the whole.
+        tree::overlay(&mut root, &environment.collect::<Vec<_>>(), &Sink::default());
+        let sink = Sink::default();
+        let inventory = inventory(&Section::new("", &root, &sink).section("inventory"), folder(path));
+        sink.into_result()?;
+        Ok(inventory)
     }
 
     /// The same from a text that was read already, for those providers. Pure. The file's path is for messages, and its folder
@@ -93,8 +103,7 @@ impl Config {
         tree::overlay(&mut root, &environment, &sink);
         secrets::refuse(&mut root, &sink);
         let directory = environment.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY").map(|(_, path)| Path::new(path));
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let config = read(Section::new("", &root, &sink), folder, directory, providers);
+        let config = read(Section::new("", &root, &sink), folder(path), directory, providers);
         sink.into_result()?;
         Ok(config)
     }
@@ -132,10 +141,26 @@ impl Config {
     }
 }
 
+fn text(path: &Path) -> Result<String, Problems> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let place = Place::File(path.display().to_string().into(), None);
+        Problems::one(place, format!("cannot be read: {error}"), "see that it exists and that this user may read it")
+    })
+}
+
+/// Where relative paths begin.
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+fn inventory(section: &Section<'_>, folder: &Path) -> PathBuf {
+    section.get_or("path", PathBuf::from(INVENTORY), values::path(folder))
+}
+
 fn read(root: Section<'_>, folder: &Path, credentials_directory: Option<&Path>, providers: &[&'static dyn Provider]) -> Config {
-    let inventory = root.section("inventory");
-    let inventory_path = inventory.get_or("path", PathBuf::from(INVENTORY), values::path(folder));
-    inventory.finish();
+    let section = root.section("inventory");
+    let inventory_path = inventory(&section, folder);
+    section.finish();
 
     let around = Surroundings {
         folder,

@@ -19,6 +19,9 @@ pub enum AskError {
     /// The conversation broke off.
     #[error("the daemon broke off: {0}")]
     Broken(#[from] std::io::Error),
+    /// It listens no more.
+    #[error("the daemon is stopping; ask again when it has started")]
+    Stopping,
     /// The answer is none that this version knows.
     #[error("the daemon answered something that this version does not understand; are both of one version?")]
     Foreign,
@@ -43,5 +46,8 @@ pub async fn ask(socket: &Path, request: &Request) -> Result<Answer, AskError> {
     stream.write_all(text.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
+    if answer.is_empty() {
+        return Err(AskError::Broken(std::io::ErrorKind::UnexpectedEof.into()));
+    }
     serde_json::from_str(&answer).map_err(|_| AskError::Foreign)
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::peer::Peer;
-use super::words::{Answer, Request};
+use super::words::{Answer, Fault, Request};
 
 /// A request is a line; nobody needs a longer one.
 const LONGEST: u64 = 64 * 1024;
@@ -101,11 +101,11 @@ async fn talk(stream: UnixStream, serve: &impl Serve) -> std::io::Result<()> {
     let answer = if peer.may_ask() {
         match serde_json::from_str(&line) {
             Ok(request) => serve.serve(request, peer).await,
-            Err(error) => Answer::Refused { why: format!("no request: {error}") },
+            Err(error) => Answer::refused(Fault::Other, format!("no request: {error}")),
         }
     } else {
         tracing::warn!(uid = peer.uid, "control socket: refused somebody of another user and group");
-        Answer::Refused { why: "only the daemon's user, its group and root may ask".into() }
+        Answer::refused(Fault::Other, "only the daemon's user, its group and root may ask")
     };
     let mut text = serde_json::to_string(&answer)?;
     text.push('\n');

@@ -50,9 +50,32 @@ pub enum Answer {
     },
     /// To anything: why it was not done.
     Refused {
+        /// What has to be put right.
+        fault: Fault,
         /// The reason, and the remedy.
         why: String,
     },
+}
+
+/// What has to be put right before the daemon does what it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// What was asked: it names nothing that there is.
+    Request,
+    /// The config, or something that it names.
+    Config,
+    /// Nothing; the daemon stops just now.
+    Stopping,
+    /// Something else, which the reason tells.
+    Other,
+}
+
+impl Answer {
+    /// A refusal.
+    pub fn refused(fault: Fault, why: impl Into<String>) -> Self {
+        Self::Refused { fault, why: why.into() }
+    }
 }
 
 /// What an account is doing.

@@ -52,7 +52,7 @@ fn polls_are_told_alike_whoever_makes_them() {
 
     let one = ctl(&site, &["poll", DEN]).ended(0);
     assert!(one.stdout.contains(DEN) && !one.stdout.contains(OPENAI), "{}", one.stdout);
-    let unknown = ctl(&site, &["poll", "nobody"]).ended(78);
+    let unknown = ctl(&site, &["poll", "nobody"]).ended(64);
     assert!(unknown.stderr.contains("no account 'nobody'; there are acme-den, acme-openai"), "{}", unknown.stderr);
 
     sim.faults("http_500:den");
@@ -94,7 +94,7 @@ fn without_a_daemon_ctl_says_so() {
     let sim = Sim::small();
     let site = Site::new(&sim, &settings());
     for command in [&["status"][..], &["poll"], &["reload"], &["ack", DEN, "--why", "x"]] {
-        let refused = ctl(&site, command).ended(1);
+        let refused = ctl(&site, command).ended(69);
         assert!(
             refused.stderr.contains("no daemon listens on") && refused.stderr.contains("keymuster run"),
             "{}",
@@ -122,7 +122,7 @@ fn the_socket_comes_and_goes_with_the_daemon() {
     daemon.process.signal(Signal::KILL);
     daemon.process.finish(PATIENCE);
     assert!(socket.exists(), "nobody was left to remove it");
-    let refused = ctl(&site, &["status"]).ended(1);
+    let refused = ctl(&site, &["status"]).ended(69);
     assert!(refused.stderr.contains("no daemon listens on"), "{}", refused.stderr);
     site.poll(&[]).ended(0);
     let daemon = site.daemon();
@@ -170,7 +170,7 @@ fn only_the_daemons_user_its_group_and_root_may_ask() {
     assert!(refused.stderr.contains("is for the daemon's user, its group and root"), "{}", refused.stderr);
 
     mode(&site.path("inventory.db.ctl"), 0o666);
-    let refused = as_other(stranger).ended(78);
+    let refused = as_other(stranger).ended(1);
     assert!(refused.stderr.contains("only the daemon's user, its group and root may ask"), "{}", refused.stderr);
     mode(&site.path("inventory.db.ctl"), 0o660);
 
@@ -189,7 +189,7 @@ fn a_hold_waits_for_a_word_and_then_goes_by_the_ordinary_proof() {
     ctl(&site, &["poll"]).ended(0);
     let keys = site.count(&format!("keys WHERE account = '{DEN}'"));
     assert!(keys >= 10);
-    let refused = ctl(&site, &["ack", DEN, "--why", "nothing"]).ended(78);
+    let refused = ctl(&site, &["ack", DEN, "--why", "nothing"]).ended(64);
     assert!(refused.stderr.contains("nothing of acme-den waits for a person"), "{}", refused.stderr);
 
     sim.faults("empty_list on /v1/api-keys");
@@ -204,13 +204,15 @@ fn a_hold_waits_for_a_word_and_then_goes_by_the_ordinary_proof() {
     assert_eq!(words[words.len() - 2..], [keys.to_string().as_str(), "1"], "{status}");
 
     for (account, why, code, word) in [
-        ("nobody", "x", 78, "no account 'nobody'; there are acme-den, acme-openai"),
-        (OPENAI, "x", 78, "nothing of acme-openai waits"),
-        (DEN, "  ", 78, "needs a reason"),
+        ("nobody", "x", 64, "no account 'nobody'; there are acme-den, acme-openai"),
+        (OPENAI, "x", 64, "nothing of acme-openai waits"),
+        (DEN, "  ", 64, "needs a reason"),
     ] {
         let refused = ctl(&site, &["ack", account, "--why", why]).ended(code);
         assert!(refused.stderr.contains(word), "{}", refused.stderr);
     }
+    let refused = ctl(&site, &["ack", DEN, "organisation", "--why", "x"]).ended(64);
+    assert!(refused.stderr.contains("no scope 'organisation' of acme-den; there are organization"), "{}", refused.stderr);
     let done = ctl(&site, &["ack", DEN, "organization", "--why", "the team was closed"]).ended(0).stdout;
     assert!(done.contains("1 hold ended") && done.contains(&format!("{keys} keys go by the ordinary proof")), "{done}");
     let hold = &site.sql("SELECT ended_by, ended_why, ended_at FROM holds")[0];

@@ -171,7 +171,7 @@ fn wrong_arguments_are_64_and_help_is_0() {
         let shown = run(arguments).ended(0);
         assert!(shown.stderr.is_empty() && shown.stdout.contains("keymuster"), "{arguments:?}");
     }
-    let refused = site.poll(&["--account", "nobody"]).ended(78);
+    let refused = site.poll(&["--account", "nobody"]).ended(64);
     assert!(
         refused.stderr.contains("no account 'nobody'") && refused.stderr.contains("acme-den, acme-openai"),
         "{}",
@@ -183,7 +183,7 @@ fn wrong_arguments_are_64_and_help_is_0() {
 fn a_misspelt_filter_does_not_pass_for_an_empty_answer() {
     let (_sim, site) = ready();
     site.run("poll", &[]).ended(0);
-    let refused = site.run("keys", &["--account", "no-such-account"]).ended(78);
+    let refused = site.run("keys", &["--account", "no-such-account"]).ended(64);
     assert!(refused.all().contains("no account 'no-such-account'") && refused.all().contains("it has "), "{}", refused.all());
     let refused = site.run("keys", &["--provider", "dem"]).ended(64);
     assert!(refused.all().contains("'dem' is none of "), "{}", refused.all());

@@ -81,7 +81,7 @@ fn accounts_come_and_go_by_a_reload() {
     std::fs::write(house.site.config(), house.without(DEN)).unwrap();
     house.reload();
     assert_eq!(house.count(DEN, "AND presence = 'unmanaged' AND presence_reason = 'account_removed'"), keys);
-    let refused = ctl(&house.site, &["poll", DEN]).ended(78);
+    let refused = ctl(&house.site, &["poll", DEN]).ended(64);
     assert!(refused.stderr.contains("no account 'acme-den'"), "{}", refused.stderr);
     let status = ctl(&house.site, &["status"]).ended(0).stdout;
     assert!(status.contains(OPENAI) && !status.contains(DEN), "{status}");
@@ -181,6 +181,34 @@ fn a_config_with_anything_wrong_changes_nothing_and_tells_everything() {
     }
     house.reload();
     assert_eq!(house.successful(), "1");
+    house.daemon.stop().ended(0);
+}
+
+#[test]
+fn a_config_with_errors_keeps_nobody_from_the_daemon_that_runs() {
+    let house = Reloading::new();
+    house.site.edit("[guard]", "[guard]\nconfirm_afer = \"10m\"");
+    let status = ctl(&house.site, &["status"]).ended(0);
+    assert!(status.stdout.contains(OPENAI) && status.stdout.contains(DEN), "{}", status.stdout);
+    assert!(status.stderr.contains("warning: ") && status.stderr.contains("`confirm_after`"), "{}", status.stderr);
+    let refused = ctl(&house.site, &["reload"]).ended(78);
+    assert!(refused.stderr.contains("`confirm_after`"), "{}", refused.stderr);
+    ctl(&house.site, &["poll", DEN]).ended(0);
+
+    // What is no TOML does not even tell where the inventory is.
+    std::fs::write(house.site.config(), "[accounts").unwrap();
+    let socket = house.site.path("inventory.db.ctl");
+    let refused = ctl(&house.site, &["status"]).ended(78);
+    assert!(refused.stderr.contains("keymuster.toml:1: ") && refused.stderr.contains("--socket"), "{}", refused.stderr);
+    let status = ctl(&house.site, &["status", "--socket", socket.to_str().unwrap()]).ended(0);
+    assert!(status.stdout.contains(OPENAI), "{}", status.stdout);
+    let refused = ctl(&house.site, &["reload", "--socket", socket.to_str().unwrap()]).ended(78);
+    assert!(refused.stderr.contains("keymuster.toml:1: "), "{}", refused.stderr);
+    std::fs::remove_file(house.site.config()).unwrap();
+    let refused = ctl(&house.site, &["status"]).ended(78);
+    assert!(refused.stderr.contains("cannot be read") && refused.stderr.contains("--socket"), "{}", refused.stderr);
+    house.restore();
+    house.reload();
     house.daemon.stop().ended(0);
 }
 
