@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+use super::short::Short;
 use super::words::{Answer, Request};
 
 /// Why nothing could be asked.
@@ -32,7 +33,11 @@ pub enum AskError {
 /// # Errors
 /// See [`AskError`].
 pub async fn ask(socket: &Path, request: &Request) -> Result<Answer, AskError> {
-    let mut stream = UnixStream::connect(socket).await.map_err(|error| {
+    let connected = match Short::of(socket) {
+        Ok(short) => UnixStream::connect(short.path()).await,
+        Err(error) => Err(error),
+    };
+    let mut stream = connected.map_err(|error| {
         if error.kind() == std::io::ErrorKind::PermissionDenied {
             AskError::NotAllowed(socket.to_owned())
         } else if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused) {

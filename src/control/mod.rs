@@ -7,6 +7,7 @@
 mod client;
 mod peer;
 mod server;
+mod short;
 mod words;
 
 pub use client::{AskError, ask};

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::peer::Peer;
+use super::short::Short;
 use super::words::{Answer, Fault, Request};
 
 /// A request is a line; nobody needs a longer one.
@@ -43,14 +44,14 @@ impl Control {
     /// Binds the socket, mode 0660. Called by who holds the inventory's lock, so that what is found in its place is a leftover.
     ///
     /// # Errors
-    /// The folder cannot be written, or the path is longer than sockets have.
+    /// The folder cannot be written, or the file's name is longer than sockets have.
     pub fn bind(path: &Path) -> std::io::Result<Self> {
         match std::fs::remove_file(path) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let listener = UnixListener::bind(path)?;
+        let listener = UnixListener::bind(Short::of(path)?.path())?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
         Ok(Self { listener, path: path.to_owned() })
     }

@@ -132,6 +132,30 @@ fn the_socket_comes_and_goes_with_the_daemon() {
 }
 
 #[test]
+fn a_daemon_whose_inventory_lies_deep_is_reached_all_the_same() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &settings());
+    let deep = format!("{}/inventory.db", ["a-folder-with-a-name-of-forty-bytes-or-so"; 4].join("/"));
+    site.edit("path = \"inventory.db\"", &format!("path = \"{deep}\""));
+    let daemon = site.daemon();
+    let socket = site.path(&format!("{deep}.ctl"));
+    assert!(socket.as_os_str().len() > 107 && std::fs::metadata(&socket).unwrap().file_type().is_socket());
+    ctl(&site, &["poll"]).ended(0);
+    let status = ctl(&site, &["status"]).ended(0).stdout;
+    assert!(status.contains(DEN), "{status}");
+    daemon.stop().ended(0);
+    assert!(!socket.exists(), "a clean stop leaves no socket");
+    let refused = ctl(&site, &["status"]).ended(69);
+    assert!(refused.stderr.contains("no daemon listens on") && refused.stderr.contains(&deep), "{}", refused.stderr);
+
+    // Where already the name is too long, the start says so.
+    let name = format!("{}.db", "n".repeat(120));
+    site.edit(&deep, &name);
+    let refused = site.run("run", &[]).ended(1);
+    assert!(refused.stderr.contains("too long for a socket") && refused.stderr.contains("inventory.path"), "{}", refused.stderr);
+}
+
+#[test]
 fn a_socket_that_cannot_be_made_is_told_and_leaves_nothing_open() {
     let sim = Sim::small();
     let site = Site::new(&sim, &settings());
