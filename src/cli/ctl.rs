@@ -35,6 +35,12 @@ pub async fn ctl(arguments: args::Ctl) -> anyhow::Result<Exit> {
                 &["ACCOUNT", "PROVIDER", "NOW", "NEXT", "READ SINCE", "LAST POLL", "HELD KEYS", "HELD LISTS"],
                 rows,
             ))?;
+            for account in &accounts {
+                for waits in &account.waits {
+                    let text = format!("{}: {}", account.account, poll::to_accept(&account.account, waits));
+                    output.line(&output.paint(Tone::Bad, &text))?;
+                }
+            }
             Ok(Exit::Ok)
         }
         Ok(Answer::Polled { accounts }) => {

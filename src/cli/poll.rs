@@ -15,7 +15,7 @@ use super::signals::Signals;
 use super::{log, table};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::{self, Answer, AskError, PolledAccount, PolledScope, Request};
+use crate::control::{self, Answer, AskError, PolledAccount, PolledScope, Request, Waits};
 use crate::inventory::{Inventory, StoreError};
 use crate::sync::{self, Progress, Report, Scheduled};
 
@@ -161,12 +161,8 @@ pub fn print(output: &mut Output, polled: &PolledAccount) -> anyhow::Result<()> 
     for note in &polled.notes {
         output.line(&output.paint(Tone::Faint, note))?;
     }
-    for (cause, held) in &polled.holds {
-        let text = format!(
-            "held: {cause}: {held} at once; nothing is concluded of them. If that is right: keymuster ctl ack {} --why '...'",
-            polled.account
-        );
-        output.line(&output.paint(Tone::Bad, &text))?;
+    for waits in &polled.waits {
+        output.line(&output.paint(Tone::Bad, &format!("held: {}", to_accept(&polled.account, waits))))?;
     }
     if polled.changes.is_empty() {
         output.line("no changes")?;
@@ -177,6 +173,12 @@ pub fn print(output: &mut Output, polled: &PolledAccount) -> anyhow::Result<()> 
     }
     output.line("")?;
     Ok(())
+}
+
+/// What waits for a person, and the command that lets it go.
+pub fn to_accept(account: &str, waits: &Waits) -> String {
+    let scope = waits.scope.as_ref().map_or_else(String::new, |scope| format!(" {scope}"));
+    format!("{}, since {}. If that is right: keymuster ctl ack {account}{scope} --why '...'", waits.what, waits.since)
 }
 
 fn row(scope: &PolledScope) -> Vec<(Tone, String)> {

@@ -9,7 +9,7 @@ use super::exit::ConfigError;
 use super::setup;
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
-use crate::control::{Account, Answer, AskError, Fault, Peer, PolledAccount, Request, Serve};
+use crate::control::{Account, Answer, AskError, Fault, Peer, PolledAccount, Request, Serve, Waits};
 use crate::domain::ScopeState;
 use crate::inventory::{Acknowledged, Acknowledgement, Inventory, StoreError};
 use crate::metrics::Tally;
@@ -57,9 +57,14 @@ impl Served {
         let (Ok(()), Ok(status), Ok(counts)) = (told, status.await, self.views.counts().await) else {
             return stopping();
         };
-        let accounts = status.into_iter().map(|status| {
+        let mut accounts = Vec::new();
+        for status in status {
+            let waiting = match self.views.waiting(&status.account).await {
+                Ok(waiting) => waiting,
+                Err(error) => return Answer::refused(Fault::Other, error.to_string()),
+            };
             let counted = counts.accounts.get(&status.account);
-            Account {
+            accounts.push(Account {
                 provider: counted.map_or_else(String::new, |counted| counted.provider.clone()),
                 running: status.running,
                 next: status.next.map(|at| at.to_string()),
@@ -70,10 +75,11 @@ impl Served {
                 }),
                 held: counted.map_or(0, |counted| counted.held_keys),
                 held_lists: counted.map_or(0, |counted| counted.scopes.get(&ScopeState::Held).copied().unwrap_or(0)),
+                waits: waiting.organization.iter().map(Waits::from).chain(waiting.holds.iter().map(Waits::from)).collect(),
                 account: status.account,
-            }
-        });
-        Answer::Status { accounts: accounts.collect() }
+            });
+        }
+        Answer::Status { accounts }
     }
 
     fn names(&self) -> Vec<String> {

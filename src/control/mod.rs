@@ -13,4 +13,4 @@ mod words;
 pub use client::{AskError, ask};
 pub use peer::Peer;
 pub use server::{Control, Serve, socket_path};
-pub use words::{Account, Answer, Failed, Fault, PolledAccount, PolledScope, Request};
+pub use words::{Account, Answer, Failed, Fault, PolledAccount, PolledScope, Request, Waits};

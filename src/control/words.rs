@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Failure, WalkEnd};
+use crate::inventory::{Offered, OpenHold};
 use crate::sync::Report;
 
 /// One request.
@@ -97,6 +98,42 @@ pub struct Account {
     pub held: u64,
     /// Lists that do, of people and projects too.
     pub held_lists: u64,
+    /// What these are, and what else waits for a person.
+    pub waits: Vec<Waits>,
+}
+
+/// Something that waits for a person's `ack`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waits {
+    /// In a sentence.
+    pub what: String,
+    /// The scope to name; none for what is of the whole account.
+    pub scope: Option<String>,
+    /// Since when, ISO 8601 UTC.
+    pub since: String,
+}
+
+impl From<&OpenHold> for Waits {
+    fn from(hold: &OpenHold) -> Self {
+        let of = hold.list.as_ref().map_or_else(String::new, |list| format!(" of {list}"));
+        Self {
+            what: format!("{}: {} at once{of}; nothing is concluded of them", hold.cause, hold.held),
+            scope: hold.list.clone(),
+            since: hold.since.to_string(),
+        }
+    }
+}
+
+impl From<&Offered> for Waits {
+    fn from(offered: &Offered) -> Self {
+        let named = match (&offered.name, &offered.id) {
+            (Some(name), Some(id)) => format!("another organisation, {name} ({id})"),
+            (None, Some(id)) => format!("another organisation, {id}"),
+            (Some(name), None) => format!("another organisation, {name}"),
+            (None, None) => "another organisation, which the provider does not name".to_owned(),
+        };
+        Self { what: format!("the credential sees {named}; nothing of it is stored"), scope: None, since: offered.at.to_string() }
+    }
 }
 
 /// What a poll of one account gave.
@@ -118,8 +155,8 @@ pub struct PolledAccount {
     pub not_opened: usize,
     /// Kind, change and count of what changed.
     pub changes: Vec<(String, String, u64)>,
-    /// Cause and size of each hold that waits for a person.
-    pub holds: Vec<(String, u64)>,
+    /// What waits for a person.
+    pub waits: Vec<Waits>,
     /// Some scope is neither complete nor closed, or was not opened; nothing could be stored; or something is held.
     pub failed: bool,
 }
@@ -179,7 +216,7 @@ impl From<&Report> for PolledAccount {
             notes: report.notes.clone(),
             not_opened: report.not_opened,
             changes: report.changes.iter().map(|(kind, change, count)| (kind.to_string(), change.to_string(), *count)).collect(),
-            holds: report.holds.iter().map(|(cause, held)| (cause.to_string(), *held)).collect(),
+            waits: report.holds.iter().map(Waits::from).collect(),
             failed: report.failure().is_some() || report.not_opened > 0 || !report.holds.is_empty(),
         }
     }

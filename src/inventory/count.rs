@@ -129,8 +129,10 @@ const ACCOUNTS: &str = "
 SELECT a.id, a.name, a.provider, a.configured, o.remote_id, o.name, p.started_at, p.up, p.reason,
        (SELECT iif(count(*) = count(s.complete_at), min(s.complete_at), NULL)
           FROM scope AS s WHERE s.organization_id = a.organization_id AND s.standing = 'open'),
-       (SELECT count(DISTINCT x.key_id) FROM hold AS h JOIN held_key AS x ON x.hold_id = h.id
-         WHERE h.account_id = a.id AND h.ended_at IS NULL AND x.absent_poll IS NULL),
+       (SELECT count(*) FROM (
+           SELECT x.key_id FROM hold AS h JOIN held_key AS x ON x.hold_id = h.id WHERE h.account_id = a.id AND h.ended_at IS NULL AND x.absent_poll IS NULL
+           UNION
+           SELECT v.key_id FROM held_by_list AS v WHERE v.account_id = a.id)),
        EXISTS (SELECT 1 FROM scope AS s WHERE s.organization_id = a.organization_id
                   AND s.complete_at IS NOT NULL AND s.kind NOT IN ('people', 'projects'))
   FROM account AS a

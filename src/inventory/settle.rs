@@ -9,11 +9,12 @@ use super::conclude::{Conclusion, conclude};
 use super::deadlines::rejudge;
 use super::error::Stored;
 use super::evidence::evidence;
-use super::guard::{Cause, GuardLimits};
+use super::guard::GuardLimits;
 use super::holds::Holds;
 use super::open::Inventory;
 use super::poll::Poll;
 use super::sql::word;
+use super::waiting::{OpenHold, open_holds};
 use crate::domain::{ChangeKind, KeyKind, Presence, PresenceReason, Reason};
 use crate::policy::Policy;
 use crate::walk::{Stamp, WalkId};
@@ -71,8 +72,8 @@ pub struct PollEnd {
 pub struct Settled {
     /// Every line of history that the poll wrote, counted.
     pub changes: Vec<(KeyKind, ChangeKind, u64)>,
-    /// What waits for a person now: the cause of each open hold of the account, and how much it holds.
-    pub holds: Vec<(Cause, u64)>,
+    /// What waits for a person now: the open holds of the account.
+    pub holds: Vec<OpenHold>,
 }
 
 /// What one settling has in common.
@@ -237,18 +238,6 @@ impl Settling<'_> {
             .execute((self.now.wall.unix(), self.poll.id, key, what.as_str(), before.as_str(), reason.as_str()))?;
         Ok(())
     }
-}
-
-/// What waits for a person.
-fn open_holds(transaction: &Transaction<'_>, account: i64) -> Stored<Vec<(Cause, u64)>> {
-    let mut select =
-        transaction.prepare_cached("SELECT cause, held FROM hold WHERE account_id = ?1 AND ended_at IS NULL ORDER BY id")?;
-    let mut rows = select.query([account])?;
-    let mut holds = Vec::new();
-    while let Some(row) = rows.next()? {
-        holds.push((word(row, 0, "hold.cause")?, row.get::<_, i64>(1)?.unsigned_abs()));
-    }
-    Ok(holds)
 }
 
 /// The lines of history that the poll wrote, counted.

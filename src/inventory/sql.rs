@@ -13,11 +13,14 @@ const STATES: &str = include_str!("views/states.sql");
 /// The public view `keys`, at `:now`.
 const KEYS: &str = include_str!("views/keys.sql");
 
+/// The private view of keys that held lists of people and projects keep as they are.
+const HELD_BY_LIST: &str = include_str!("views/held_by_list.sql");
+
 /// Creates all views, with SQLite's own clock for `:now`.
 pub static VIEWS: LazyLock<String> = LazyLock::new(|| {
     let by_clock = |text: &str| text.replace(":now", "unixepoch()");
     format!(
-        "CREATE VIEW key_state AS {};\nCREATE VIEW keys AS {};\n{}\n{}",
+        "CREATE VIEW held_by_list AS {HELD_BY_LIST};\nCREATE VIEW key_state AS {};\nCREATE VIEW keys AS {};\n{}\n{}",
         by_clock(STATES),
         by_clock(KEYS),
         include_str!("views/public.sql"),
@@ -27,12 +30,14 @@ pub static VIEWS: LazyLock<String> = LazyLock::new(|| {
 
 /// A query over the same texts at a bound `:now`: `tail` reads from `key_state`, and from `keys` as the public view does.
 pub fn at_now(tail: &str) -> String {
-    format!("WITH key_state AS (\n{STATES}), keys AS (\n{KEYS})\n{tail}")
+    format!("WITH held_by_list AS (\n{HELD_BY_LIST}), key_state AS (\n{STATES}), keys AS (\n{KEYS})\n{tail}")
 }
 
 /// The same for the one key whose row is bound as `:id`: no other is looked at.
 pub fn one_at_now(tail: &str) -> String {
-    format!("WITH key_state AS (\nSELECT * FROM (\n{STATES}) WHERE id = :id), keys AS (\n{KEYS})\n{tail}")
+    format!(
+        "WITH held_by_list AS (\n{HELD_BY_LIST}), key_state AS (\nSELECT * FROM (\n{STATES}) WHERE id = :id), keys AS (\n{KEYS})\n{tail}"
+    )
 }
 
 /// A word of a closed enum from a column.

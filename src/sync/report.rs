@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::{ChangeKind, Failure, ItemReason, KeyKind, Reason, Scope, ScopeId, Time, WalkEnd};
-use crate::inventory::Cause;
+use crate::inventory::OpenHold;
 use crate::walk::Walked;
 
 /// What a poll of one account did.
@@ -30,8 +30,8 @@ pub struct Report {
     pub not_opened: usize,
     /// What changed, counted.
     pub changes: Vec<(KeyKind, ChangeKind, u64)>,
-    /// What waits for a person: the cause of each open hold, and how much it holds.
-    pub holds: Vec<(Cause, u64)>,
+    /// What waits for a person.
+    pub holds: Vec<OpenHold>,
 }
 
 /// What one scope gave.

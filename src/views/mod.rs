@@ -18,6 +18,7 @@ use crate::inventory::{Inventory, Reader, Stored, Watch};
 
 pub use crate::inventory::{
     AccountCounts, ChangeRow, ChangesAsked, Counts, Filter, Group, KeyRow, KeysAsked, LastPoll, Order, OwnerRow, ScopeRow,
+    Waiting,
 };
 pub use facts::AccountFacts;
 
@@ -219,6 +220,14 @@ impl Views {
     /// The file cannot be read.
     pub async fn scopes(&self, account: &str) -> Stored<Vec<ScopeRow>> {
         self.0.reader.scopes(account.to_owned()).await
+    }
+
+    /// What waits for a person in an account.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn waiting(&self, account: &str) -> Stored<Waiting> {
+        self.0.reader.waiting(account.to_owned()).await
     }
 
     /// Whether the file answers and is one that this program can read.

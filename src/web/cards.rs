@@ -2,7 +2,7 @@
 
 use super::shown::{number, several};
 use super::told;
-use crate::domain::{Basis, Condition, Presence};
+use crate::domain::{Basis, Condition, Presence, ScopeState};
 use crate::views::{AccountCounts, AccountFacts};
 
 /// A configured account, and its counts where anything was read.
@@ -65,6 +65,10 @@ fn keys_card(accounts: &[Account<'_>], read: &[(&AccountFacts, &AccountCounts)])
     let held = sum(&|counts| counts.held_keys);
     if held > 0 {
         notes.push(format!("{} held for a person", number(held)));
+    }
+    let lists = sum(&|counts| counts.scopes.get(&ScopeState::Held).copied().unwrap_or(0));
+    if lists > 0 {
+        notes.push(format!("{} held for a person", several(lists, "list")));
     }
     card("plain", "Keys", sum(&AccountCounts::keys_that_may_be_there), notes)
 }

@@ -218,7 +218,7 @@ fn a_hold_waits_for_a_word_and_then_goes_by_the_ordinary_proof() {
 
     sim.faults("empty_list on /v1/api-keys");
     let held = site.poll(&[]).ended(69).stdout;
-    let words = [format!("held: list_emptied: {keys} at once"), format!("keymuster ctl ack {DEN} --why '...'")];
+    let words = [format!("held: list_emptied: {keys} at once"), format!("keymuster ctl ack {DEN} organization --why '...'")];
     assert!(words.iter().all(|word| held.contains(word.as_str())), "{held}");
     let of = |presence: &str| site.count(&format!("keys WHERE account = '{DEN}' AND presence = '{presence}'"));
     assert_eq!((of("present"), site.count("keys WHERE held_since IS NOT NULL")), (keys, keys));
@@ -226,6 +226,10 @@ fn a_hold_waits_for_a_word_and_then_goes_by_the_ordinary_proof() {
     let line = status.lines().find(|line| line.contains(DEN)).unwrap();
     let words: Vec<&str> = line.split_whitespace().collect();
     assert_eq!(words[words.len() - 2..], [keys.to_string().as_str(), "1"], "{status}");
+    let waits = status.lines().find(|line| line.contains("keymuster ctl ack")).unwrap_or_else(|| panic!("{status}"));
+    for word in [format!("{DEN}: list_emptied: {keys} at once of organization"), format!("ctl ack {DEN} organization --why")] {
+        assert!(waits.contains(&word), "{status}");
+    }
 
     for (account, why, code, word) in [
         ("nobody", "x", 64, "no account 'nobody'; there are acme-den, acme-openai"),
@@ -270,8 +274,13 @@ fn a_changed_organisation_waits_for_a_word() {
     assert_eq!(site.count(&format!("keys WHERE account = '{OPENAI}' AND presence = 'present'")), keys);
     let status = ctl(&site, &["status"]).ended(0).stdout;
     assert!(status.lines().any(|line| line.contains(OPENAI) && line.contains("organization_changed")), "{status}");
+    let waits = format!("{OPENAI}: the credential sees another organisation");
+    let accept = format!("keymuster ctl ack {OPENAI} --why '...'");
+    assert!(status.lines().any(|line| line.starts_with(&waits) && line.contains(&accept)), "{status}");
     let done = ctl(&site, &["ack", OPENAI, "--why", "we moved"]).ended(0).stdout;
     assert!(done.contains("the organisation that it sees now is taken for the right one"), "{done}");
+    let status = ctl(&site, &["status"]).ended(0).stdout;
+    assert!(!status.contains("another organisation"), "{status}");
     let unmanaged = "presence = 'unmanaged' AND presence_reason = 'organization_changed'";
     assert_eq!(site.count(&format!("keys WHERE account = '{OPENAI}' AND {unmanaged}")), keys);
     site.poll(&["--account", OPENAI]);

@@ -20,8 +20,8 @@ async fn half_of_a_list_is_held_and_less_is_not() {
             assert_eq!(site.holds(), [format!("{cause}|project|p|{revoked}")], "{told}");
             assert_eq!(site.of("p"), [format!("present {listed} held {revoked}")], "{told}");
             assert_eq!(
-                settled.holds.iter().map(|(cause, held)| format!("{cause} {held}")).collect::<Vec<_>>(),
-                [format!("{cause} {revoked}")]
+                settled.holds.iter().map(|hold| format!("{} {} {:?}", hold.cause, hold.held, hold.list)).collect::<Vec<_>>(),
+                [format!("{cause} {revoked} {:?}", Some("project/p"))]
             );
         } else {
             assert!(site.holds().is_empty() && settled.holds.is_empty(), "{told}: {:?}", site.holds());

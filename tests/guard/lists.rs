@@ -10,6 +10,14 @@ async fn projects() -> Site {
     site
 }
 
+/// Keys whose disappearance waits for a person, each since its list does.
+fn held(site: &Site) -> usize {
+    let since = site.rows("SELECT DISTINCT held_since FROM keys WHERE held_since IS NOT NULL");
+    let lists = site.rows("SELECT since FROM holds WHERE ended_at IS NULL");
+    assert!(since.iter().all(|since| lists.contains(since)), "{since:?} {lists:?}");
+    site.count("keys WHERE held_since IS NOT NULL")
+}
+
 fn vanished(site: &Site) -> usize {
     site.count("scopes WHERE state = 'vanished'")
 }
@@ -27,6 +35,7 @@ async fn a_list_of_projects_that_shrank_makes_nothing_vanish() {
         assert_eq!(vanished(&site), 0);
         assert_eq!(site.count("keys WHERE presence <> 'present'"), 0);
         assert_eq!(site.rows("SELECT state FROM scopes WHERE kind = 'projects'"), ["held"]);
+        assert_eq!(held(&site), 20, "two keys of each project in doubt");
     }
     // While the list is in doubt, what it loses next is too.
     site.projects.remove("proj_010");
@@ -46,6 +55,7 @@ async fn a_list_of_projects_that_shrank_makes_nothing_vanish() {
     assert_eq!(site.ack(Some("projects")).await.holds, 1);
     site.poll().await;
     assert_eq!((vanished(&site), site.holds().len()), (12, 0), "a word lets the list be believed");
+    assert_eq!(held(&site), 0);
 }
 
 #[tokio::test]
@@ -92,6 +102,7 @@ async fn a_list_of_people_that_shrank_makes_nobody_a_leaver() {
         assert_eq!(site.holds(), ["list_shrank|people||10"]);
         assert_eq!(left(&site), (0, 0));
         assert_eq!(site.count("keys WHERE presence <> 'present'"), 0);
+        assert_eq!(held(&site), 10, "the keys of those in doubt");
     }
     // Those who leave while the list is in doubt are in doubt too.
     lose(&mut site, 10, 2);
@@ -102,6 +113,7 @@ async fn a_list_of_people_that_shrank_makes_nobody_a_leaver() {
     assert_eq!(site.ack(Some("people")).await.holds, 1);
     site.poll().await;
     assert_eq!(left(&site), (12, 12), "a word lets the list be believed");
+    assert_eq!(held(&site), 0);
     assert!(site.holds().is_empty());
 }
 
@@ -136,6 +148,7 @@ async fn the_owners_on_a_project_list_are_not_orphaned_while_the_list_of_people_
     }
     assert_eq!(site.holds(), ["list_emptied|people||20"]);
     assert_eq!(site.count("deadline WHERE orphaned_at IS NOT NULL"), 0);
+    assert_eq!(held(&site), 0, "what a project lists is there, whoever owns it");
     site.ack(None).await;
     site.poll().await;
     assert_eq!(site.count("deadline WHERE orphaned_at IS NOT NULL"), 20);

@@ -29,7 +29,7 @@ const VIEWS: &[&str] = &[
 ];
 
 /// Views that the others stand on.
-const PRIVATE_VIEWS: &[&str] = &["key_state"];
+const PRIVATE_VIEWS: &[&str] = &["key_state", "held_by_list"];
 
 /// What a column may hold. There is none for key material, on purpose: whoever adds a column says here what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,7 +19,10 @@ SELECT a.provider AS provider,
        k.enabled AS enabled,
        k.presence AS presence,
        k.presence_reason AS presence_reason,
-       strftime('%Y-%m-%dT%H:%M:%SZ', (SELECT min(h.since) FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_at IS NULL AND x.absent_poll IS NULL), 'unixepoch') AS held_since,
+       strftime('%Y-%m-%dT%H:%M:%SZ', (SELECT min(since) FROM (
+             SELECT h.since FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id WHERE x.key_id = k.id AND h.ended_at IS NULL AND x.absent_poll IS NULL
+             UNION ALL
+             SELECT v.since FROM held_by_list AS v WHERE v.key_id = k.id)), 'unixepoch') AS held_since,
        t.conditions AS conditions,
        iif(t.stale, t.stale_basis, NULL) AS stale_basis,
        iif(t.waived, t.conditions, '') AS waived,
