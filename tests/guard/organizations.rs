@@ -18,6 +18,7 @@ async fn another_organisation_that_is_named_is_held_unapplied_until_a_word() {
     assert_eq!(site.rows("SELECT up, reason, organization_id FROM accounts"), ["0|organization_changed|org_a"]);
 
     assert!(site.ack(None).await.organization);
+    assert_eq!(site.rows("SELECT account, kind, who, organization FROM acknowledgements"), ["acme|-|ana (uid 7)|1"]);
     assert_eq!(site.rows("SELECT DISTINCT presence, presence_reason FROM keys"), ["unmanaged|organization_changed"]);
     assert_eq!(site.rows("SELECT organization_id FROM accounts"), ["org_b"]);
     site.poll().await;

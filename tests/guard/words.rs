@@ -4,6 +4,9 @@ use keymuster::inventory::Acknowledged;
 
 use crate::site::{Site, ids};
 
+/// What everybody may read of them.
+const WORDS: &str = "SELECT provider, account, kind, scope_id, at, who, why, holds, keys, gone, organization FROM acknowledgements";
+
 async fn held() -> Site {
     let mut site = Site::new(&[("p", 20), ("elsewhere", 200)]).await;
     site.poll().await;
@@ -37,6 +40,7 @@ async fn a_word_is_stored_with_who_when_and_why_and_said_once() {
     assert_eq!(site.rows("SELECT ended_at, ended_by, ended_why FROM holds"), [format!("{at}|ana (uid 7)|cleaned up")]);
     let stored = "SELECT who, why, at, holds, keys, gone, organization, scope_id IS NOT NULL FROM acknowledgement";
     assert_eq!(site.rows(stored), [format!("ana (uid 7)|cleaned up|{}|1|15|0|0|1", site.now)]);
+    assert_eq!(site.rows(WORDS), [format!("openai|acme|project|p|{at}|ana (uid 7)|cleaned up|1|15|0|0")]);
     assert_eq!(site.ack(None).await, Acknowledged::default(), "nothing is left to be acknowledged");
     assert_eq!(site.rows(stored).len(), 1);
 }
@@ -118,7 +122,7 @@ async fn the_keys_of_a_list_that_closed_are_gone_by_a_word_alone() {
     assert_eq!(rows[0], "p_000|present|listed");
     assert!(rows[1..].iter().all(|row| row.ends_with("|gone|acknowledged")), "{rows:?}");
     assert_eq!(site.count("changes WHERE change = 'became_gone' AND before = 'unknown' AND after = 'acknowledged'"), 5);
-    assert_eq!(site.rows("SELECT gone FROM acknowledgement"), ["5"]);
+    assert_eq!(site.rows("SELECT kind, scope_id, gone, why FROM acknowledgements"), ["project|p|5|cleaned up"]);
     site.poll().await;
     assert_eq!(site.rows(reasons), rows, "a poll does not bring them back");
 

@@ -23,6 +23,7 @@ const VIEWS: &[&str] = &[
     "walks",
     "people",
     "holds",
+    "acknowledgements",
     "changes",
     "waivers",
     "help",

@@ -57,6 +57,14 @@ SELECT a.provider AS provider, a.name AS account, s.kind AS kind, s.remote_id AS
   JOIN account AS a ON a.id = h.account_id
   LEFT JOIN scope AS s ON s.id = h.scope_id;
 
+CREATE VIEW acknowledgements AS
+SELECT a.provider AS provider, a.name AS account, s.kind AS kind, s.remote_id AS scope_id,
+       strftime('%Y-%m-%dT%H:%M:%SZ', w.at, 'unixepoch') AS at, w.who AS who, w.why AS why,
+       w.holds AS holds, w.keys AS keys, w.gone AS gone, w.organization AS organization
+  FROM acknowledgement AS w
+  JOIN account AS a ON a.id = w.account_id
+  LEFT JOIN scope AS s ON s.id = w.scope_id;
+
 CREATE VIEW changes AS
 SELECT c.id AS change_id, strftime('%Y-%m-%dT%H:%M:%SZ', c.at, 'unixepoch') AS at, a.provider AS provider, a.name AS account, k.remote_id AS key_id, k.name AS name,
        k.kind AS kind, c.change AS change, c.before AS before, c.after AS after
