@@ -134,11 +134,11 @@ pub(super) fn account(name: &str, section: Section<'_>, around: &Surroundings<'_
         poll_deadline: poll_deadline.unwrap_or_else(|| schedule.shortest_gap()),
         schedule,
         credential_expires,
-        formerly,
+        formerly: formerly.clone(),
         ca_file,
         proxy,
     };
-    Some((config, AccountPolicy { limits, labels }))
+    Some((config, AccountPolicy { limits, labels, formerly }))
 }
 
 fn is_account_name(name: &str) -> bool {

@@ -171,8 +171,10 @@ fn read(root: Section<'_>, folder: &Path, credentials_directory: Option<&Path>, 
     };
     let tables = root.tables("accounts");
     let account_names: Vec<&str> = tables.iter().map(|(name, _)| *name).collect();
+    let former_names: Vec<String> = tables.iter().filter_map(|(_, table)| table.get("formerly", values::string)).collect();
     let provider_names: Vec<&str> = providers.iter().map(|p| p.spec().id).collect();
-    let names = Names { accounts: &account_names, providers: &provider_names };
+    let matching: Vec<&str> = account_names.iter().copied().chain(former_names.iter().map(String::as_str)).collect();
+    let names = Names { accounts: &matching, providers: &provider_names };
     let (limits, rules) = rules::policy(root.section("policy"), &names);
     let mut policy = Policy { limits, rules, waivers: rules::waivers(&root, &names), accounts: BTreeMap::new() };
 

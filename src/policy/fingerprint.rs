@@ -26,6 +26,9 @@ fn canonical(policy: &Policy) -> String {
         out.field("account", name);
         out.limits(&account.limits);
         out.map("labels", &account.labels, String::as_str);
+        if let Some(former) = &account.formerly {
+            out.field("formerly", former);
+        }
     }
     for rule in &policy.rules {
         out.word("rule");

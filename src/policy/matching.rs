@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::domain::{KeyKind, Moment, Time};
 
+use super::AccountPolicy;
 use super::glob::Glob;
 
 /// What policy may know of a key when it judges it. Labels are not in it: those of the account are part of the policy.
@@ -45,7 +46,7 @@ pub struct Profile<'a> {
 pub struct Match {
     /// The provider's word.
     pub provider: Option<Glob>,
-    /// The account's name.
+    /// The account's name, or the one that it had before.
     pub account: Option<Glob>,
     /// The provider's id of the key.
     pub key_id: Option<Glob>,
@@ -68,13 +69,13 @@ impl Match {
     }
 
     /// Whether the key is meant.
-    pub fn applies(&self, key: &Profile<'_>, account_labels: Option<&BTreeMap<String, String>>) -> bool {
+    pub fn applies(&self, key: &Profile<'_>, account: Option<&AccountPolicy>) -> bool {
         let text = |glob: &Option<Glob>, text: Option<&str>| match glob {
             Some(glob) => text.is_some_and(|text| glob.matches(text)),
             None => true,
         };
         text(&self.provider, Some(key.provider))
-            && text(&self.account, Some(key.account))
+            && (text(&self.account, Some(key.account)) || text(&self.account, account.and_then(|own| own.formerly.as_deref())))
             && text(&self.key_id, Some(key.key_id))
             && self.kind.is_none_or(|kind| kind == key.kind)
             && text(&self.scope_name, key.scope_name)
@@ -83,7 +84,7 @@ impl Match {
             && self
                 .label
                 .iter()
-                .all(|(label, glob)| account_labels.and_then(|labels| labels.get(label)).is_some_and(|v| glob.matches(v)))
+                .all(|(label, glob)| account.and_then(|own| own.labels.get(label)).is_some_and(|v| glob.matches(v)))
     }
 }
 

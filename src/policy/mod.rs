@@ -131,6 +131,8 @@ pub struct AccountPolicy {
     pub limits: Limits,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// The name that it had before: what matches that one goes on matching.
+    pub formerly: Option<String>,
 }
 
 /// All that decides deadlines, labels and waivers.
@@ -275,7 +277,7 @@ impl Policy {
 
     /// The waivers that match that key, also those that are over.
     pub fn waivers_for(&self, key: &Profile<'_>) -> impl Iterator<Item = &Waiver> {
-        self.waivers.iter().filter(move |waiver| waiver.matches.applies(key, self.account_labels(key)))
+        self.waivers.iter().filter(move |waiver| waiver.matches.applies(key, self.accounts.get(key.account)))
     }
 
     /// One number for all of this: equal policies have equal ones, in every run and every build.
@@ -284,12 +286,8 @@ impl Policy {
     }
 
     fn rules_for(&self, key: &Profile<'_>) -> impl Iterator<Item = (Source, &Rule)> {
-        let labels = self.account_labels(key);
+        let account = self.accounts.get(key.account);
         let numbered = self.rules.iter().enumerate();
-        numbered.filter(move |(_, rule)| rule.matches.applies(key, labels)).map(|(at, rule)| (Source::Rule(at + 1), rule))
-    }
-
-    fn account_labels(&self, key: &Profile<'_>) -> Option<&BTreeMap<String, String>> {
-        self.accounts.get(key.account).map(|account| &account.labels)
+        numbered.filter(move |(_, rule)| rule.matches.applies(key, account)).map(|(at, rule)| (Source::Rule(at + 1), rule))
     }
 }

@@ -126,6 +126,7 @@ fn each_limit_and_label_comes_from_the_first_that_sets_it() {
             AccountPolicy {
                 limits: Limits { stale_after: after(2), max_age: after(2), ..Limits::default() },
                 labels: BTreeMap::from([("team".to_owned(), "nobody".to_owned()), ("env".to_owned(), "live".to_owned())]),
+                formerly: None,
             },
         )]),
         rules: vec![
@@ -165,7 +166,8 @@ fn every_field_of_a_match_counts() {
     let matching = |change: &dyn Fn(&mut Match)| {
         let mut matches = Match::default();
         change(&mut matches);
-        matches.applies(&key(), Some(&BTreeMap::from([("env".to_owned(), "live".to_owned())])))
+        let labels = BTreeMap::from([("env".to_owned(), "live".to_owned())]);
+        matches.applies(&key(), Some(&AccountPolicy { labels, ..AccountPolicy::default() }))
     };
     type Change = dyn Fn(&mut Match);
     let pairs: [(&Change, &Change); 8] = [
@@ -194,6 +196,30 @@ fn every_field_of_a_match_counts() {
 }
 
 #[test]
+fn what_matches_the_former_name_of_an_account_goes_on_matching() {
+    let of = |account: &str| Match { account: Some(Glob::new(account)), ..Match::default() };
+    let renamed = Policy {
+        accounts: BTreeMap::from([(
+            "acme".to_owned(),
+            AccountPolicy { formerly: Some("old-acme".to_owned()), ..AccountPolicy::default() },
+        )]),
+        rules: vec![Rule {
+            matches: of("old-*"),
+            limits: Limits { max_age: after(5), ..Limits::default() },
+            labels: BTreeMap::new(),
+        }],
+        waivers: vec![Waiver { matches: of("old-acme"), reason: "migration".into(), who: "ada".into(), until: MADE.plus(DAY) }],
+        ..Policy::default()
+    };
+    assert_eq!(renamed.judge(&key()).waived_until, Some(MADE.plus(DAY)));
+    assert_eq!(renamed.limits_for(&key()).max_age.by, Source::Rule(1));
+    assert_eq!(renamed.waivers_for(&Profile { account: "other", ..key() }).count(), 0, "it was another account's name");
+    let apart = Policy { accounts: BTreeMap::new(), ..renamed.clone() };
+    assert_eq!(apart.judge(&key()).waived_until, None);
+    assert_ne!(apart.fingerprint(), renamed.fingerprint());
+}
+
+#[test]
 fn the_longest_waiver_counts() {
     let waiver = |days: i64, key_id: &str| Waiver {
         matches: Match { key_id: Some(Glob::new(key_id)), ..Match::default() },
@@ -214,7 +240,7 @@ fn the_fingerprint_is_fixed_and_sees_everything() {
     let rule =
         |matches: Match, limits: Limits, labels| Policy { rules: vec![Rule { matches, limits, labels }], ..Policy::default() };
     let account = |limits: Limits, labels| Policy {
-        accounts: BTreeMap::from([("acme".to_owned(), AccountPolicy { limits, labels })]),
+        accounts: BTreeMap::from([("acme".to_owned(), AccountPolicy { limits, labels, formerly: None })]),
         ..Policy::default()
     };
     let glob = || Some(Glob::new("x"));

@@ -113,3 +113,13 @@ fn a_file_on_disk() {
     let config = Config::load(&path, std::iter::empty()).unwrap();
     assert_eq!(config.accounts["acme-openai"].credential, CredentialSource::File(folder.path().join("openai.key")));
 }
+
+#[test]
+fn a_waiver_may_name_an_account_as_it_was_called_before() {
+    let account = "[accounts.acme-eu]\nprovider = 'openai'\ncredential_file = '/none'\n";
+    let waiver = "[[waivers]]\nmatch = { account = 'acme' }\nreason = 'r'\nwho = 'w'\nuntil = '2030-01-01'\n";
+    let refused = parse(&format!("{account}{waiver}"), &[]).unwrap_err().to_string();
+    assert!(refused.contains("names no account"), "{refused}");
+    let config = parse(&format!("{account}formerly = 'acme'\n{waiver}"), &[]).unwrap();
+    assert_eq!(config.policy.accounts["acme-eu"].formerly.as_deref(), Some("acme"));
+}
