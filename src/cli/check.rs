@@ -22,8 +22,10 @@ use crate::sync::Line;
 /// The config is wrong, so that there is nothing to check by it, or the answer cannot be printed.
 pub async fn check(arguments: args::Check) -> anyhow::Result<Exit> {
     log::start_quiet();
-    let config = setup::config(&arguments.config)?;
+    let mut config = setup::config(&arguments.config)?;
     config.require_accounts(&arguments.config)?;
+    // Somebody waits for the answer, and can ask again.
+    config.limits.retries = 0;
     let mut findings = Findings { output: Output::new(), exit: Exit::Ok };
     findings.good("config", &format!("{} is valid", arguments.config.display()))?;
     for (one, other) in config.same_organization() {

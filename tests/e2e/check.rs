@@ -86,3 +86,20 @@ fn two_accounts_of_one_organisation_are_named() {
         checked.stdout
     );
 }
+
+#[test]
+fn a_provider_that_refuses_or_fails_is_told_at_once() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    sim.faults("http_500:den");
+    let checked = site.run("check", &[]).ended(69);
+    assert!(checked.stdout.contains("server: "), "{}", checked.stdout);
+    let refused: u64 = sim.requests().iter().map(|asked| asked.refused).sum();
+    assert_eq!(refused, 1, "asked again: {:?}", sim.requests());
+    // Nobody listens on the port that was just let go.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    site.edit(&sim.openai_base_url(), &format!("http://{port}"));
+    let checked = site.run("check", &[]).ended(69);
+    assert!(checked.stdout.lines().any(|line| line.starts_with("wrong") && line.contains("acme-openai")), "{}", checked.stdout);
+    assert!(checked.stdout.contains("network: "), "{}", checked.stdout);
+}
