@@ -60,7 +60,7 @@ pub use list_scopes::ScopeRow;
 pub use open::Inventory;
 pub use poll::{Poll, SeenOrganization};
 pub use read::Reader;
-pub use retention::Forgotten;
+pub use retention::{Forgotten, Keep};
 pub use settle::{PollEnd, Settled};
 pub use sql::at_now;
 pub use waiting::{Offered, OpenHold, Waiting};

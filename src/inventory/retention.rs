@@ -1,10 +1,11 @@
 //! Forgets what is over: the only place that deletes history, and it says how much.
 
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension, Transaction};
 
 use super::error::Stored;
 use super::open::Inventory;
 use crate::domain::Time;
+use crate::policy::Span;
 
 /// What was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,19 +18,40 @@ pub struct Forgotten {
     pub keys: usize,
 }
 
+/// How long what is over is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Records of walks.
+    pub walks: Span,
+    /// History, and keys that are gone or unmanaged.
+    pub history: Span,
+}
+
 impl Inventory {
-    /// Removes records of walks from before `walks_before`, and history, gone and unmanaged keys from before `history_before`.
-    /// What a conclusion may still rest on stays: the newest and the newest complete walk of each scope.
-    pub async fn forget(&self, walks_before: Time, history_before: Time) -> Stored<Forgotten> {
+    /// Removes records of walks, and history, gone and unmanaged keys, that are older than is kept. What a conclusion may still
+    /// rest on stays: the newest and the newest complete walk of each scope.
+    ///
+    /// How old something is, no wall clock says by itself: set a year ahead for an hour, it would cost a year of history. Age
+    /// is counted to the earlier of `now` and the start of the newest complete walk, because a walk is complete only if its
+    /// clock was within an hour of its answers' `Date`. While no list is read completely, nothing is removed.
+    pub async fn forget(&self, now: Time, keep: Keep) -> Stored<Forgotten> {
         self.write(move |transaction| {
+            let Some(confirmed) = confirmed(transaction)? else { return Ok(Forgotten::default()) };
+            let before = |span: Span| confirmed.min(now).plus(-span.as_secs());
             Ok(Forgotten {
-                walks: walks(transaction, walks_before)?,
-                changes: changes(transaction, history_before)?,
-                keys: keys(transaction, history_before)?,
+                walks: walks(transaction, before(keep.walks))?,
+                changes: changes(transaction, before(keep.history))?,
+                keys: keys(transaction, before(keep.history))?,
             })
         })
         .await
     }
+}
+
+/// When the newest complete walk of all began: by the sequence of walks, not by the clock that is in doubt.
+fn confirmed(transaction: &Transaction<'_>) -> Stored<Option<Time>> {
+    let newest = "SELECT complete_at FROM scope WHERE complete_at IS NOT NULL ORDER BY complete_walk DESC LIMIT 1";
+    Ok(transaction.query_row(newest, [], |row| row.get(0)).optional()?.map(Time::from_unix))
 }
 
 fn walks(transaction: &Transaction<'_>, before: Time) -> Stored<usize> {
@@ -84,7 +106,7 @@ mod tests {
     const HISTORY: &str = "
         INSERT INTO account (id, name, provider, configured) VALUES (1, 'a', 'openai', 1);
         INSERT INTO organization (id, account_id, first_seen_at) VALUES (1, 1, 0);
-        INSERT INTO scope (id, organization_id, kind, newest_walk, complete_walk, before_walk) VALUES (1, 1, 'admin', 5, 4, 3), (2, 1, 'people', 6, NULL, NULL);
+        INSERT INTO scope (id, organization_id, kind, newest_walk, complete_walk, complete_at, before_walk) VALUES (1, 1, 'admin', 5, 4, 10000, 3), (2, 1, 'people', 6, NULL, NULL, NULL);
         INSERT INTO poll (id, account_id, run_id, started_at) VALUES (10, 1, 1, 100), (20, 1, 1, 300);
         INSERT INTO walk (id, poll_id, scope_id, run_id, started_at, boot_s, ended_at, outcome, pages, items, refused)
         WITH RECURSIVE s (value) AS (VALUES (1) UNION ALL SELECT value + 1 FROM s WHERE value < 6)
@@ -113,18 +135,42 @@ mod tests {
         let inventory = Inventory::open(&folder.path().join("inventory.db"), Time::from_unix(0)).unwrap();
         inventory.write(move |transaction| Ok(transaction.execute_batch(HISTORY)?)).await.unwrap();
 
-        let forgotten = inventory.forget(Time::from_unix(10_000), Time::from_unix(50)).await.unwrap();
+        // Of walks nothing is kept that is older than a second, of history what is younger than so many.
+        let forget = async |now: i64, history: u32| {
+            let keep = Keep { walks: Span::seconds(1), history: Span::seconds(history) };
+            inventory.forget(Time::from_unix(now), keep).await.unwrap()
+        };
+        let forgotten = forget(10_000, 9_950).await;
         assert_eq!((left(&inventory, "walk").await, forgotten.keys), (vec![3, 4, 5, 6], 0));
         assert_eq!(left(&inventory, "poll").await, [10, 20], "a poll that history names stays");
 
-        let forgotten = inventory.forget(Time::from_unix(10_000), Time::from_unix(500)).await.unwrap();
+        let forgotten = forget(10_000, 9_500).await;
         assert_eq!((forgotten.changes, forgotten.keys), (2, 1));
         assert_eq!(left(&inventory, "key").await, [1, 3], "a key that is there stays, and one of which history still tells");
-        assert_eq!(
-            inventory.forget(Time::from_unix(10_000), Time::from_unix(500)).await.unwrap().walks,
-            1,
-            "the poll that nothing names any more"
-        );
+        assert_eq!(forget(10_000, 9_500).await.walks, 1, "the poll that nothing names any more");
+        inventory.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_was_set_ahead_ages_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let inventory = Inventory::open(&folder.path().join("inventory.db"), Time::from_unix(0)).unwrap();
+        inventory.write(move |transaction| Ok(transaction.execute_batch(HISTORY)?)).await.unwrap();
+        let forget = async |newest: &'static str, now: i64| {
+            let set = move |transaction: &Transaction<'_>| Ok(transaction.execute(newest, [])?);
+            inventory.write(set).await.unwrap();
+            let keep = Keep { walks: Span::days(90), history: Span::days(400) };
+            inventory.forget(Time::from_unix(now), keep).await.unwrap()
+        };
+        const LATER: i64 = 500 * 86_400;
+        assert_eq!(forget("UPDATE scope SET complete_at = NULL", LATER).await, Forgotten::default(), "nothing was ever read");
+        let lately = "UPDATE scope SET complete_at = 500 WHERE id = 1";
+        assert_eq!(forget(lately, LATER).await, Forgotten::default(), "the last that was read was read lately");
+        let wrong = "UPDATE scope SET complete_at = 50000000, complete_walk = 3 WHERE id = 2";
+        assert_eq!(forget(wrong, LATER).await, Forgotten::default(), "an older walk's clock, wherever it stood");
+        let read = "UPDATE scope SET complete_at = 500 * 86400 WHERE id = 1";
+        assert_eq!(forget(read, 600).await, Forgotten::default(), "nor one that was set back");
+        assert!(forget(read, LATER).await.changes > 0, "read on that day, so it is that late");
         inventory.close().await.unwrap();
     }
 }

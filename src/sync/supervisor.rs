@@ -17,8 +17,8 @@ use super::turns::{Taken, Turns};
 use crate::clock::Clock;
 use crate::config::{Retention, Schedule};
 use crate::domain::Time;
-use crate::inventory::{Forgotten, Inventory};
-use crate::policy::{Policy, Span};
+use crate::inventory::{Forgotten, Inventory, Keep};
+use crate::policy::Policy;
 
 /// How often what is over is removed: retention is in days.
 const UPKEEP: Duration = Duration::from_hours(24);
@@ -166,9 +166,8 @@ impl Supervisor {
 
     /// Removes what retention says is over.
     async fn forget(&self) {
-        let now = self.clock.now();
-        let before = |span: Span| now.plus(-span.as_secs());
-        match self.inventory.forget(before(self.plan.retention.walks), before(self.plan.retention.history)).await {
+        let keep = Keep { walks: self.plan.retention.walks, history: self.plan.retention.history };
+        match self.inventory.forget(self.clock.now(), keep).await {
             Ok(forgotten) if forgotten == Forgotten::default() => {}
             Ok(Forgotten { walks, changes, keys }) => {
                 tracing::info!(walks, changes, keys, "removed what is older than [retention] keeps");

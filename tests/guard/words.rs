@@ -5,7 +5,8 @@ use keymuster::inventory::Acknowledged;
 use crate::site::{Site, ids};
 
 /// What everybody may read of them.
-const WORDS: &str = "SELECT provider, account, kind, scope_id, at, who, why, holds, keys, gone, organization FROM acknowledgements";
+const WORDS: &str =
+    "SELECT provider, account, kind, scope_id, at, who, why, holds, keys, gone, organization FROM acknowledgements";
 
 async fn held() -> Site {
     let mut site = Site::new(&[("p", 20), ("elsewhere", 200)]).await;
