@@ -164,7 +164,7 @@ impl Walk {
     }
 
     /// Takes the next page in. `subject` is whom it was asked for, `now` when it arrived.
-    pub fn page(&mut self, page: Page, subject: &Subject, now: Time) -> Turn {
+    pub fn page(&mut self, page: Page, subject: &Subject, now: Stamp) -> Turn {
         let turn = match self.end.take() {
             Some(_) => Err(Failure::new(Reason::Internal, "a page came after the walk had ended")),
             None => self.take(page, subject, now),
@@ -176,9 +176,14 @@ impl Walk {
         turn
     }
 
-    fn take(&mut self, page: Page, subject: &Subject, now: Time) -> Result<Turn, Failure> {
+    fn take(&mut self, page: Page, subject: &Subject, now: Stamp) -> Result<Turn, Failure> {
+        // The walk is dated by its start: where the clock was set since, one of the two is wrong.
+        let set = now.wall.since(self.started.wall.plus(now.boot.saturating_sub(self.started.boot).as_secs().cast_signed()));
+        if set.abs() > GREATEST_SKEW {
+            return Err(Failure::new(Reason::ClockSkew, format!("our clock was set by {} s while the list was read", set.abs())));
+        }
         if let Some(server) = page.server_time {
-            let skew = server.since(now);
+            let skew = server.since(now.wall);
             if skew.abs() > GREATEST_SKEW {
                 return Err(Failure::new(Reason::ClockSkew, format!("the provider's clock and ours differ by {} s", skew.abs())));
             }

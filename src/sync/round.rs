@@ -205,7 +205,7 @@ async fn pages(common: &Common, walk: &mut Walk, learnt: &mut Learnt, first: Fet
             Err(failure) => return WalkEnd::Incomplete(failure),
         };
         learnt.add(page.end.learnt.clone());
-        match walk.page(page, &fetch.subject, common.clock.now()) {
+        match walk.page(page, &fetch.subject, stamp(&common.clock)) {
             Turn::Next(next) => fetch = *next,
             Turn::Ended(end) => return end,
         }
@@ -214,6 +214,9 @@ async fn pages(common: &Common, walk: &mut Walk, learnt: &mut Learnt, first: Fet
 
 fn begin(common: &Common, scope: Scope, first: &Fetch) -> Walk {
     let WalkId(number) = common.inventory.next_walk();
-    let started = Stamp { wall: common.clock.now(), boot: common.clock.boot() };
-    Walk::begin(WalkId(number), scope, first, started, common.line.caps)
+    Walk::begin(WalkId(number), scope, first, stamp(&common.clock), common.line.caps)
+}
+
+fn stamp(clock: &Clock) -> Stamp {
+    Stamp { wall: clock.now(), boot: clock.boot() }
 }

@@ -5,6 +5,7 @@ use crate::domain::{ItemReason, KeyKind, Moment, Owner, OwnerKind};
 use crate::providers::{Learnt, Target};
 
 const NOW: Time = Time::from_unix(1_760_000_000);
+const STARTED: Stamp = Stamp { wall: NOW, boot: Duration::from_secs(1) };
 const CAPS: Caps = Caps { items: 10, pages: 4, time: Duration::from_secs(60) };
 
 fn id(text: &str) -> RemoteId {
@@ -20,8 +21,7 @@ fn request(page: &str) -> Fetch {
 }
 
 fn begun(kind: ScopeKind) -> Walk {
-    let started = Stamp { wall: NOW, boot: Duration::from_secs(1) };
-    Walk::begin(WalkId(1), Scope::only(kind), &request(""), started, CAPS)
+    Walk::begin(WalkId(1), Scope::only(kind), &request(""), STARTED, CAPS)
 }
 
 fn facts(text: &str) -> KeyFacts {
@@ -68,7 +68,7 @@ fn then(page: &str) -> Next {
 fn read(mut walk: Walk, pages: Vec<Page>, subject: &Subject) -> Walked {
     let last = pages.len();
     for (nth, page) in pages.into_iter().enumerate() {
-        match walk.page(page, subject, NOW) {
+        match walk.page(page, subject, STARTED) {
             Turn::Ended(end) => {
                 assert_eq!(nth + 1, last, "ended early: {end:?}");
                 return walk.finish(end, NOW);
@@ -118,29 +118,29 @@ fn nobody_can_say_that_a_walk_is_complete_but_its_pages() {
     assert_eq!(reason(&unread), Reason::Internal);
 
     let mut half = begun(ScopeKind::Project);
-    assert!(matches!(half.page(page(keys(&["a"]), then("a")), &Subject::default(), NOW), Turn::Next(_)));
+    assert!(matches!(half.page(page(keys(&["a"]), then("a")), &Subject::default(), STARTED), Turn::Next(_)));
     let half = half.finish(WalkEnd::Complete, NOW);
     assert_eq!((reason(&half), found(&half)), (Reason::Internal, vec!["a"]));
 
     let mut failed = begun(ScopeKind::Project);
-    failed.page(page(Vec::new(), then("a")), &Subject::default(), NOW);
+    failed.page(page(Vec::new(), then("a")), &Subject::default(), STARTED);
     assert_eq!(reason(&failed.finish(WalkEnd::Complete, NOW)), Reason::Contradiction);
 
     let mut less = begun(ScopeKind::Project);
-    less.page(page(keys(&["a"]), Next::Done), &Subject::default(), NOW);
+    less.page(page(keys(&["a"]), Next::Done), &Subject::default(), STARTED);
     let unproven = WalkEnd::Incomplete(Failure::new(Reason::AttributionUnproven, ""));
     assert_eq!(reason(&less.finish(unproven, NOW)), Reason::AttributionUnproven, "less is always allowed");
 
     let mut more = begun(ScopeKind::Project);
-    more.page(page(keys(&["a"]), Next::Done), &Subject::default(), NOW);
-    more.page(page(keys(&["b"]), Next::Done), &Subject::default(), NOW);
+    more.page(page(keys(&["a"]), Next::Done), &Subject::default(), STARTED);
+    more.page(page(keys(&["b"]), Next::Done), &Subject::default(), STARTED);
     assert_eq!(reason(&more.finish(WalkEnd::Complete, NOW)), Reason::Internal, "nothing comes after the end");
 }
 
 #[test]
 fn an_adapter_can_drop_nothing() {
     let mut walk = begun(ScopeKind::Project);
-    let Turn::Ended(end) = walk.page(page(keys(&["a", "b"]), Next::Done), &Subject::default(), NOW) else { panic!() };
+    let Turn::Ended(end) = walk.page(page(keys(&["a", "b"]), Next::Done), &Subject::default(), STARTED) else { panic!() };
     if let Found::Keys(keys) = walk.found_mut() {
         keys.pop();
     }
@@ -258,6 +258,36 @@ fn clocks_agree_within_an_hour() {
     assert!(read_keys(vec![untold]).proof().is_some());
 }
 
+#[test]
+fn a_clock_that_is_set_while_a_list_is_read_dates_nothing() {
+    let read = |started: i64, first: i64, second: i64| {
+        let begun = Stamp { wall: NOW.plus(started), ..STARTED };
+        let mut walk = Walk::begin(WalkId(1), Scope::only(ScopeKind::Member), &request(""), begun, CAPS);
+        let pages = [(10, first, page(keys(&["a"]), then("a"))), (20, second, page(keys(&["b"]), Next::Done))];
+        for (after, set, page) in pages {
+            let wall = NOW.plus(set + after);
+            let now = Stamp { wall, boot: STARTED.boot + Duration::from_secs(after.unsigned_abs()) };
+            // Whatever our clock says, the provider's is right; half of them do not tell it.
+            let page = Page { server_time: (set == 0).then(|| NOW.plus(after)), ..page };
+            if let Turn::Ended(end) = walk.page(page, &Subject::default(), now) {
+                return walk.finish(end, wall);
+            }
+        }
+        panic!("it wants another page")
+    };
+    assert!(read(0, 0, 0).proof().is_some());
+    assert!(read(3600, 0, 0).proof().is_some() && read(-3600, 0, 0).proof().is_some(), "within an hour");
+    for (started, first, second, what) in [
+        (-7200, 0, 0, "set right before the first answer: the list would count as read two hours earlier"),
+        (31_536_000, 0, 0, "or a year later"),
+        (0, 7200, 7200, "set wrong, and no answer tells it"),
+        (0, 0, -7200, "in the middle"),
+    ] {
+        let walked = read(started, first, second);
+        assert_eq!(reason(&walked), Reason::ClockSkew, "{what}");
+    }
+}
+
 fn owned(text: &str, owner: Option<&str>, organization: Option<&str>) -> Item {
     let owner = owner.map(|owner| Owner { kind: OwnerKind::User, id: id(owner), name: None, email: None });
     Item::Key(Box::new(KeyFacts { owner, organization: organization.map(id), ..facts(text) }))
@@ -275,7 +305,7 @@ fn what_belongs_to_somebody_else_empties_the_walk() {
     }
     for unproven in [Reason::AttributionMismatch, Reason::AttributionUnproven] {
         let mut walk = begun(ScopeKind::Member);
-        walk.page(page(keys(&["a"]), Next::Done), &Subject::default(), NOW);
+        walk.page(page(keys(&["a"]), Next::Done), &Subject::default(), STARTED);
         let walked = walk.finish(WalkEnd::Incomplete(Failure::new(unproven, "")), NOW);
         assert!(walked.found().is_empty(), "{unproven}");
     }

@@ -222,7 +222,7 @@ impl Site {
             wire_bytes: 0,
             took: Duration::ZERO,
         };
-        match walk.page(page, &Subject::default(), begun.wall) {
+        match walk.page(page, &Subject::default(), begun) {
             Turn::Ended(end @ (WalkEnd::Complete | WalkEnd::Closed(_))) => walk.finish(end, begun.wall),
             other @ (Turn::Next(_) | Turn::Ended(WalkEnd::Incomplete(_))) => panic!("{other:?}"),
         }

@@ -115,7 +115,7 @@ pub fn walk(world: &World, place: Place, fault: Option<Fault>, begun: Begun) -> 
         Place::Projects | Place::Organization => None,
     };
     let items = items(world, place);
-    let end = read(&mut walk, &scope, items, fault, closed, begun.at.wall);
+    let end = read(&mut walk, &scope, items, fault, closed, begun.at);
     walk.finish(end, begun.at.wall.plus(1))
 }
 
@@ -125,9 +125,9 @@ fn read(
     items: Vec<Item>,
     fault: Option<Fault>,
     closed: Option<ClosedReason>,
-    now: Time,
+    now: Stamp,
 ) -> WalkEnd {
-    let server_time = Some(if fault == Some(Fault::Skew) { now.plus(7_200) } else { now });
+    let server_time = Some(if fault == Some(Fault::Skew) { now.wall.plus(7_200) } else { now.wall });
     let page = |items: Vec<Item>, refused: Vec<(u64, Refused)>, next: Next| Page {
         elements: (items.len() + refused.len()) as u64,
         items,

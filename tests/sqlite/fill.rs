@@ -67,7 +67,7 @@ fn walked(inventory: &Inventory, project: &str, ids: &[String]) -> Walked {
         wire_bytes: 0,
         took: Duration::ZERO,
     };
-    match walk.page(page, &Subject::default(), NOW) {
+    match walk.page(page, &Subject::default(), begun) {
         Turn::Ended(WalkEnd::Complete) => walk.finish(WalkEnd::Complete, NOW),
         other @ (Turn::Next(_) | Turn::Ended(_)) => panic!("{other:?}"),
     }

@@ -32,7 +32,8 @@ fn walked(member: &str, keys: &[(&str, Option<&str>)]) -> Walked {
     let now = Time::from_unix(1_760_000_000);
     let fetch = Fetch::get(Target::Scope(scope.clone()), "list", "/list");
     let caps = Caps { items: 100, pages: 10, time: Duration::from_secs(60) };
-    let mut walk = Walk::begin(WalkId(1), scope, &fetch, Stamp { wall: now, boot: Duration::ZERO }, caps);
+    let begun = Stamp { wall: now, boot: Duration::ZERO };
+    let mut walk = Walk::begin(WalkId(1), scope, &fetch, begun, caps);
     let page = Page {
         items: keys.iter().map(item).collect(),
         refused: Vec::new(),
@@ -42,7 +43,7 @@ fn walked(member: &str, keys: &[(&str, Option<&str>)]) -> Walked {
         wire_bytes: 0,
         took: Duration::ZERO,
     };
-    let Turn::Ended(end) = walk.page(page, &Subject::default(), now) else { panic!("one page") };
+    let Turn::Ended(end) = walk.page(page, &Subject::default(), begun) else { panic!("one page") };
     walk.finish(end, now)
 }
 
