@@ -15,7 +15,8 @@ use axum::response::Response;
 use futures_util::{StreamExt, stream};
 
 use super::braintrust::quirks::Quirks;
-use super::faults::{Effect, Fault, RetryAfter, Rewrite};
+use super::faults::Fault;
+use super::kinds::{Effect, Later, RetryAfter, Rewrite};
 use super::serve::{Ask, Peer, Shared, json};
 use super::{Remote, braintrust, den, openai, rewrite};
 use crate::domain::Time;
@@ -81,6 +82,11 @@ pub(super) async fn interfere(
             Effect::Latency { ms } => tokio::time::sleep(Duration::from_millis(*ms)).await,
             Effect::DropConnection => peer.hang_up.store(true, Ordering::Relaxed),
             Effect::WrongOrganization => wrong_organization = true,
+            Effect::KeyMade => {
+                let now = shared.clock.now();
+                shared.write_main().make_member_key(now);
+            }
+            Effect::Busy(later) => response = response.or_else(|| Some(busy(provider, later, shared.clock.now()))),
             Effect::ClockSkew { seconds } => skew = *seconds,
             Effect::Rewrite(Rewrite::RepeatedPage) => *request.uri_mut() = without_cursor(request.uri(), provider),
             Effect::Quirk(quirk) => quirks.0.push(quirk.clone()),
@@ -93,7 +99,7 @@ pub(super) async fn interfere(
             | Effect::Unauthorized
             | Effect::Forbidden
             | Effect::NotFound
-            | Effect::Html
+            | Effect::Html(_)
             | Effect::Redirect { .. }
             | Effect::GzipBomb { .. }
             | Effect::Huge { .. }) => response = response.or_else(|| instead(effect, provider)),
@@ -139,9 +145,10 @@ fn instead(effect: &Effect, provider: Remote) -> Option<Response> {
         (Effect::NotFound, Remote::OpenAi) => openai::not_found("Not found."),
         (Effect::NotFound, Remote::Den) => den::error(StatusCode::NOT_FOUND, "organization_not_found"),
         (Effect::NotFound, Remote::Braintrust) => braintrust::not_found(),
-        (Effect::Html, _) => {
+        (Effect::Html(status), _) => {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::OK);
             let page = "<!doctype html><html><head><title>Sign in</title></head><body><h1>Sign in</h1></body></html>";
-            typed(StatusCode::OK, "text/html; charset=utf-8", Body::from(page))
+            typed(status, "text/html; charset=utf-8", Body::from(page))
         }
         (Effect::Redirect { status, to }, _) => {
             let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::FOUND);
@@ -159,6 +166,8 @@ fn instead(effect: &Effect, provider: Remote) -> Option<Response> {
         (Effect::Huge { mebibytes }, _) => typed(StatusCode::OK, "application/json", huge(provider, *mebibytes)),
         (
             Effect::RateLimit { .. }
+            | Effect::Busy(_)
+            | Effect::KeyMade
             | Effect::DropConnection
             | Effect::Latency { .. }
             | Effect::WrongOrganization
@@ -182,8 +191,26 @@ fn typed(status: StatusCode, content_type: &'static str, body: Body) -> Response
     response
 }
 
-/// Den itself never limits; what stands before it does, in plain text, which is Braintrust's usual way.
+/// Over the limit.
 fn too_many(provider: Remote, tells: RetryAfter, wait: Duration, now: Time) -> Response {
+    // A part of a second more counts as a whole one: who comes back then is let in.
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    match tells {
+        RetryAfter::Nothing => hasty(provider, None),
+        RetryAfter::Seconds => hasty(provider, Some(&seconds.to_string())),
+        RetryAfter::Date => hasty(provider, Some(&http_date(now.plus(seconds.cast_signed())))),
+    }
+}
+
+fn busy(provider: Remote, later: &Later, now: Time) -> Response {
+    match later {
+        Later::Text(text) => hasty(provider, Some(text)),
+        Later::Date => hasty(provider, Some(&http_date(now.plus(1)))),
+    }
+}
+
+/// Den itself never limits; what stands before it does, in plain text, which is Braintrust's usual way.
+fn hasty(provider: Remote, retry_after: Option<&str>) -> Response {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let mut response = match provider {
         Remote::OpenAi => {
@@ -192,14 +219,7 @@ fn too_many(provider: Remote, tells: RetryAfter, wait: Duration, now: Time) -> R
         Remote::Den => typed(status, "text/plain;charset=UTF-8", Body::from("Too Many Requests")),
         Remote::Braintrust => braintrust::error(status, "Too many requests"),
     };
-    // A part of a second more counts as a whole one: who comes back then is let in.
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    let value = match tells {
-        RetryAfter::Nothing => return response,
-        RetryAfter::Seconds => seconds.to_string(),
-        RetryAfter::Date => http_date(now.plus(seconds.cast_signed())),
-    };
-    if let Ok(value) = HeaderValue::from_str(&value) {
+    if let Some(Ok(value)) = retry_after.map(HeaderValue::from_str) {
         response.headers_mut().insert(header::RETRY_AFTER, value);
     }
     response
@@ -242,10 +262,12 @@ async fn altered(response: Response, effect: &Effect, provider: Remote, cursor: 
         Effect::Rewrite(change) => Body::from(rewrite::apply(change, &bytes, provider, cursor)),
         Effect::Status(_)
         | Effect::RateLimit { .. }
+        | Effect::Busy(_)
+        | Effect::KeyMade
         | Effect::Unauthorized
         | Effect::Forbidden
         | Effect::NotFound
-        | Effect::Html
+        | Effect::Html(_)
         | Effect::Redirect { .. }
         | Effect::GzipBomb { .. }
         | Effect::Huge { .. }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Remote;
-use super::faults::Rewrite;
+use super::kinds::Rewrite;
 
 /// Looks like a secret, and stands in a field that people may write into. It is worth nothing.
 pub const LEAKED_SECRET: &str = "sk-proj-Qm7vT2xLr9KdW4bYc8NhZp3sJf6Ga1Ue5Xo0";

@@ -70,27 +70,18 @@ pub fn expected(kind: &str, listing: &str) -> Option<Vec<Trial>> {
         ],
         "token_exchange" => {
             let unread = |reason| if listing == "token" { Incomplete(reason) } else { Harmless };
-            let mut trials: Vec<Trial> = [
-                ":token",
-                ":impersonation_token",
-                ":access_token",
-                ":key",
-                ":api_key",
-                ":jwt",
-                ":session_token",
-                ":impersonationToken",
-                ":accessToken",
-                ":data.token",
-                ":result.key",
-                ":bare",
-                ":text",
+            // Where else the token may stand, the scenarios have.
+            vec![
+                everywhere(":token", Harmless),
+                everywhere(":html", unread(Reason::Malformed)),
+                everywhere(":nowhere.known", unread(Reason::Malformed)),
             ]
-            .map(|argument| everywhere(argument, Harmless))
-            .to_vec();
-            trials.push(everywhere(":html", unread(Reason::Malformed)));
-            trials.push(everywhere(":nowhere.known", unread(Reason::Malformed)));
-            trials
         }
+        "token_of_caller" => {
+            let outcome = if listing == "token" { Incomplete(Reason::AttributionMismatch) } else { Harmless };
+            vec![everywhere("", outcome)]
+        }
+        "key_made" => vec![everywhere("", Told("appeared"))],
         "self_by_get" => both("", Harmless),
         "page_cap" => both(":2", Harmless),
         "overlapping_pages" => both("", Harmless),

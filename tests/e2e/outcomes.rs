@@ -133,10 +133,12 @@ pub fn expected(kind: &str, front: Front) -> Vec<Trial> {
         ]
         .concat(),
         "rate_limit" | "rate_limit_seconds" | "rate_limit_date" => limited(front),
+        "busy" => [incomplete(":1", Reason::RateLimited), incomplete(":soon", Reason::RateLimited)].concat(),
         "unauthorized" => incomplete("", Reason::Auth),
         "forbidden" => incomplete("", Reason::Forbidden),
         "not_found" => incomplete("", Reason::NotFound),
         "html_200" => incomplete("", Reason::NotJson),
+        "html_502" => incomplete("", Reason::Server),
         "redirect" => incomplete("", Reason::RedirectRefused),
         "gzip_bomb" => incomplete(":8", Reason::TooLarge),
         "huge" => incomplete(":8", Reason::TooLarge),

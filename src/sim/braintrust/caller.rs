@@ -106,7 +106,9 @@ impl<'a> Asked<'a> {
 
     /// Exchanges the caller's credential for a member's token and the seconds that it lives.
     pub(super) fn exchange(&self, user: &str) -> Result<(String, i64), Refusal> {
-        let who = self.impersonated(self.holder()?, user)?;
+        let holder = self.holder()?;
+        let meant = self.impersonated(holder, user)?;
+        let who = if self.question.quirks.has(&Quirk::TokenOfCaller) { holder.who } else { meant };
         let expires = self.question.shared.clock.now().unix() + TOKEN_SECONDS;
         let token = self.token(who, expires).ok_or_else(not_found)?;
         Ok((token, TOKEN_SECONDS))

@@ -8,6 +8,7 @@ pub(in crate::sim) enum Quirk {
     ImpersonationRefused,
     OrganizationList(Spoilt),
     TokenExchange(Shape),
+    TokenOfCaller,
     SelfByGet,
     PageCap(usize),
     OverlappingPages,

@@ -109,6 +109,27 @@ async fn credentials_are_exchanged_for_tokens() {
 }
 
 #[tokio::test]
+async fn the_exchange_gives_the_caller_s_own_token() {
+    let (simulation, _) = cast().await;
+    let (member, _) = somebody(&simulation);
+    let own = braintrust(&simulation, KEYS, None).await.ids("objects");
+    set(&simulation, "token_exchange:text\ntoken_of_caller");
+    let token = exchange(&simulation, &member).await.text;
+    assert_eq!(Answer::of(ask_with(&simulation, &token, KEYS, None)).await.ids("objects"), own);
+}
+
+#[tokio::test]
+async fn a_key_is_made_between_two_pages() {
+    let (simulation, _) = cast().await;
+    let path = format!("/v1/organization/api_keys?org_id={}", simulation.braintrust_organization().id);
+    let before = ids(&pages(&simulation, &path, 10, None).await.into());
+    set(&simulation, "key_made on /v1/organization/api_keys from 2 to 2");
+    assert_eq!(ids(&pages(&simulation, &path, 10, None).await.into()), before, "it stands on the page that was read already");
+    let after = ids(&pages(&simulation, &path, 10, None).await.into());
+    assert_eq!(after[1..], before);
+}
+
+#[tokio::test]
 async fn a_token_ends() {
     let clock = Clock::runtime(NOW);
     let simulation = start(Options::default(), clock).await.unwrap();
@@ -228,8 +249,16 @@ async fn no_kind_is_without_effect_here() {
         if kind.name.starts_with("rate_limit") {
             braintrust(&simulation, &path, Some(&member)).await;
         }
-        let elsewhere =
-            ["organization_list", "token_exchange", "self_by_get", "clock_skew", "overlapping_pages", "repeated_page"];
+        let elsewhere = [
+            "organization_list",
+            "token_exchange",
+            "token_of_caller",
+            "key_made",
+            "self_by_get",
+            "clock_skew",
+            "overlapping_pages",
+            "repeated_page",
+        ];
         let unseen = ["latency", "slow_drip", "gzip", "drop_connection", "cut_body"];
         if elsewhere.contains(&kind.name) || unseen.contains(&kind.name) {
             continue;

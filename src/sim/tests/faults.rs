@@ -64,6 +64,18 @@ async fn haste_is_refused_for_each_endpoint_by_itself() {
 }
 
 #[tokio::test]
+async fn who_is_busy_says_when_to_come_back_and_lets_in_whoever_does() {
+    for (fault, told) in [("busy to 1", "1"), ("busy:openai:7 to 1", "7"), ("busy:date to 1", "GMT"), ("busy:soon to 1", "soon")]
+    {
+        let simulation = with_faults(fault).await;
+        let refused = openai(&simulation, "/organization/users").await;
+        let header = refused.headers["retry-after"].to_str().unwrap();
+        assert!(refused.status == 429 && header.ends_with(told), "{fault}: {header}");
+        assert_eq!(openai(&simulation, "/organization/users").await.status, 200, "{fault}");
+    }
+}
+
+#[tokio::test]
 async fn other_people_s_pages() {
     let (_, page, _) = users("html_200").await;
     assert!(
@@ -71,6 +83,8 @@ async fn other_people_s_pages() {
             && page.headers["content-type"].to_str().unwrap().starts_with("text/html")
             && page.text.contains("<h1>")
     );
+    let (_, page, _) = users("html_502").await;
+    assert!(page.status == 502 && page.text.contains("<h1>"));
     let (_, moved, _) = users("redirect:http://127.0.0.1:9/x").await;
     assert_eq!((moved.status, moved.headers["location"].to_str().unwrap()), (302, "http://127.0.0.1:9/x"));
     let simulation = with_faults("wrong_org on /v1/api-keys\nwrong_org:openai").await;
