@@ -1,0 +1,141 @@
+//! Who is a member: many of them, odd ones, leavers, and a list of them that is cut short.
+
+use keymuster::clock::Clock;
+use keymuster::sim::{Remote, Size, TrueKey};
+use serde_json::{Value, json};
+
+use super::{KEYS, member, odd, poll, site, stored, told_and_harmless, truth};
+use crate::support::Sim;
+
+#[test]
+fn two_hundred_and_fifty_users_in_three_pages() {
+    let sim = Sim::of(Size::members(250, 1));
+    let site = site(&sim, "header");
+    poll(&site, 0);
+    assert_eq!(sim.asked("/v1/user"), 4, "three pages and the empty one that is the last");
+    assert_eq!(site.count("people WHERE account = 'acme-braintrust' AND kind = 'user'"), 250);
+    assert_eq!(stored(&site), truth(&sim, "header"));
+}
+
+#[test]
+fn a_server_that_caps_pages_below_the_limit() {
+    for listing in ["organization", "header"] {
+        let sim = Sim::of(Size::members(20, 5));
+        let site = site(&sim, listing);
+        sim.faults("page_cap:3");
+        for _ in 0..2 {
+            poll(&site, 0);
+            assert_eq!(stored(&site), truth(&sim, listing), "{listing}: a short page is not the last one");
+        }
+        assert_eq!(site.count("people WHERE account = 'acme-braintrust' AND kind = 'user'"), 20);
+        assert_eq!(site.count("changes"), 0);
+    }
+}
+
+#[test]
+fn a_user_of_a_foreign_organisation_too_is_refused_with_403_and_closed() {
+    for listing in ["header", "token"] {
+        let (sim, site, cast) = odd(listing);
+        let foreign = member(&site, &cast.foreign_member);
+        assert_eq!((&foreign[0]["state"], &foreign[0]["reason"]), (&json!("closed"), &json!("member_forbidden")), "{listing}");
+        let theirs = |k: &TrueKey| k.provider == Remote::Braintrust && k.home == cast.foreign_member;
+        assert!(sim.truth().iter().any(theirs), "the member has keys, which nobody but the member may list");
+        assert_eq!(site.count(&format!("{KEYS} AND owner_id = '{}'", cast.foreign_member)), 0, "{listing}");
+        let report = poll(&site, 0);
+        assert!(report.contains("closed") && report.contains("member_forbidden"), "{report}");
+    }
+}
+
+#[test]
+fn a_user_without_an_email_address() {
+    for listing in ["organization", "header", "token"] {
+        let (sim, site, cast) = odd(listing);
+        let person = format!("SELECT email FROM people WHERE person_id = '{}'", cast.member_without_email);
+        assert_eq!(site.value(&person), Value::Null, "{listing}");
+        let theirs = |k: &&TrueKey| k.provider == Remote::Braintrust && k.home == cast.member_without_email;
+        let keys = i64::try_from(sim.truth().iter().filter(theirs).count()).unwrap();
+        assert!(keys > 0);
+        assert_eq!(site.count(&format!("{KEYS} AND owner_id = '{}'", cast.member_without_email)), keys, "{listing}");
+    }
+}
+
+#[test]
+fn a_service_account_in_the_user_list_is_no_member() {
+    for listing in ["header", "token"] {
+        let (_sim, site, cast) = odd(listing);
+        assert!(member(&site, &cast.listed_account).is_empty(), "{listing}: it was asked for as a member");
+        let tokens = format!("{KEYS} AND owner_id = '{}' AND kind = 'service_token'", cast.listed_account);
+        assert!(site.count(&tokens) > 0, "{listing}: its tokens are its own");
+    }
+}
+
+#[test]
+fn a_member_whom_the_user_list_leaves_out_is_found_by_a_group() {
+    for listing in ["header", "token"] {
+        let (_sim, site, cast) = odd(listing);
+        assert_eq!(member(&site, &cast.unlisted_member)[0]["state"], "complete", "{listing}");
+        assert!(site.count(&format!("{KEYS} AND owner_id = '{}'", cast.unlisted_member)) > 0, "{listing}");
+    }
+}
+
+#[test]
+fn a_member_without_keys() {
+    for listing in ["header", "token"] {
+        // With a token nothing but a key that names its owner shows whose list it is, and others showed that.
+        let (_sim, site, cast) = odd(listing);
+        assert_eq!(member(&site, &cast.member_without_keys)[0]["state"], "complete", "{listing}");
+    }
+}
+
+#[test]
+fn the_keys_of_a_leaver_are_unknown_in_each_way() {
+    for listing in ["organization", "header", "token"] {
+        let sim = Sim::small();
+        let site = site(&sim, listing);
+        poll(&site, 0);
+        let caller = sim.braintrust_caller_id();
+        let plain = |k: &TrueKey| k.provider == Remote::Braintrust && k.home != "service_tokens" && k.home != caller;
+        let leaver = sim.truth().into_iter().find(plain).unwrap().home;
+        let theirs = site.count(&format!("{KEYS} AND owner_id = '{leaver}'"));
+        assert!(theirs >= 2 && sim.change(|world| world.leave(&leaver, Clock::system().now())));
+        for _ in 0..2 {
+            poll(&site, 0);
+            let unknown = format!("{KEYS} AND owner_id = '{leaver}' AND presence = 'unknown' AND presence_reason = 'owner_left'");
+            assert_eq!(site.count(&unknown), theirs, "{listing}: {:?}", stored(&site));
+            assert_eq!(site.count(&format!("{KEYS} AND presence IN ('missing', 'gone')")), 0, "{listing}");
+        }
+    }
+}
+
+#[test]
+fn a_user_list_that_breaks_off() {
+    let many = || Sim::of(Size::members(120, 1));
+    for (fault, reason) in [("http_500 on /v1/user from 2", "server"), ("repeated_page on /v1/user", "repeated_page")] {
+        told_and_harmless(&many, "header", fault, reason, "people");
+    }
+    for (fault, reason) in [("cut_body on /v1/user", "network"), ("cut_json on /v1/user", "malformed")] {
+        for listing in ["organization", "header"] {
+            told_and_harmless(&Sim::small, listing, fault, reason, "people");
+        }
+    }
+}
+
+#[test]
+fn a_user_list_cut_short_in_silence_is_held_and_costs_nobody_a_key() {
+    for listing in ["organization", "header", "token"] {
+        let sim = Sim::of(Size::members(40, 1));
+        let site = site(&sim, listing);
+        let right = truth(&sim, listing);
+        poll(&site, 0);
+        for _ in 0..2 {
+            sim.faults(&format!("short_list:braintrust:80 on /v1/user\n{}", super::always(listing)));
+            let report = poll(&site, 69);
+            assert!(report.contains("held: list_shrank: "), "{listing}: {report}");
+            assert_eq!(stored(&site), right, "{listing}: {report}");
+            assert_eq!(site.count("changes"), 0, "{listing}");
+        }
+        sim.faults(super::always(listing));
+        poll(&site, 0);
+        assert_eq!(stored(&site), right, "{listing}");
+    }
+}
