@@ -15,6 +15,7 @@ mod round;
 mod second_look;
 mod supervisor;
 mod turns;
+mod wall;
 mod ways;
 
 pub use line::Line;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 use tokio_cron_scheduler::JobSchedulerError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,6 +15,7 @@ use super::line::Line;
 use super::poll::poll;
 use super::report::Report;
 use super::turns::{Taken, Turns};
+use super::wall::Wall;
 use crate::clock::Clock;
 use crate::config::{Retention, Schedule};
 use crate::domain::Time;
@@ -22,6 +24,9 @@ use crate::policy::Policy;
 
 /// How often what is over is removed: retention is in days.
 const UPKEEP: Duration = Duration::from_hours(24);
+
+/// How often to look whether the clock was set.
+const LOOK: Duration = Duration::from_mins(1);
 
 /// What the supervisor works by; a reload replaces it as a whole.
 #[derive(Debug, Clone)]
@@ -101,6 +106,9 @@ impl Supervisor {
         let (mut clockwork, mut is_due) = self.wind().await?;
         self.catch_up().await;
         let mut upkeep = tokio::time::interval(UPKEEP);
+        let mut wall = Wall::new(self.clock.clone());
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => break,
@@ -116,6 +124,12 @@ impl Supervisor {
                     }
                 },
                 _ = upkeep.tick() => self.forget().await,
+                _ = look.tick() => if let Some(seconds) = wall.was_set() {
+                    tracing::warn!(seconds, "the clock was set; schedules go by it from now on, and what it passed over is made up for");
+                    clockwork.stop().await?;
+                    (clockwork, is_due) = self.wind().await?;
+                    self.catch_up().await;
+                },
             }
         }
         let stopped = clockwork.stop().await;
@@ -214,3 +228,6 @@ impl Supervisor {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Accounts are due by a clock that somebody may set.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use secrecy::SecretString;
+
+use super::*;
+use crate::config::Config;
+use crate::inventory::{ConfiguredAccount, StoreError};
+use crate::providers::PROVIDERS;
+use crate::remote::Requests;
+
+/// Nobody listens there, and every poll ends with that. It is due once a year, so never by the scheduler, which goes by the
+/// machine's clock.
+const CONFIG: &str = "
+[accounts.acme]
+provider = 'den'
+credential_file = '/none'
+base_url = 'http://127.0.0.1:1'
+schedule = '0 0 1 1 *'
+";
+
+#[derive(Default)]
+struct Ended(Mutex<Vec<Time>>);
+
+impl Polls for Ended {
+    fn ended(&self, report: &Report) {
+        self.0.lock().unwrap().push(report.started);
+    }
+
+    fn failed(&self, _: &str, _: &str, error: &StoreError) {
+        panic!("{error}");
+    }
+
+    fn overlapped(&self, account: &str) {
+        panic!("{account} is polled already");
+    }
+}
+
+struct Uncounted;
+
+impl Requests for Uncounted {
+    fn ended(&self, _: &'static str, _: &'static str, _: Duration) {}
+}
+
+impl Ended {
+    /// Lets time pass until so many polls have ended. The limit is real time: paused time runs ahead while files are written.
+    async fn come_to(&self, polls: usize) -> Vec<Time> {
+        let began = std::time::Instant::now();
+        loop {
+            let ended = self.0.lock().unwrap().clone();
+            if ended.len() >= polls {
+                return ended;
+            }
+            assert!(began.elapsed() < Duration::from_mins(1), "{ended:?}: no {polls} polls");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_clock_that_was_set_passed_over_is_made_up_for() {
+    let folder = tempfile::tempdir().unwrap();
+    // The fifteenth of June 2025.
+    let clock = Clock::runtime(Time::from_unix(1_749_945_600));
+    let inventory = Inventory::open(&folder.path().join("inventory.db"), clock.now()).unwrap();
+    let config = Config::parse(Path::new("/keymuster.toml"), CONFIG, std::iter::empty(), PROVIDERS).unwrap();
+    let account = &config.accounts["acme"];
+    let configured = ConfiguredAccount { name: "acme".into(), provider: "den", formerly: None, interval: 1 };
+    inventory.configure(vec![configured], clock.now()).await.unwrap();
+    let line = Line::new(&config, account, SecretString::from("none"), &clock, Arc::new(Uncounted)).unwrap();
+    let scheduled = Scheduled { line: Arc::new(line), schedule: account.schedule.clone() };
+    let accounts = BTreeMap::from([("acme".to_owned(), scheduled)]);
+    let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };
+    let (polls, stop) = (Arc::new(Ended::default()), CancellationToken::new());
+    let (_commands, told) = mpsc::channel(1);
+    let supervisor = Supervisor::new(inventory.clone(), clock.clone(), Arc::clone(&polls) as Arc<dyn Polls>, plan, stop.clone());
+    let supervisor = tokio::spawn(supervisor.run(told));
+
+    polls.come_to(1).await;
+    clock.jump(366 * 86_400);
+    let ended = polls.come_to(2).await;
+    assert!(ended[1].since(ended[0]) >= 365 * 86_400);
+    // Set right again, it has passed over nothing.
+    clock.jump(-366 * 86_400);
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert_eq!(polls.come_to(2).await.len(), 2);
+    stop.cancel();
+    supervisor.await.unwrap().unwrap();
+}
