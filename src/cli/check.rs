@@ -1,5 +1,6 @@
 //! `keymuster check`: what the daemon would stumble over, before it does.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,10 +29,10 @@ pub async fn check(arguments: args::Check) -> anyhow::Result<Exit> {
     config.limits.retries = 0;
     let mut findings = Findings { output: Output::new(), exit: Exit::Ok };
     findings.good("config", &format!("{} is valid", arguments.config.display()))?;
-    for (one, other) in config.same_organization() {
-        findings.warning("config", &format!("accounts {one} and {other} are one organisation; both are counted"))?;
-    }
     inventory(&config.inventory, &mut findings)?;
+    for (one, other) in twins(&config).await {
+        findings.warning("accounts", &format!("accounts {one} and {other} are one organisation; both are counted"))?;
+    }
     let clock = Clock::system();
     for account in config.accounts.values() {
         self::account(&config, account, &clock, arguments.offline, &mut findings).await?;
@@ -65,6 +66,19 @@ impl Findings {
         let word = self.output.paint(tone, &format!("{word:<8}"));
         self.output.line(&format!("{word}{what}: {text}"))
     }
+}
+
+/// Pairs of accounts that are one organisation, by the config or by what polls have shown.
+async fn twins(config: &Config) -> BTreeSet<(String, String)> {
+    let told = config.same_organization().into_iter().map(|(one, other)| (one.to_owned(), other.to_owned()));
+    let mut pairs: BTreeSet<(String, String)> = told.collect();
+    // Whether the inventory can be read was told before.
+    if let Ok(reader) = Reader::open(&config.inventory) {
+        let seen = reader.same_organization().await.unwrap_or_default().into_iter();
+        let configured = |name: &String| config.accounts.contains_key(name);
+        pairs.extend(seen.filter(|(one, other)| configured(one) && configured(other)));
+    }
+    pairs
 }
 
 /// The file, or the folder that it will be made in.

@@ -35,6 +35,7 @@ mod retire;
 mod settle;
 mod sql;
 mod sums;
+mod twins;
 mod unapplied;
 mod urgent_keys;
 mod waiting;

@@ -174,6 +174,9 @@ fn log(report: &Report) {
     let (not_opened, took_ms) = (report.not_opened, report.took.as_millis());
     let items: usize = report.scopes.iter().map(|scope| scope.items).sum();
     let changes: u64 = report.changes.iter().map(|(_, _, times)| times).sum();
+    for note in &report.notes {
+        tracing::info!(provider, account, note, "noted");
+    }
     let Some(reason) = report.failure() else {
         tracing::info!(provider, account, took_ms, complete, incomplete, closed, not_opened, items, changes, "polled");
         return;

@@ -30,6 +30,8 @@ pub struct Line {
     pub deadline: Duration,
     /// The guard's limits.
     pub guard: GuardLimits,
+    /// Accounts that are the same organisation for all that the config tells.
+    pub(super) twins: Vec<String>,
     /// The ways of listing that this run has found wanting.
     pub(super) ways: Ways,
 }
@@ -77,6 +79,11 @@ impl Line {
 
     fn over(remote: Remote, config: &Config, account: &AccountConfig) -> Self {
         let limits = &config.limits;
+        let twins = config.same_organization().into_iter().filter_map(|(one, other)| match account.name.as_str() {
+            name if name == one => Some(other.to_owned()),
+            name if name == other => Some(one.to_owned()),
+            _ => None,
+        });
         Self {
             provider: account.provider,
             account: account.account.clone(),
@@ -96,6 +103,7 @@ impl Line {
                 small_scope: config.guard.small_scope.into(),
                 window_s: config.guard.window.as_secs(),
             },
+            twins: twins.collect(),
             ways: Ways::default(),
         }
     }

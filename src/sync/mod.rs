@@ -15,6 +15,7 @@ mod round;
 mod second_look;
 mod supervisor;
 mod turns;
+mod twins;
 mod wall;
 mod ways;
 

@@ -13,6 +13,7 @@ use super::line::Line;
 use super::report::{Progress, Report, ScopeReport};
 use super::round::{Common, Round};
 use super::second_look::{identity, second_look};
+use super::twins::twins;
 use crate::clock::Clock;
 use crate::domain::{Failure, Reason, ScopeKind};
 use crate::inventory::{Inventory, Judge, PollEnd, Stored};
@@ -108,6 +109,7 @@ pub async fn poll(
     let now = Stamp { wall: clock.now(), boot: clock.boot() };
     let settled = inventory.settle(poll, end, Arc::clone(policy), line.guard, now).await?;
     (report.changes, report.holds) = (settled.changes, settled.holds);
+    report.notes.extend(twins(inventory, line).await?);
     report.took = clock.boot().saturating_sub(began);
     Ok(report)
 }

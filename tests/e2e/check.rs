@@ -88,6 +88,39 @@ fn two_accounts_of_one_organisation_are_named() {
 }
 
 #[test]
+fn two_accounts_of_one_organisation_are_named_by_each_poll_and_by_what_polls_have_shown() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    // A second key of each organisation: nothing in the config tells that they are the same.
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let mut more = text.clone();
+    for (account, secret) in [("acme-openai", "openai-key"), ("acme-den", "den-session")] {
+        let (_, table) = text.split_once(&format!("[accounts.{account}]")).unwrap();
+        let table = table.split("[accounts.").next().unwrap().replace(secret, &format!("{secret}-2"));
+        more.push_str(&format!("\n[accounts.{account}-2]{table}"));
+        std::fs::copy(site.path(secret), site.path(&format!("{secret}-2"))).unwrap();
+    }
+    std::fs::write(site.config(), more).unwrap();
+    let named = |told: &str, account: &str| told.contains(&format!("account {account} is the same organisation"));
+    site.poll(&[]).ended(0);
+    for (account, other) in [("acme-openai", "acme-openai-2"), ("acme-den", "acme-den-2")] {
+        for (polled, twin) in [(account, other), (other, account)] {
+            let told = site.poll(&["--account", polled]).ended(0).stdout;
+            assert!(named(&told, twin) && told.matches("is the same organisation").count() == 1, "{told}");
+        }
+    }
+    let checked = site.run("check", &["--offline"]).ended(0);
+    for pair in ["accounts acme-den and acme-den-2 are one", "accounts acme-openai and acme-openai-2 are one"] {
+        assert!(checked.stdout.contains(pair), "{}", checked.stdout);
+    }
+    let daemon = site.daemon();
+    site.run("ctl", &["poll", "acme-den"]).ended(0);
+    let log = crate::support::log_events(&daemon.stop().ended(0).stderr);
+    let noted = |event: &serde_json::Value| event["note"].as_str().is_some_and(|note| named(note, "acme-den-2"));
+    assert!(log.iter().any(noted), "{log:?}");
+}
+
+#[test]
 fn a_provider_that_refuses_or_fails_is_told_at_once() {
     let sim = Sim::small();
     let site = Site::new(&sim, &Settings::default());
