@@ -33,6 +33,7 @@ mod reconcile;
 mod retention;
 mod retire;
 mod settle;
+mod spare;
 mod sql;
 mod sums;
 mod twins;

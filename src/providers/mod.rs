@@ -19,6 +19,9 @@ use crate::domain::{
 
 pub use spec::{Account, Auth, CredentialRule, Fact, OptionSpec, Pace, Paging, Sample, SamplePage, SignIn, Spec};
 
+/// The question that names members whom the list of people may lack. The engine knows it: unanswered, it is no "none".
+pub const GROUPS: &str = "groups";
+
 /// Every provider that keymuster can read.
 pub static PROVIDERS: &[&dyn Provider] = &[&openai::OpenAi, &braintrust::Braintrust, &den::Den];
 

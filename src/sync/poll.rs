@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::domain::{Failure, Reason, ScopeKind};
 use crate::inventory::{Inventory, Judge, PollEnd, Stored};
 use crate::policy::Policy;
-use crate::providers::Way;
+use crate::providers::{GROUPS, Way};
 use crate::walk::{Stamp, Walked};
 
 /// Polls once. However it goes, the poll settles; what could not be read is in the report.
@@ -103,6 +103,9 @@ pub async fn poll(
         inventory.know_scopes(row.organization, course.not_opened).await?;
         if let Some(way) = course.known.way {
             inventory.retire(row.organization, left_by(way)).await?;
+        }
+        if course.known.unanswered.contains_key(GROUPS) {
+            inventory.spare_members(row.organization).await?;
         }
     }
     let end = PollEnd { failure: report.failure(), organization: applied.ok() };

@@ -1,12 +1,11 @@
 //! Braintrust's requests: what is asked, as whom, and whom the answer must be about.
 
 use crate::domain::{Organization, RemoteId, Scope, ScopeKind, Text};
-use crate::providers::{Account, Fetch, Grant, Method, Proof, Subject, Target, Way};
+use crate::providers::{Account, Fetch, GROUPS, Grant, Method, Proof, Subject, Target, Way};
 
 pub(super) const SELF: &str = "self";
 pub(super) const ORGANIZATIONS: &str = "organizations";
 pub(super) const USERS: &str = "users";
-pub(super) const GROUPS: &str = "groups";
 pub(super) const SERVICE_TOKENS: &str = "service_tokens";
 pub(super) const SERVICE_TOKEN: &str = "service_token";
 pub(super) const ORGANIZATION_KEYS: &str = "organization_api_keys";

@@ -139,3 +139,32 @@ fn a_user_list_cut_short_in_silence_is_held_and_costs_nobody_a_key() {
         assert_eq!(stored(&site), right, "{listing}");
     }
 }
+
+/// Who is a member only by a group is not listed elsewhere: where the groups are refused, nobody knows whether there are any.
+#[test]
+fn groups_that_are_refused_are_told_and_cost_nobody_a_key() {
+    for listing in ["header", "organization"] {
+        for fault in ["forbidden on /v1/group", "http_500 on /v1/group", "html_200 on /v1/group"] {
+            let sim = Sim::of(Size::demo());
+            let site = site(&sim, listing);
+            poll(&site, 0);
+            let before = stored(&site);
+            assert_eq!(before, truth(&sim, listing), "{listing}");
+            sim.faults(fault);
+            for _ in 0..3 {
+                let report = poll(&site, 0);
+                assert!(report.contains("groups: "), "{listing}, {fault}: {report}");
+                assert!(stored(&site) == before, "{listing}, {fault}: {report}");
+            }
+            let vanished = "scopes WHERE kind = 'member' AND state = 'vanished'";
+            assert_eq!(site.count(vanished), 0, "{listing}, {fault}: {:?}", site.sql(&format!("SELECT * FROM {vanished}")));
+            // Read again, they tell who is in none.
+            sim.faults("");
+            let unlisted = sim.braintrust_cast().unwrap().unlisted_member;
+            assert!(sim.change(|world| world.leave(&unlisted, Clock::system().now())));
+            poll(&site, 0);
+            let left = format!("{KEYS} AND owner_id = '{unlisted}' AND presence = 'unknown'");
+            assert_eq!(site.count(&left), 3, "{listing}, {fault}: {:?}", stored(&site));
+        }
+    }
+}
