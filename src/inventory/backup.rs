@@ -35,6 +35,9 @@ pub struct BackedUp {
 /// Names that SQLite and we put behind that of the inventory.
 const BESIDE: [&str; 6] = ["", "-wal", "-shm", "-journal", ".lock", ".ctl"];
 
+/// Those of them that SQLite takes for a part of a file whose name they begin with.
+const LOGS: [&str; 2] = ["-wal", "-journal"];
+
 impl Reader {
     /// Writes a whole copy of the file, of one state of it, to `to`, beside whoever writes it. At every instant `to` is what it
     /// was before or the whole backup. Its mode is 0600.
@@ -109,7 +112,7 @@ fn refuse_what_is_in_the_way(to: &Path, existing: Existing) -> Stored<()> {
     if existing == Existing::Keep && to.symlink_metadata().is_ok() {
         return Err(refused(to, "that file is there already: name another one, or add --replace"));
     }
-    for log in ["-wal", "-journal"] {
+    for log in LOGS {
         let beside = with_suffix(to, log);
         if beside.symlink_metadata().is_ok() {
             let why =
@@ -161,11 +164,11 @@ impl Unfinished {
             return Err(refused(to, &format!("there is no folder {}: make it first", folder.display())));
         }
         loop {
-            match create_private(&path, mode) {
-                Ok(()) => {}
-                Err(StoreError::File { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            let made = match create_private(&path, mode) {
+                Ok(()) => true,
+                Err(StoreError::File { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => false,
                 Err(error) => return Err(error),
-            }
+            };
             let file = match OpenOptions::new()
                 .write(true)
                 .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
@@ -191,7 +194,10 @@ impl Unfinished {
                 Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {}
                 Ok(_) | Err(_) => continue,
             }
-            if ours.len() == 0 {
+            // SQLite would take the journal of a copy that was cut off for one of the copy to come.
+            remove_logs(&path)?;
+            // What was there, even empty, may be somebody's who would read along.
+            if made {
                 return Ok(Self { path, file, finished: false });
             }
             std::fs::remove_file(&path).map_err(file_error)?;
@@ -221,9 +227,21 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.finished {
             // Where that fails, the next backup of that name removes it.
-            let _ = std::fs::remove_file(&self.path);
+            let _ = remove_logs(&self.path).map(|()| std::fs::remove_file(&self.path));
         }
     }
+}
+
+fn remove_logs(of: &Path) -> Stored<()> {
+    for log in LOGS {
+        let path = with_suffix(of, log);
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::File { path, error }),
+        }
+    }
+    Ok(())
 }
 
 /// Somebody may have made a file of that name since we looked. Not every file system can rename without replacing.

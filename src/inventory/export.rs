@@ -18,6 +18,7 @@ pub const PUBLIC_VIEWS: &[&str] = &[
     "walks",
     "people",
     "holds",
+    "acknowledgements",
     "changes",
     "waivers",
     "help",

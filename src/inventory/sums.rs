@@ -86,11 +86,6 @@ pub const SUMS: &[Sum] = &[
                 WHERE k.presence = 'gone' AND k.id IN (SELECT key_id FROM sighting)",
     },
     Sum {
-        table: "key",
-        wrong: "was last seen before it was first seen",
-        rows: "SELECT concat(k.id, ' (', k.remote_id, ')') FROM key AS k WHERE k.seen_walk < k.first_walk",
-    },
-    Sum {
         table: "sighting",
         wrong: "joins a scope and a key of two organisations (scope/key)",
         rows: "SELECT concat(x.scope_id, '/', x.key_id) FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id JOIN key AS k ON k.id = x.key_id
