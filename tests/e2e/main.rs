@@ -10,7 +10,6 @@ mod attribution;
 mod braintrust;
 mod check;
 mod control;
-mod crash;
 mod daemon;
 mod db;
 mod demo;
