@@ -130,12 +130,12 @@ impl Course {
             return false;
         }
         self.proofs.forget();
-        // What was tried in vain is no part of what this poll reports.
+        // What was tried in vain is no part of what this poll reports, and what was read is read again.
         let of_the_way = |id: &ScopeId| match way {
             Way::Organization => id.kind == ScopeKind::Organization,
             Way::Header | Way::Token => id.kind == ScopeKind::Member,
         };
-        self.reports.retain(|report| !of_the_way(&report.scope.id) || report.end == WalkEnd::Complete);
+        self.reports.retain(|report| !of_the_way(&report.scope.id));
         self.known.ended.retain(|id, end| !of_the_way(id) || *end == WalkEnd::Complete);
         true
     }
@@ -158,7 +158,7 @@ impl Course {
         let unanswered =
             self.failed_questions.iter().filter(|_| self.keys_read).map(|(question, failure)| format!("{question}: {failure}"));
         let gap = self.known.group_members.iter().filter(|id| !self.known.people.contains_key(*id)).count();
-        let gap = (gap > 0).then(|| format!("the list of people lacks {gap} whom groups name as members; they were read too"));
+        let gap = (gap > 0).then(|| format!("the list of people lacks {gap} whom groups name as members"));
         unanswered.chain(gap).collect()
     }
 }

@@ -115,6 +115,12 @@ fn limited(front: Front) -> Vec<Trial> {
     vec![Trial { argument: ":1", before: 1, ..trial(place, Outcome::Incomplete(Reason::RateLimited)) }]
 }
 
+/// Where one request is refused, others of that endpoint wait for their turn; so it is tried at a list that is one request.
+fn busy(front: Front) -> Vec<Trial> {
+    let place = if front == Front::Den { Place::Keys } else { Place::One };
+    [":1", ":soon"].map(|argument| Trial { argument, ..trial(place, Outcome::Incomplete(Reason::RateLimited)) }).to_vec()
+}
+
 /// What is expected of a fault; fails for faults that nobody thought about.
 pub fn expected(kind: &str, front: Front) -> Vec<Trial> {
     use Outcome::{Harmless, Held, Incomplete, Told};
@@ -133,7 +139,7 @@ pub fn expected(kind: &str, front: Front) -> Vec<Trial> {
         ]
         .concat(),
         "rate_limit" | "rate_limit_seconds" | "rate_limit_date" => limited(front),
-        "busy" => [incomplete(":1", Reason::RateLimited), incomplete(":soon", Reason::RateLimited)].concat(),
+        "busy" => busy(front),
         "unauthorized" => incomplete("", Reason::Auth),
         "forbidden" => incomplete("", Reason::Forbidden),
         "not_found" => incomplete("", Reason::NotFound),

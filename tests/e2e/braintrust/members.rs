@@ -168,3 +168,23 @@ fn groups_that_are_refused_are_told_and_cost_nobody_a_key() {
         }
     }
 }
+
+#[test]
+fn a_user_list_that_leaves_out_a_few_is_told_and_costs_nobody_a_key() {
+    for listing in ["organization", "header", "token"] {
+        let sim = Sim::small();
+        let site = site(&sim, listing);
+        let right = truth(&sim, listing);
+        poll(&site, 0);
+        for _ in 0..2 {
+            sim.faults(&format!("short_list:braintrust:50 on /v1/user\n{}", super::always(listing)));
+            let report = poll(&site, 0);
+            assert!(report.contains("the list of people lacks ") && report.contains("whom groups name as members"), "{report}");
+            assert_eq!(stored(&site), right, "{listing}: {report}");
+            assert_eq!(site.count("changes"), 0, "{listing}");
+        }
+        sim.faults(super::always(listing));
+        poll(&site, 0);
+        assert_eq!(stored(&site), right, "{listing}");
+    }
+}
