@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, Write};
 
+use crate::sim::Fault;
+
 /// Standard output, written line by line. A reader that left is an error like any other, told to nobody.
 pub struct Output {
     out: std::io::Stdout,
@@ -79,4 +81,41 @@ pub fn warning_line(text: &str) {
 /// `1 key`, `2 keys`.
 pub fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// What goes wrong at the simulated providers, beside that name.
+pub fn fault_line(output: &mut Output, name: &str, fault: &Fault) -> std::io::Result<()> {
+    let text = wrapped(&format!("{fault}: {}", fault.about)).join(&format!("\n{}", " ".repeat(name.len())));
+    output.line(&output.paint(Tone::Warning, &format!("{name}{text}")))
+}
+
+/// The longest line of text beside a name.
+const WIDTH: usize = 92;
+
+/// Lines of text that stands beside a name, broken between words.
+pub fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_broken_between_words() {
+        let text = "four ".repeat(40);
+        assert_eq!(wrapped(&text), ["four ".repeat(18).trim_end(), "four ".repeat(18).trim_end(), "four ".repeat(4).trim_end()]);
+        assert_eq!(wrapped(&"x".repeat(200)), ["x".repeat(200)]);
+    }
 }

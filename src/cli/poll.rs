@@ -149,8 +149,18 @@ pub fn print(output: &mut Output, polled: &PolledAccount) -> anyhow::Result<()> 
         polled.took_s
     );
     output.line(&output.paint(Tone::Strong, &heading))?;
-    let rows = polled.scopes.iter().map(row).collect();
-    output.text(&table::render(output, &["SCOPE", "NAME", "ITEMS", "PAGES", "OUTCOME", "WHY"], rows))?;
+    if !polled.scopes.is_empty() {
+        let rows = polled.scopes.iter().map(row).collect();
+        output.text(&table::render(output, &["SCOPE", "NAME", "ITEMS", "PAGES", "OUTCOME", "WHY"], rows))?;
+    }
+    let unread = polled.scopes.iter().filter(|scope| scope.outcome == "incomplete").count();
+    if unread > 0 {
+        let text = format!(
+            "{} not read whole: nothing is concluded of keys that did not show there",
+            counted(unread, "list was", "lists were")
+        );
+        output.line(&output.paint(Tone::Warning, &text))?;
+    }
     if polled.not_opened > 0 {
         let text = format!("{} waited in vain: the poll's deadline passed", counted(polled.not_opened, "list", "lists"));
         output.line(&output.paint(Tone::Warning, &text))?;

@@ -14,14 +14,17 @@ pub struct Tempo {
     pub schedule: &'static str,
     /// Lines of `[policy]` and what belongs to it.
     pub policy: &'static str,
-    /// `confirm_after`.
-    pub confirm_after: &'static str,
+    /// Lines of `[guard]`.
+    pub guard: &'static str,
+    /// How Braintrust's keys are listed.
+    pub listing: &'static str,
     /// Where the page is.
     pub listen: &'static str,
 }
 
 /// As an organisation would have it: the defaults.
-pub const DAILY: Tempo = Tempo { schedule: "@hourly", policy: "", confirm_after: "10m", listen: "127.0.0.1:10847" };
+pub const DAILY: Tempo =
+    Tempo { schedule: "@hourly", policy: "", guard: "confirm_after = \"10m\"", listing: "auto", listen: "127.0.0.1:10847" };
 
 /// Everything happens while one watches.
 pub const WATCHED: Tempo = Tempo {
@@ -39,7 +42,10 @@ labels = { team = "platform" }
 match  = { provider = "den" }
 labels = { team = "agents" }
 "#,
-    confirm_after: "15s",
+    // A day of the demo is short: what was revoked two minutes ago is no part of what disappears at once.
+    guard: "confirm_after = \"15s\"\nwindow = \"2m\"",
+    // The way that works on every server, and shows members who cannot be asked for.
+    listing: "header",
     listen: "127.0.0.1:10847",
 };
 
@@ -60,7 +66,7 @@ path = "inventory.db"
 listen = "{listen}"
 
 [guard]
-confirm_after = "{confirm_after}"
+{guard}
 {policy}
 [accounts.demo-openai]
 provider        = "openai"
@@ -75,7 +81,7 @@ credential_file = "braintrust-key"
 schedule        = "{schedule}"
 base_url        = "{braintrust}"
 pace            = 6000
-options         = {{ org_name = "{org_name}" }}
+options         = {{ org_name = "{org_name}", listing = "{listing}" }}   # or auto, organization, header, token
 
 [accounts.demo-den]
 provider        = "den"
@@ -86,7 +92,8 @@ pace            = 6000
 options         = {{ organization_id = "{organization}", sign_in = "session" }}
 "#,
         listen = tempo.listen,
-        confirm_after = tempo.confirm_after,
+        guard = tempo.guard,
+        listing = tempo.listing,
         policy = tempo.policy,
         schedule = tempo.schedule,
         openai = simulation.openai_base_url(),

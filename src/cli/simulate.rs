@@ -8,7 +8,7 @@ use anyhow::Context;
 use super::args;
 use super::exit::Exit;
 use super::log;
-use super::output::{Output, Tone};
+use super::output::{Output, Tone, fault_line};
 use super::scratch;
 use super::signals::Signals;
 use crate::clock::Clock;
@@ -35,6 +35,7 @@ pub async fn simulate(arguments: args::Simulate) -> anyhow::Result<Exit> {
         addr: arguments.listen,
         lively: arguments.lively.map(Duration::from_secs),
     };
+    let faults = options.faults.clone();
     let simulation =
         sim::start(options, Clock::system()).await.with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let mut output = Output::new();
@@ -42,6 +43,9 @@ pub async fn simulate(arguments: args::Simulate) -> anyhow::Result<Exit> {
     if let Some(folder) = &arguments.write_config {
         std::fs::create_dir(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         write(&mut output, &simulation, folder)?;
+    }
+    for fault in &faults {
+        fault_line(&mut output, "Fault          ", fault)?;
     }
     output.line("")?;
     output.line("Ctrl-C ends it.")?;

@@ -21,6 +21,8 @@ pub struct Fault {
     pub(super) from: u64,
     pub(super) to: u64,
     pub(super) every: u64,
+    /// What its kind does; a sentence.
+    pub about: &'static str,
     text: String,
 }
 
@@ -83,7 +85,16 @@ impl FromStr for Fault {
             let takes = if kind.argument.is_empty() { "takes no argument" } else { kind.argument };
             format!("'{name}' cannot have the argument '{argument}': {takes}")
         })?;
-        let mut fault = Self { effect, providers, path: None, from: 1, to: u64::MAX, every: 1, text: text.trim().to_owned() };
+        let mut fault = Self {
+            effect,
+            providers,
+            path: None,
+            from: 1,
+            to: u64::MAX,
+            every: 1,
+            about: kind.about,
+            text: text.trim().to_owned(),
+        };
         while let Some(word) = words.next() {
             let value = words.next().ok_or_else(|| format!("nothing follows '{word}' in '{text}'"))?;
             let count = || value.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("'{value}' is no count of requests"));

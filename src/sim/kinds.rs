@@ -233,8 +233,8 @@ pub static KINDS: &[Kind] = &[
         kind(
             "header_dropped",
             "",
-            "Ignores x-bt-impersonate-user: the caller's keys for everybody. With 'every K' one node of many does; \
-             with 'on /api/self/me' only that route.",
+            "Ignores x-bt-impersonate-user: the caller's keys for everybody. It shows where that header is sent, such as with \
+             listing = header. With 'every K' one node of many does; with 'on /api/self/me' only that route.",
             |a| quirk(a, Quirk::HeaderDropped),
         ),
     ),

@@ -12,6 +12,11 @@ const LEAVES_EVERY: u64 = 100;
 /// A member joins at this beat, and every so many beats.
 const JOINS_AT: u64 = 12;
 
+/// Most of Den's keys are deleted at this beat, about a minute and a half after the start: too many to be believed unasked.
+const CLEARED_AT: u64 = 30;
+/// One of so many is left then.
+const LEFT_OF: usize = 6;
+
 /// Something that happened, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -57,6 +62,9 @@ impl World {
         }
         if self.beats % LEAVES_EVERY == LEAVES_AT {
             events.extend(self.one_leaves(now));
+        }
+        if self.beats == CLEARED_AT {
+            events.extend(self.clear_den());
         }
         events
     }
@@ -132,6 +140,13 @@ impl World {
     fn revoke_that(&mut self, number: u32) -> Option<Event> {
         let event = self.event("revoked", number);
         self.remove(number).then_some(event)
+    }
+
+    fn clear_den(&mut self) -> Vec<Event> {
+        let all = self.den.iter().copied().enumerate();
+        let cleared: Vec<u32> =
+            all.filter(|(at, number)| at % LEFT_OF != 0 && *number != self.own_den_key).map(|(_, number)| number).collect();
+        cleared.into_iter().filter_map(|number| self.revoke_that(number)).collect()
     }
 
     fn rename_one(&mut self) -> Option<Event> {

@@ -8,7 +8,7 @@ mod connections;
 mod guard;
 mod page;
 mod shown;
-mod told;
+pub(crate) mod told;
 
 use std::sync::Arc;
 use std::time::Duration;

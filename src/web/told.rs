@@ -59,7 +59,7 @@ pub(super) const URGENCY: [Condition; 8] = [
 ];
 
 /// Which list it is.
-pub(super) fn scope(scope: &ScopeRow) -> String {
+pub(crate) fn scope(scope: &ScopeRow) -> String {
     let what = match scope.kind {
         ScopeKind::Project => "keys of project",
         ScopeKind::Member => "keys of member",

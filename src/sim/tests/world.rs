@@ -97,6 +97,24 @@ fn life_does_all_that_it_promises() {
 }
 
 #[test]
+fn too_many_keys_to_be_believed_disappear_after_a_minute_and_a_half() {
+    for seed in 0..20 {
+        let mut world = World::make(seed, Size::demo(), NOW);
+        let keys = |world: &World, at: i64| {
+            let there = |k: &TrueKey| k.provider == Remote::Den && k.listed && k.expires_at.is_none_or(|t| t > NOW.unix() + at);
+            world.truth().into_iter().filter(there).count()
+        };
+        for beat in 1..30 {
+            world.step(NOW.plus(beat * 3));
+        }
+        let before = keys(&world, 90);
+        world.step(NOW.plus(90));
+        let lost = before - keys(&world, 90);
+        assert!(lost >= 10 && 2 * lost > before, "seed {seed}: {lost} of {before}");
+    }
+}
+
+#[test]
 fn the_own_keys_survive_life() {
     let mut world = World::make(3, Size::demo(), NOW);
     for beat in 0..2000 {

@@ -1,6 +1,10 @@
 //! `keymuster demo`: the whole thing at work on this machine alone, while one watches.
 
+mod story;
+mod words;
+
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -8,14 +12,14 @@ use tokio::net::TcpListener;
 use super::args;
 use super::daemon::{Daemon, Look};
 use super::exit::Exit;
-use super::output::{Output, Tone};
+use super::output::{Output, Tone, fault_line};
 use super::scratch::{self, WATCHED};
 use super::signals::Signals;
 use super::{log, setup};
 use crate::clock::Clock;
 use crate::config::{Config, Log, LogFormat, LogLevel};
-use crate::sim::{self, Options, Size};
-use crate::views::ChangesAsked;
+use crate::sim::{self, Fault, Options, Size};
+use story::Story;
 
 /// One beat of the made-up world's life.
 const BEAT: Duration = Duration::from_secs(3);
@@ -23,28 +27,35 @@ const BEAT: Duration = Duration::from_secs(3);
 /// How often the page loads itself again.
 const REFRESH: Duration = Duration::from_secs(5);
 
+/// How often the story goes on.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Runs until it is told to stop.
 ///
 /// # Errors
 /// The address is taken, or the scratch folder cannot be written.
 pub async fn demo(arguments: args::Demo) -> anyhow::Result<Exit> {
-    log::start(&Log { format: LogFormat::Text, level: LogLevel::Warn });
+    // What the log warns of, the story tells.
+    log::start(&Log { format: LogFormat::Text, level: LogLevel::Error });
     let mut signals = Signals::listen()?;
     let clock = Clock::system();
+    let faults = arguments.faults.clone();
     let options =
         Options { seed: arguments.seed, size: Size::demo(), faults: arguments.faults, lively: Some(BEAT), ..Options::default() };
     let simulation = sim::start(options, clock.clone()).await?;
     let folder = tempfile::Builder::new().prefix("keymuster-demo-").tempdir()?;
-    let path = scratch::write_config(&simulation, folder.path(), &WATCHED)?;
+    let path = std::path::absolute(scratch::write_config(&simulation, folder.path(), &WATCHED)?)?;
     let mut config = setup::config(&path)?;
     config.web.listen = listen(arguments.listen, config.web.listen).await;
 
-    let daemon = Daemon::start(&config, Some(path), &clock, Look { title: "demo".into(), refresh: Some(REFRESH) }).await?;
+    let look = Look { title: "demo".into(), refresh: Some(REFRESH) };
+    let daemon = Daemon::start(&config, Some(path.clone()), &clock, look).await?;
     let mut output = Output::new();
-    print(&mut output, &config, daemon.address())?;
+    print(&mut output, &config, daemon.address(), &faults)?;
+    let mut story = Story::new(daemon.views().clone(), control(&path)?);
     tokio::select! {
         () = signals.asked_to_stop() => {}
-        broken = follow(&mut output, &daemon) => broken?,
+        broken = follow(&mut output, &mut story) => broken?,
     }
     output.line("")?;
     daemon.stop().await?;
@@ -62,7 +73,13 @@ async fn listen(asked: Option<SocketAddr>, usual: SocketAddr) -> SocketAddr {
     }
 }
 
-fn print(output: &mut Output, config: &Config, address: SocketAddr) -> std::io::Result<()> {
+/// The beginning of every command to this daemon, as it can be pasted into another terminal.
+fn control(config: &Path) -> std::io::Result<String> {
+    let program = std::env::current_exe()?;
+    Ok(format!("{} ctl --config {}", words::quoted(&program), words::quoted(config)))
+}
+
+fn print(output: &mut Output, config: &Config, address: SocketAddr, faults: &[Fault]) -> std::io::Result<()> {
     let inventory = config.inventory.display();
     output.line(&output.paint(Tone::Strong, "A made-up organisation at simulated providers, everything on this machine"))?;
     output.line("")?;
@@ -71,23 +88,23 @@ fn print(output: &mut Output, config: &Config, address: SocketAddr) -> std::io::
     output.line(&format!("  Inventory  {inventory}"))?;
     let query = "SELECT provider, name, owner_email, expires_at FROM expired_keys";
     output.line(&output.paint(Tone::Faint, &format!("             sqlite3 -readonly {inventory} '{query}'")))?;
+    for fault in faults {
+        fault_line(output, "  Fault      ", fault)?;
+    }
     output.line("")?;
-    output.line("Keys are used, made and revoked while you watch; a member leaves after a minute. Ctrl-C ends it.")?;
+    for line in [
+        "All providers are read every 5 seconds, while keys are used, made and revoked. After a minute a member leaves;",
+        "half a minute later so many keys disappear at once that a person has to look. Ctrl-C ends it.",
+    ] {
+        output.line(line)?;
+    }
     output.line("")
 }
 
-/// Prints what changes, as it changes.
-async fn follow(output: &mut Output, daemon: &Daemon) -> anyhow::Result<()> {
-    let mut after = 0;
+/// Tells what happens, as it happens.
+async fn follow(output: &mut Output, story: &mut Story) -> anyhow::Result<()> {
     loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let mut changes = daemon.views().changes(ChangesAsked { after: Some(after), ..ChangesAsked::default() }).await?;
-        changes.reverse();
-        for change in changes {
-            after = change.change_id;
-            let what = output.paint(Tone::Strong, &format!("{:<21}", change.change.as_str()));
-            let name = change.name.unwrap_or_else(|| "(unnamed)".into());
-            output.line(&format!("{}  {what} {} {name} ({})", change.at, change.account, change.key_id))?;
-        }
+        tokio::time::sleep(LOOK).await;
+        story.go_on(output).await?;
     }
 }
