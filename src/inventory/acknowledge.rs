@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::account::{account_row, disown, own_again};
 use super::error::Stored;
+use super::last_seen;
 use super::open::Inventory;
 use crate::domain::{ChangeKind, Presence, PresenceReason, Time};
 
@@ -120,6 +121,7 @@ fn let_go(transaction: &Transaction<'_>, scope: i64, word: &Acknowledgement) -> 
                     missing_run = NULL WHERE id = ?1",
             (key, Presence::Gone.as_str(), PresenceReason::Acknowledged.as_str()),
         )?;
+        last_seen::keep(transaction, *key)?;
         transaction.execute("DELETE FROM sighting WHERE key_id = ?1", [key])?;
         transaction.execute(
             "INSERT INTO change (at, key_id, change, before, after) VALUES (?1, ?2, ?3, ?4, ?5)",

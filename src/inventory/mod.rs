@@ -20,6 +20,7 @@ mod guard;
 mod holds;
 mod inquiry;
 mod integrity;
+mod last_seen;
 mod list_changes;
 mod list_keys;
 mod list_scopes;

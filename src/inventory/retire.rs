@@ -3,6 +3,7 @@
 use rusqlite::Transaction;
 
 use super::error::Stored;
+use super::last_seen;
 use super::open::Inventory;
 use crate::domain::ScopeKind;
 
@@ -57,13 +58,18 @@ fn retire(transaction: &Transaction<'_>, organization: i64, kind: ScopeKind) -> 
 /// A retired scope is no witness of a key that another one lists or would list: it cannot be asked again. Not only when the
 /// way is left: a key that nobody's list could take over may be seen in the new way later.
 fn forget_witnesses(transaction: &Transaction<'_>, organization: i64, kind: ScopeKind) -> Stored<()> {
-    transaction
-        .prepare_cached(
-            "DELETE FROM sighting
-              WHERE scope_id IN (SELECT id FROM scope WHERE organization_id = ?1 AND kind = ?2 AND standing = 'retired')
-                AND EXISTS (SELECT 1 FROM sighting AS y JOIN scope AS n ON n.id = y.scope_id
-                             WHERE y.key_id = sighting.key_id AND n.standing <> 'retired')",
-        )?
-        .execute((organization, kind.as_str()))?;
+    let mut select = transaction.prepare_cached(
+        "SELECT x.scope_id, x.key_id FROM scope AS s JOIN sighting AS x ON x.scope_id = s.id
+          WHERE s.organization_id = ?1 AND s.kind = ?2 AND s.standing = 'retired'
+            AND EXISTS (SELECT 1 FROM sighting AS y JOIN scope AS n ON n.id = y.scope_id
+                         WHERE y.key_id = x.key_id AND n.standing <> 'retired')",
+    )?;
+    let rows = select.query_map((organization, kind.as_str()), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let forgotten: Vec<(i64, i64)> = rows.collect::<Result<_, _>>()?;
+    for (scope, key) in forgotten {
+        // The new witness may not have seen it yet.
+        last_seen::keep(transaction, key)?;
+        transaction.prepare_cached("DELETE FROM sighting WHERE scope_id = ?1 AND key_id = ?2")?.execute((scope, key))?;
+    }
     Ok(())
 }
