@@ -14,7 +14,7 @@ use crate::domain::ScopeState;
 use crate::inventory::{Acknowledged, Acknowledgement, Inventory, StoreError};
 use crate::metrics::Tally;
 use crate::sync::{Command, Plan};
-use crate::views::{AccountFacts, ScopeRow, Views};
+use crate::views::{AccountFacts, ScopeRow, Views, Waiting};
 
 /// What it takes to do it.
 pub struct Served {
@@ -75,7 +75,7 @@ impl Served {
                 }),
                 held: counted.map_or(0, |counted| counted.held_keys),
                 held_lists: counted.map_or(0, |counted| counted.scopes.get(&ScopeState::Held).copied().unwrap_or(0)),
-                waits: waiting.organization.iter().map(Waits::from).chain(waiting.holds.iter().map(Waits::from)).collect(),
+                waits: all_that_waits(&waiting),
                 account: status.account,
             });
         }
@@ -211,6 +211,13 @@ impl Served {
         let instead = if waiting.is_empty() { "none of its scopes does".to_owned() } else { several(waiting) };
         Answer::refused(Fault::Request, format!("nothing of {place} waits for a person; of {account}: {instead}"))
     }
+}
+
+/// What waits, a changed organisation first: nothing else can go on without a word for it.
+fn all_that_waits(waiting: &Waiting) -> Vec<Waits> {
+    let organization = waiting.organization.iter().map(|o| Waits::organization(o.id.as_deref(), o.name.as_deref(), o.at));
+    let holds = waiting.holds.iter().map(|h| Waits::hold(h.cause.as_str(), h.list.as_deref(), h.held, h.since));
+    organization.chain(holds).collect()
 }
 
 /// A scope as the view `scopes` names it: `kind` or `kind/scope_id`.

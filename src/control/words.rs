@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Failure, WalkEnd};
-use crate::inventory::{Offered, OpenHold};
+use crate::domain::{Failure, Time, WalkEnd};
 use crate::sync::Report;
 
 /// One request.
@@ -113,26 +112,25 @@ pub struct Waits {
     pub since: String,
 }
 
-impl From<&OpenHold> for Waits {
-    fn from(hold: &OpenHold) -> Self {
-        let of = hold.list.as_ref().map_or_else(String::new, |list| format!(" of {list}"));
+impl Waits {
+    /// A hold: why, of which list (the whole account's where there is none), how much.
+    pub fn hold(cause: &str, list: Option<&str>, held: u64, since: Time) -> Self {
+        let of = list.map_or_else(String::new, |list| format!(" of {list}"));
         Self {
-            what: format!("{}: {} at once{of}; nothing is concluded of them", hold.cause, hold.held),
-            scope: hold.list.clone(),
-            since: hold.since.to_string(),
+            what: format!("{cause}: {held} at once{of}; nothing is concluded of them"),
+            scope: list.map(str::to_owned),
+            since: since.to_string(),
         }
     }
-}
 
-impl From<&Offered> for Waits {
-    fn from(offered: &Offered) -> Self {
-        let named = match (&offered.name, &offered.id) {
+    /// An organisation that the credential sees in the place of the stored one.
+    pub fn organization(id: Option<&str>, name: Option<&str>, since: Time) -> Self {
+        let named = match (name, id) {
             (Some(name), Some(id)) => format!("another organisation, {name} ({id})"),
-            (None, Some(id)) => format!("another organisation, {id}"),
-            (Some(name), None) => format!("another organisation, {name}"),
+            (Some(one), None) | (None, Some(one)) => format!("another organisation, {one}"),
             (None, None) => "another organisation, which the provider does not name".to_owned(),
         };
-        Self { what: format!("the credential sees {named}; nothing of it is stored"), scope: None, since: offered.at.to_string() }
+        Self { what: format!("the credential sees {named}; nothing of it is stored"), scope: None, since: since.to_string() }
     }
 }
 
@@ -207,6 +205,8 @@ impl From<&Report> for PolledAccount {
                 WalkEnd::Incomplete(failure) => Some(failure.to_string()),
             },
         };
+        let holds = report.holds.iter();
+        let holds = holds.map(|hold| Waits::hold(hold.cause.as_str(), hold.list.as_deref(), hold.held, hold.since));
         Self {
             account: report.account.clone(),
             provider: report.provider.to_owned(),
@@ -216,7 +216,7 @@ impl From<&Report> for PolledAccount {
             notes: report.notes.clone(),
             not_opened: report.not_opened,
             changes: report.changes.iter().map(|(kind, change, count)| (kind.to_string(), change.to_string(), *count)).collect(),
-            waits: report.holds.iter().map(Waits::from).collect(),
+            waits: holds.collect(),
             failed: report.failure().is_some() || report.not_opened > 0 || !report.holds.is_empty(),
         }
     }
