@@ -7,7 +7,7 @@ use super::proofs::Proofs;
 use super::report::ScopeReport;
 use super::round::{Answered, Ended};
 use crate::domain::{Failure, Lists, OwnerKind, Reason, RemoteId, Scope, ScopeId, ScopeKind, WalkEnd};
-use crate::providers::{Fetch, Known, Proof, Target, Way};
+use crate::providers::{Fetch, GROUPS, Known, Proof, Target, Way};
 use crate::walk::{Found, Walked};
 
 /// The course of a poll.
@@ -148,6 +148,16 @@ impl Course {
         }
     }
 
+    /// Members whom groups name and the list of people lacks; `None` where not both were read whole.
+    pub fn lacking_people(&self) -> Option<Vec<RemoteId>> {
+        let read = self.known.answered.contains(GROUPS) && self.known.is_complete(&ScopeId { kind: ScopeKind::People, of: None });
+        read.then(|| self.only_in_groups().cloned().collect())
+    }
+
+    fn only_in_groups(&self) -> impl Iterator<Item = &RemoteId> {
+        self.known.group_members.iter().filter(|id| !self.known.people.contains_key(*id))
+    }
+
     /// Questions whose failure kept this poll from reading any keys. Where keys were read, others answered in their place.
     pub fn failures(&self) -> Vec<Failure> {
         if self.keys_read { Vec::new() } else { self.failed_questions.iter().map(|(_, failure)| failure.clone()).collect() }
@@ -157,7 +167,7 @@ impl Course {
     pub fn notes(&self) -> Vec<String> {
         let unanswered =
             self.failed_questions.iter().filter(|_| self.keys_read).map(|(question, failure)| format!("{question}: {failure}"));
-        let gap = self.known.group_members.iter().filter(|id| !self.known.people.contains_key(*id)).count();
+        let gap = self.only_in_groups().count();
         let gap = (gap > 0).then(|| format!("the list of people lacks {gap} whom groups name as members"));
         unanswered.chain(gap).collect()
     }

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::domain::{Failure, Reason, ScopeKind};
 use crate::inventory::{Inventory, Judge, PollEnd, Stored};
 use crate::policy::Policy;
-use crate::providers::{GROUPS, Way};
+use crate::providers::Way;
 use crate::walk::{Stamp, Walked};
 
 /// Polls once. However it goes, the poll settles; what could not be read is in the report.
@@ -77,7 +77,7 @@ pub async fn poll(
 
     let (applied, refused_once) = batch.finish().await?;
     course.refuse(&refused_once);
-    let (general, mut notes) = (course.failures(), course.notes());
+    let (general, mut notes, lacking) = (course.failures(), course.notes(), course.lacking_people());
     notes.extend(line.ways.left());
     if applied.is_ok() {
         let absent = inquire(inventory, line, &course.known, poll, deadline, stop).await?;
@@ -104,9 +104,7 @@ pub async fn poll(
         if let Some(way) = course.known.way {
             inventory.retire(row.organization, left_by(way)).await?;
         }
-        if course.known.unanswered.contains_key(GROUPS) {
-            inventory.spare_members(row.organization).await?;
-        }
+        inventory.keep_group_members(row.organization, lacking).await?;
     }
     let end = PollEnd { failure: report.failure(), organization: applied.ok() };
     let now = Stamp { wall: clock.now(), boot: clock.boot() };

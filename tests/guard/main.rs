@@ -8,6 +8,7 @@ mod agreement;
 mod keys;
 mod last_use;
 mod lists;
+mod order;
 mod organizations;
 mod site;
 mod words;

@@ -136,6 +136,7 @@ const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
             ("listed", Flag),
             ("unlisted_walk", Number),
             ("back_walk", Number),
+            ("by_group", Flag),
         ],
     ),
     (

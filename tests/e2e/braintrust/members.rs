@@ -188,3 +188,16 @@ fn a_user_list_that_leaves_out_a_few_is_told_and_costs_nobody_a_key() {
         assert_eq!(stored(&site), right, "{listing}");
     }
 }
+
+#[test]
+fn a_member_whom_only_a_group_names_has_not_left() {
+    for listing in ["header", "token", "organization"] {
+        let (_sim, site, cast) = odd(listing);
+        // Two whole lists of people without the owner are what a leaver is known by.
+        for _ in 0..2 {
+            poll(&site, 0);
+        }
+        let orphaned = format!("orphaned_keys WHERE owner_id = '{}'", cast.unlisted_member);
+        assert_eq!(site.count(&orphaned), 0, "{listing}: groups name the owner, and the keys are listed");
+    }
+}

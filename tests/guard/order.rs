@@ -1,0 +1,26 @@
+//! Walks count in the order of their numbers, whenever they come.
+
+use keymuster::domain::{Organization, RemoteId, Time};
+use keymuster::inventory::{Confirmed, SeenOrganization};
+
+use crate::site::Site;
+
+#[tokio::test]
+async fn a_walk_that_comes_late_changes_nothing() {
+    let mut site = Site::new(&[("p", 6)]).await;
+    site.poll().await;
+    let poll = site.inventory.begin_poll("acme".into(), Time::from_unix(site.now)).await.unwrap();
+    let seen = SeenOrganization::Named(Organization { id: RemoteId::new("org_a").unwrap(), name: None });
+    let Confirmed::Yes(row) = site.inventory.confirm(poll, seen).await.unwrap() else { panic!("the same organisation") };
+    let older = site.walks();
+    site.revoke("p", 2);
+    let newer = site.walks();
+    site.apply(row, poll.id, newer).await;
+    let stored = |site: &Site| {
+        ["SELECT * FROM sighting ORDER BY 1, 2", "SELECT * FROM scope ORDER BY id", "SELECT * FROM walk ORDER BY id"]
+            .map(|rows| site.rows(rows))
+    };
+    let before = stored(&site);
+    site.apply(row, poll.id, older).await;
+    assert_eq!(stored(&site), before);
+}
