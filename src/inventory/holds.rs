@@ -41,18 +41,20 @@ impl Doubtful {
 impl Holds<'_> {
     /// Lets go of keys that were sighted, of lists that are themselves again, and ends holds that hold nothing any more.
     pub fn release(&self) -> Stored<()> {
-        self.transaction.execute(
-            "DELETE FROM held_key
+        self.transaction
+            .prepare_cached(
+                "DELETE FROM held_key
               WHERE EXISTS (SELECT 1 FROM sighting AS x WHERE x.key_id = held_key.key_id AND x.unlisted_walk IS NULL)
                 AND hold_id IN (SELECT id FROM hold WHERE account_id = ?1)",
-            [self.account],
-        )?;
-        self.transaction.execute(
-            "UPDATE hold SET ended_at = ?2
+            )?
+            .execute([self.account])?;
+        self.transaction
+            .prepare_cached(
+                "UPDATE hold SET ended_at = ?2
               WHERE account_id = ?1 AND ended_at IS NULL AND walk_id IS NULL AND NOT EXISTS (
                     SELECT 1 FROM held_key AS x WHERE x.hold_id = hold.id AND x.absent_poll IS NULL)",
-            (self.account, self.now.unix()),
-        )?;
+            )?
+            .execute((self.account, self.now.unix()))?;
         for list in self.lists()? {
             let mut select =
                 self.transaction.prepare_cached("SELECT id, walk_id FROM hold WHERE scope_id = ?1 AND ended_at IS NULL")?;
@@ -61,10 +63,13 @@ impl Holds<'_> {
             for (hold, walk) in held {
                 let loss = self.list_loss(&list, walk)?;
                 if self.guard.of_list(loss).is_none() {
-                    self.transaction.execute("UPDATE hold SET ended_at = ?2 WHERE id = ?1", (hold, self.now.unix()))?;
+                    self.transaction
+                        .prepare_cached("UPDATE hold SET ended_at = ?2 WHERE id = ?1")?
+                        .execute((hold, self.now.unix()))?;
                 } else {
                     self.transaction
-                        .execute("UPDATE hold SET held = max(held, ?2) WHERE id = ?1", (hold, loss.lost.cast_signed()))?;
+                        .prepare_cached("UPDATE hold SET held = max(held, ?2) WHERE id = ?1")?
+                        .execute((hold, loss.lost.cast_signed()))?;
                 }
             }
         }
@@ -156,20 +161,22 @@ impl Holds<'_> {
 
     /// What the account lost within the window without anybody's word, and its unexpired keys that are present.
     fn account_loss(&self) -> Stored<Loss> {
-        let lost: i64 = self.transaction.query_row(
-            "SELECT count(DISTINCT c.key_id) FROM change AS c JOIN key AS k ON k.id = c.key_id
+        let lost: i64 = self
+            .transaction
+            .prepare_cached(
+                "SELECT count(DISTINCT c.key_id) FROM change AS c JOIN key AS k ON k.id = c.key_id
               WHERE k.organization_id = ?1 AND c.change = 'became_missing' AND c.at > ?2 AND k.presence IN ('missing', 'gone')
                 AND coalesce(k.expires_at > c.at, 1)
                 AND NOT EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id
                                  WHERE x.key_id = k.id AND (h.ended_by IS NOT NULL OR x.absent_poll IS NOT NULL))",
-            (self.organization, self.now.plus(-self.guard.window_s).unix()),
-            |row| row.get(0),
-        )?;
-        let left: i64 = self.transaction.query_row(
-            "SELECT count(*) FROM key WHERE organization_id = ?1 AND presence = 'present' AND coalesce(expires_at > ?2, 1)",
-            (self.organization, self.now.unix()),
-            |row| row.get(0),
-        )?;
+            )?
+            .query_row((self.organization, self.now.plus(-self.guard.window_s).unix()), |row| row.get(0))?;
+        let left: i64 = self
+            .transaction
+            .prepare_cached(
+                "SELECT count(*) FROM key WHERE organization_id = ?1 AND presence = 'present' AND coalesce(expires_at > ?2, 1)",
+            )?
+            .query_row((self.organization, self.now.unix()), |row| row.get(0))?;
         Ok(Loss { lost: lost.unsigned_abs(), left: left.unsigned_abs() })
     }
 
@@ -219,18 +226,20 @@ impl Holds<'_> {
         for key in keys {
             put.execute((hold, key))?;
         }
-        self.transaction.execute(
-            "UPDATE hold SET held = max(held, (SELECT count(*) FROM held_key AS x WHERE x.hold_id = hold.id)) WHERE id = ?1",
-            [hold],
-        )?;
+        self.transaction
+            .prepare_cached(
+                "UPDATE hold SET held = max(held, (SELECT count(*) FROM held_key AS x WHERE x.hold_id = hold.id)) WHERE id = ?1",
+            )?
+            .execute([hold])?;
         Ok(())
     }
 
     fn insert(&self, scope: Option<i64>, walk: Option<i64>, cause: Cause, held: u64) -> Stored<i64> {
-        self.transaction.execute(
-            "INSERT INTO hold (account_id, scope_id, walk_id, cause, held, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            (self.account, scope, walk, cause.as_str(), held.cast_signed(), self.now.unix()),
-        )?;
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO hold (account_id, scope_id, walk_id, cause, held, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute((self.account, scope, walk, cause.as_str(), held.cast_signed(), self.now.unix()))?;
         Ok(self.transaction.last_insert_rowid())
     }
 }

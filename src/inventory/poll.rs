@@ -41,10 +41,9 @@ impl Inventory {
         let run = self.run();
         self.write(move |transaction| {
             let account = account::account_row(transaction, &account)?;
-            transaction.execute(
-                "INSERT INTO poll (id, account_id, run_id, started_at) VALUES (?1, ?2, ?3, ?4)",
-                (id, account, run, now.unix()),
-            )?;
+            transaction
+                .prepare_cached("INSERT INTO poll (id, account_id, run_id, started_at) VALUES (?1, ?2, ?3, ?4)")?
+                .execute((id, account, run, now.unix()))?;
             Ok(Poll { id, account, started: now })
         })
         .await

@@ -99,10 +99,12 @@ impl Inventory {
                 let settling = Settling { transaction, organization: row.organization, poll, run, number, now, guard };
                 settling.settle(&in_force.or(&policy))?;
             }
-            transaction.execute(
-                "UPDATE poll SET settled_at = ?2, up = ?3, reason = ?4 WHERE id = ?1",
-                (poll.id, now.wall.unix(), end.failure.is_none(), end.failure.map(Reason::as_str)),
-            )?;
+            transaction.prepare_cached("UPDATE poll SET settled_at = ?2, up = ?3, reason = ?4 WHERE id = ?1")?.execute((
+                poll.id,
+                now.wall.unix(),
+                end.failure.is_none(),
+                end.failure.map(Reason::as_str),
+            ))?;
             Ok(Settled { changes: changes(transaction, poll.id)?, holds: open_holds(transaction, poll.account)? })
         })
         .await
@@ -141,21 +143,22 @@ impl Settling<'_> {
 
     /// What a scope no longer listed is answered by another scope that listed the key since.
     fn supersede(&self) -> Stored<()> {
-        self.transaction.execute(SUPERSEDE, [self.organization])?;
+        self.transaction.prepare_cached(SUPERSEDE)?.execute([self.organization])?;
         Ok(())
     }
 
     /// Scopes that a complete parent list no longer holds, and that nothing else led to since.
     fn vanish(&self) -> Stored<()> {
-        self.transaction.execute(
-            "UPDATE scope SET standing = 'vanished', standing_reason = 'not_on_parent_list'
+        self.transaction
+            .prepare_cached(
+                "UPDATE scope SET standing = 'vanished', standing_reason = 'not_on_parent_list'
               WHERE organization_id = ?1 AND unlisted_walk IS NOT NULL AND standing IN ('open', 'closed')
                 AND coalesce(newest_walk, 0) < unlisted_walk
                 AND NOT EXISTS (SELECT 1 FROM hold AS h JOIN scope AS s ON s.id = h.scope_id
                                  WHERE s.organization_id = ?1 AND h.ended_at IS NULL
                                    AND s.kind = CASE scope.kind WHEN 'member' THEN 'people' ELSE 'projects' END)",
-            [self.organization],
-        )?;
+            )?
+            .execute([self.organization])?;
         Ok(())
     }
 
@@ -174,12 +177,13 @@ impl Settling<'_> {
 
     /// The oldest of the newest complete walks of the open scopes.
     fn slowest_open(&self) -> Stored<Option<WalkId>> {
-        let walk: Option<i64> = self.transaction.query_row(
-            "SELECT iif(count(*) = count(complete_walk), min(complete_walk), NULL) FROM scope
+        let walk: Option<i64> = self
+            .transaction
+            .prepare_cached(
+                "SELECT iif(count(*) = count(complete_walk), min(complete_walk), NULL) FROM scope
               WHERE organization_id = ?1 AND standing = 'open'",
-            [self.organization],
-            |row| row.get(0),
-        )?;
+            )?
+            .query_row([self.organization], |row| row.get(0))?;
         Ok(walk.map(WalkId))
     }
 
