@@ -64,34 +64,67 @@ closed_enum! {
 
 const DAY: i64 = 86_400;
 
+/// To whom of those that it can happen to.
+#[derive(Clone, Copy)]
+enum Pick<'a> {
+    Nth(u64),
+    Id(&'a str),
+}
+
+impl Pick<'_> {
+    const fn nth(self) -> u64 {
+        match self {
+            Self::Nth(nth) => nth,
+            Self::Id(_) => 0,
+        }
+    }
+
+    fn of(self, all: &[u32], is: impl Fn(u32, &str) -> bool) -> Option<u32> {
+        match self {
+            Self::Nth(nth) => chosen(all, nth),
+            Self::Id(id) => all.iter().copied().find(|number| is(*number, id)),
+        }
+    }
+}
+
 impl World {
     /// Lets something happen to one of those that it can happen to: the one that `pick` chooses.
     pub fn happen(&mut self, what: Happening, pick: u64, now: Time) -> Option<Event> {
+        self.let_happen(what, Pick::Nth(pick), now)
+    }
+
+    /// The same to the key, the project or the member of that id; false where it cannot happen to that.
+    pub fn happen_to(&mut self, what: Happening, id: &str, now: Time) -> bool {
+        self.let_happen(what, Pick::Id(id), now).is_some()
+    }
+
+    fn let_happen(&mut self, what: Happening, pick: Pick<'_>, now: Time) -> Option<Event> {
+        let nth = pick.nth();
         let id = match what {
             Happening::Used => self.change_key(pick, usable(now), |key| key.last_used = Some(now))?,
             Happening::MadeInProject => {
                 let project = self.pick_project(pick, |p| p.listed && p.archived.is_none())?;
-                let expires = pick.is_multiple_of(3).then(|| now.plus(30 * DAY));
+                let expires = nth.is_multiple_of(3).then(|| now.plus(30 * DAY));
                 let key = plain_key(now, Owner::Service(project * 2), Home::Project(project));
-                self.made(Key { expires, leaked: pick.is_multiple_of(5), ..key }, pick)
+                self.made(Key { expires, leaked: nth.is_multiple_of(5), ..key }, nth)
             }
-            Happening::MadeAdmin => self.made(plain_key(now, Owner::Person(1), Home::Admin), pick),
+            Happening::MadeAdmin => self.made(plain_key(now, Owner::Person(1), Home::Admin), nth),
             Happening::MadeDen => {
                 self.purge_den(now);
                 let person = self.pick_person(pick, true)?;
-                self.made(Key { owner: Owner::Person(person), ..plain_den_key(now, None) }, pick)
+                self.made(Key { owner: Owner::Person(person), ..plain_den_key(now, None) }, nth)
             }
             Happening::MadeMember => {
                 let members: Vec<u32> = self.braintrust.roll.iter().copied().filter(|n| self.member(*n).is_some()).collect();
-                self.made(plain_key(now, Owner::Person(chosen(&members, pick)?), Home::Braintrust), pick)
+                self.made(plain_key(now, Owner::Person(chosen(&members, nth)?), Home::Braintrust), nth)
             }
-            Happening::MadeToken => self.made(plain_key(now, Owner::Service(0), Home::BraintrustToken), pick),
+            Happening::MadeToken => self.made(plain_key(now, Owner::Service(0), Home::BraintrustToken), nth),
             Happening::Revoked => {
                 let number = self.pick_key(pick, |_| true)?;
                 self.remove(number).then(|| self.key_id(number))?
             }
             Happening::Renamed => {
-                let name = self.name(pick / 7);
+                let name = self.name(nth / 7);
                 self.change_key(pick, |_| true, |key| key.name = name)?
             }
             Happening::Moved => {
@@ -102,14 +135,14 @@ impl World {
                         Home::Project(*n) != from && self.projects[index(*n)].listed && !self.projects[index(*n)].refuses_keys
                     })
                     .collect();
-                self.rehome(number, Home::Project(chosen(&others, pick / 5)?))
+                self.rehome(number, Home::Project(chosen(&others, nth / 5)?))
             }
             Happening::MovedToAdmin => {
                 let number = self.pick_key(pick, |key| matches!(key.home, Home::Project(_)))?;
                 self.rehome(number, Home::Admin)
             }
             Happening::ExpirySet => {
-                let expires = now.plus(DAY * i64::try_from(1 + pick / 11 % 9).unwrap_or(1));
+                let expires = now.plus(DAY * i64::try_from(1 + nth / 11 % 9).unwrap_or(1));
                 self.change_key(pick, |key| matches!(key.home, Home::Project(_)), |key| key.expires = Some(expires))?
             }
             Happening::AccessLost => self.change_key(
@@ -149,6 +182,24 @@ impl World {
             Happening::ProjectListed => self.change_project_of(pick, |p| !p.listed, |p| p.listed = true)?,
         };
         Some(Event { what: what.as_str(), id })
+    }
+
+    /// Brings a deleted key back as it was; false where it was not deleted.
+    pub fn restore(&mut self, key_id: &str) -> bool {
+        let deleted = |n: &u32| self.key(*n).is_some_and(|key| !key.exists) && self.key_id(*n) == key_id;
+        let Some(number) = (0..count(self.keys.len())).find(deleted) else { return false };
+        let Some(key) = self.keys.get_mut(index(number)) else { return false };
+        key.exists = true;
+        let (home, owner) = (key.home, key.owner);
+        match home {
+            Home::Project(_) | Home::Admin => {
+                self.rehome(number, home);
+            }
+            Home::Den => self.den.push(number),
+            Home::Braintrust => self.braintrust.add(number, owner),
+            Home::BraintrustToken => self.braintrust.tokens.push(number),
+        }
+        true
     }
 
     /// Brings a key to another home; it keeps its id.
@@ -201,35 +252,37 @@ impl World {
     }
 
     /// A key that exists and is none of the simulation's own.
-    fn pick_key(&self, pick: u64, fits: impl Fn(&Key) -> bool) -> Option<u32> {
+    fn pick_key(&self, pick: Pick<'_>, fits: impl Fn(&Key) -> bool) -> Option<u32> {
         let own = self.braintrust.own;
         let own = [self.own_admin_key, self.own_den_key, own.unbound, own.bound, own.member, own.token];
         let may = |n: &u32| !own.contains(n) && self.key(*n).is_some_and(|key| key.exists && fits(key));
         let keys: Vec<u32> = (0..count(self.keys.len())).filter(may).collect();
-        chosen(&keys, pick)
+        pick.of(&keys, |number, id| self.key_id(number) == id)
     }
 
-    fn change_key(&mut self, pick: u64, fits: impl Fn(&Key) -> bool, change: impl FnOnce(&mut Key)) -> Option<String> {
+    fn change_key(&mut self, pick: Pick<'_>, fits: impl Fn(&Key) -> bool, change: impl FnOnce(&mut Key)) -> Option<String> {
         let number = self.pick_key(pick, fits)?;
         change(self.keys.get_mut(index(number))?);
         Some(self.key_id(number))
     }
 
     /// Neither of the first four, whose the simulation's credentials are.
-    fn pick_person(&self, pick: u64, here: bool) -> Option<u32> {
+    fn pick_person(&self, pick: Pick<'_>, here: bool) -> Option<u32> {
         let fits = |n: &u32| self.person(*n).is_some_and(|p| p.left.is_none() == here);
         let people: Vec<u32> = (4..count(self.people.len())).filter(fits).collect();
-        chosen(&people, pick)
+        pick.of(&people, |number, id| {
+            self.person(number).is_some_and(|p| [&p.user_id, &p.den_user_id, &p.user_uuid].iter().any(|of| *of == id))
+        })
     }
 
-    fn pick_project(&self, pick: u64, fits: impl Fn(&Project) -> bool) -> Option<u32> {
+    fn pick_project(&self, pick: Pick<'_>, fits: impl Fn(&Project) -> bool) -> Option<u32> {
         let projects: Vec<u32> = (0..count(self.projects.len())).filter(|n| fits(&self.projects[index(*n)])).collect();
-        chosen(&projects, pick)
+        pick.of(&projects, |number, id| self.projects[index(number)].id == id)
     }
 
     fn change_project_of(
         &mut self,
-        pick: u64,
+        pick: Pick<'_>,
         fits: impl Fn(&Project) -> bool,
         change: impl FnOnce(&mut Project),
     ) -> Option<String> {
