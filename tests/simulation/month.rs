@@ -46,7 +46,7 @@ pub fn of(seed: u64) -> Story {
     if random.percent(40) {
         nature.push(format!("page_cap:braintrust:{}", random.between(1, 4)));
     }
-    if random.percent(30) {
+    if listing != "organization" && random.percent(30) {
         nature.push("organization_list:missing".to_owned());
     }
     if random.percent(20) {

@@ -32,8 +32,7 @@ pub fn tell(story: &Story) -> Result<u64, Failure> {
             events += 1;
             happen(&mut driver, event).await?;
         }
-        driver.rest().await?;
-        driver.checker.settled(&driver.site, &driver.truth).await?;
+        driver.end().await?;
         Ok(driver.polled)
     });
     told.map_err(|what| Failure { what, events })

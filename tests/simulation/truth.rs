@@ -54,6 +54,10 @@ impl Life {
     }
 
     fn see(&mut self, key: &TrueKey, now: Moment) {
+        if self.died.take().is_some() {
+            // Deleted keys come back only in stories that restore them.
+            self.since = now;
+        }
         let old = &self.key;
         if *old == *key {
             return;

@@ -5,6 +5,7 @@ use keymuster::sim::Remote;
 
 use super::{About, Verdict};
 use crate::site::STALE_DAYS;
+use crate::truth::Moment;
 
 const DAY: i64 = 86_400;
 /// Clocks may differ by as much before a walk counts for nothing.
@@ -16,7 +17,8 @@ pub fn no_lie(about: &About<'_>) -> Verdict {
     if !about.is_judged() {
         return if row.conditions.is_empty() { Ok(()) } else { Err("conditions of a key that is not there".into()) };
     }
-    if holds(Condition::Disabled) != !row.enabled || (!row.enabled && row.conditions.len() > 1) {
+    // A clock that went back may have it begin only later.
+    if (holds(Condition::Disabled) && row.enabled) || (!row.enabled && row.conditions.iter().any(|c| *c != Condition::Disabled)) {
         return Err("disabled: the conditions say otherwise than the row".into());
     }
     let used = life.used_as_of(seen.as_of);
@@ -56,15 +58,18 @@ fn orphaned(about: &About<'_>) -> Verdict {
     let whole = |count: usize| watched.whole.len().checked_sub(count).and_then(|at| watched.whole.get(at)).copied();
     if says && life.key.owner_has_access {
         let always = life.access_since <= life.born;
-        let known = whole(1).is_some_and(|began| began >= life.access_since && began >= life.since);
-        if always || known {
+        // A list that is refused since cannot tell that it is better.
+        let read = |moment: Option<Moment>| moment.is_some_and(|began| began >= life.access_since && began >= life.since);
+        // What a list says from which it has moved counts until the better ones have been read again.
+        let newest = if life.homes.len() > 1 { 2 } else { 1 };
+        if always || (read(whole(newest)) && read(about.home_read())) {
             return Err(format!("false orphaned: the owner has access since {}", life.access_since));
         }
     }
     let told_by_home = life.key.provider == Remote::OpenAi && life.key.home != "admin";
     if !says && !life.key.owner_has_access && life.exists() && life.key.listed && row.enabled && told_by_home {
-        let known = whole(2).is_some_and(|began| began >= life.access_since && began >= life.since);
-        if known {
+        let read = |moment: Option<Moment>| moment.is_some_and(|began| began >= life.access_since && began >= life.since);
+        if read(whole(2)) && read(about.home_read()) {
             return Err(format!("orphaned and not told: the owner lost access at {}", life.access_since));
         }
     }

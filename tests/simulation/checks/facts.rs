@@ -8,12 +8,9 @@ use super::{About, Verdict};
 
 /// A poll of a provider that does nothing wrong reads everything.
 pub fn quiet_poll_is_up(report: &Report) -> Verdict {
-    let Some(reason) = report.failure() else { return Ok(()) };
-    match reason {
-        // What is refused for the first time; and what asked not to be asked, before it was well again.
-        Reason::RefusedOnce | Reason::RateLimited => Ok(()),
-        _ => Err(format!("a quiet poll failed: {:?}", report.failures().collect::<Vec<_>>())),
-    }
+    // What is refused for the first time; and what asked not to be asked, before it was well again.
+    let excused = matches!(report.failure(), None | Some(Reason::RefusedOnce | Reason::RateLimited));
+    if excused { Ok(()) } else { Err(format!("a quiet poll failed: {:?}", report.failures().collect::<Vec<_>>())) }
 }
 
 /// Whatever was wrong with the provider: never another's owner, kind or place.
@@ -48,7 +45,9 @@ pub fn are_right(about: &About<'_>) -> Verdict {
 pub fn are_exact(about: &About<'_>) -> Verdict {
     let About { row, life, watched, seen, .. } = about;
     let read = about.home_read().is_some_and(|began| Some(&began) == watched.whole.last() && began >= life.facts_since);
-    if !read || row.presence != Presence::Present || !life.key.listed {
+    // What better lists say of a key that has left them counts until they have been read again.
+    let moved = life.homes.len() > 1 && watched.whole.iter().rev().nth(1).is_none_or(|began| *began < life.since);
+    if !read || moved || row.presence != Presence::Present || !life.key.listed {
         return Ok(());
     }
     let at = |moment: Moment| moment.at().map(keymuster::domain::Time::unix);

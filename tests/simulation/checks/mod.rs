@@ -38,6 +38,8 @@ struct Seen {
     last_seen: Option<Time>,
     /// The walk that saw it last began then or later.
     as_of: Moment,
+    /// When it last could not be settled: it could not be seen, or waited for a person.
+    hindered: Moment,
     told: history::Told,
 }
 
@@ -86,11 +88,6 @@ impl Checker {
         watched.whole.clear();
     }
 
-    /// How many polls of an account read everything since the clock was last set.
-    pub fn whole_polls(&self, account: &str) -> usize {
-        self.accounts.get(account).map_or(0, |watched| watched.whole.len())
-    }
-
     /// A poll ended.
     pub async fn poll(&mut self, polled: &Polled, site: &Site, truth: &Truth) -> Verdict {
         self.polls += 1;
@@ -103,7 +100,8 @@ impl Checker {
         let watched = self.watched(&polled.account);
         let from = watched.unchecked_from.take().unwrap_or(polled.began);
         let told = history::told(site, &polled.account, &mut watched.last_change).await;
-        self.note(&rows, told, from, site, truth, polled.remote).map_err(|why| format!("{why}, {}", names("seen")))?;
+        self.note(&rows, told, from, (site, truth, polled.remote), polled.began)
+            .map_err(|why| format!("{why}, {}", names("seen")))?;
         let watched = &self.accounts[&polled.account];
         for row in &rows {
             let seen = &self.seen[&(row.account.clone(), row.key_id.clone())];
@@ -115,7 +113,7 @@ impl Checker {
                 facts::are_right(&about)?;
                 if polled.quiet && polled.report.unapplied.is_none() { facts::are_exact(&about) } else { Ok(()) }
             };
-            check().map_err(|why| format!("{why}\n  row   {row:?}\n  truth {life:?}"))?;
+            check().map_err(|why| format!("{why}\n  row   {row:?}\n  truth {life:?}\n{}", dossier(site, &row.key_id)))?;
         }
         presence::none_is_lost(&rows, polled, watched, truth)?;
         if self.polls.is_multiple_of(16) {
@@ -125,7 +123,7 @@ impl Checker {
     }
 
     /// Something else than a poll changed the inventory: a reload, a restart.
-    pub async fn settled(&mut self, site: &Site, truth: &Truth) -> Verdict {
+    pub async fn settled(&mut self, site: &Site, truth: &Truth, now: Moment) -> Verdict {
         let accounts: Vec<String> = self.accounts.keys().cloned().collect();
         for account in accounts {
             let rows = rows(site, Some(&account)).await;
@@ -133,7 +131,7 @@ impl Checker {
             let Some(remote) = watched.remote else { continue };
             let from = watched.unchecked_from.take().unwrap_or(Moment::MAX);
             let told = history::told(site, &account, &mut watched.last_change).await;
-            self.note(&rows, told, from, site, truth, remote)?;
+            self.note(&rows, told, from, (site, truth, remote), now)?;
         }
         self.sums(site).await
     }
@@ -153,8 +151,8 @@ impl Checker {
         if report.unapplied.is_some() {
             return;
         }
-        let way = report.scopes.iter().map(|scope| scope.scope.id.kind);
-        let way = way.filter(|kind| matches!(kind, ScopeKind::Organization | ScopeKind::Member)).last();
+        let mut kinds = report.scopes.iter().map(|scope| scope.scope.id.kind);
+        let way = kinds.rfind(|kind| matches!(kind, ScopeKind::Organization | ScopeKind::Member));
         if way.is_some() && way != watched.way {
             watched.complete.retain(|scope, _| !matches!(scope.kind, ScopeKind::Organization | ScopeKind::Member));
             watched.way = way;
@@ -186,9 +184,8 @@ impl Checker {
         rows: &[KeyRow],
         mut changes: history::Changes,
         from: Moment,
-        site: &Site,
-        truth: &Truth,
-        remote: Remote,
+        (site, truth, remote): (&Site, &Truth, Remote),
+        now: Moment,
     ) -> Verdict {
         let latest = site.sun.now().plus(3_700);
         for row in rows {
@@ -199,11 +196,14 @@ impl Checker {
                 Some(seen) => seen,
                 None => {
                     let told = history::Told::at_first(row, &of_key);
-                    let new = Seen { first_seen: row.first_seen_at, last_seen: None, as_of: from, told };
+                    let new = Seen { first_seen: row.first_seen_at, last_seen: None, as_of: from, hindered: 0, told };
                     self.seen.entry(id).or_insert(new)
                 }
             };
             seen.told.follow(&of_key, row)?;
+            if matches!(row.presence, Presence::Unknown | Presence::Unmanaged) || row.held_since.is_some() {
+                seen.hindered = now;
+            }
             if row.first_seen_at != seen.first_seen {
                 return Err(format!("first_seen moved: {row:?}, from {}", seen.first_seen));
             }
@@ -253,9 +253,14 @@ impl About<'_> {
 
 /// The list that a right way of asking shows the key on.
 fn home(life: &Life, watched: &Watched) -> ScopeId {
-    let of = |kind| ScopeId { kind, of: RemoteId::new(&life.key.home) };
+    list_of(life.key.provider, &life.key.home, watched)
+}
+
+/// The list of a home.
+fn list_of(remote: Remote, home: &str, watched: &Watched) -> ScopeId {
+    let of = |kind| ScopeId { kind, of: RemoteId::new(home) };
     let only = |kind| ScopeId { kind, of: None };
-    match (life.key.provider, life.key.home.as_str()) {
+    match (remote, home) {
         (Remote::OpenAi, "admin") => only(ScopeKind::Admin),
         (Remote::OpenAi, _) => of(ScopeKind::Project),
         (Remote::Den, _) => only(ScopeKind::Organization),
@@ -270,6 +275,27 @@ pub async fn rows(site: &Site, account: Option<&str>) -> Vec<KeyRow> {
     let filter = Filter { accounts: account.map(str::to_owned).into_iter().collect(), ..Filter::default() };
     let asked = KeysAsked { filter, ..KeysAsked::default() };
     site.inventory.reader().keys(asked, site.clock.now()).await.unwrap()
+}
+
+/// What the daemon has on file of a key, for whoever reads of a failure.
+fn dossier(site: &Site, key: &str) -> String {
+    let read = |connection: &rusqlite::Connection| {
+        let mut select = connection.prepare(
+            "SELECT '  listed by ' || s.kind || ' ' || s.remote_id || ', ' || s.standing || ', walk ' || x.walk_id
+                    || ', unlisted ' || coalesce(x.unlisted_walk, '-') || ', complete ' || coalesce(s.complete_walk, '-')
+                    || ', newest ' || coalesce(s.newest_walk, '-')
+               FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id JOIN key AS k ON k.id = x.key_id WHERE k.remote_id = ?1
+             UNION ALL
+             SELECT '  missing since ' || coalesce(missing_number, '-') || ' at ' || coalesce(missing_at, '-') || ', run '
+                    || coalesce(missing_run, '-') || ', boot ' || coalesce(missing_boot_s, '-') FROM key WHERE remote_id = ?1
+             UNION ALL
+             SELECT '  open, and read at ' || coalesce(s.complete_walk, '-') || ': ' || s.kind || ' ' || s.remote_id
+               FROM scope AS s JOIN key AS k ON k.organization_id = s.organization_id
+              WHERE k.remote_id = ?1 AND s.standing = 'open'",
+        )?;
+        Ok(select.query_map([key], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?)
+    };
+    site.inventory.reader().read_blocking(read).map_or_else(|error| error.to_string(), |lines| lines.join("\n"))
 }
 
 async fn changes(site: &Site, account: &str, after: i64) -> Vec<keymuster::inventory::ChangeRow> {

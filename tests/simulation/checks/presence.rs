@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use keymuster::domain::Presence;
 use keymuster::inventory::KeyRow;
 
-use super::{About, Polled, Verdict, Watched, home};
+use super::{About, Polled, Verdict, Watched, home, list_of};
 use crate::truth::{Life, Moment, Truth};
 
 /// Polls that read everything after which a deletion must be settled: one to miss the key, one to confirm it, and two that may
@@ -34,8 +34,16 @@ pub fn no_lie(about: &About<'_>) -> Verdict {
             ));
         }
         Presence::Present | Presence::Missing if row.held_since.is_none() => {
+            // A list that once held it and cannot be read any more leaves the question open.
+            let homes = life.homes.iter().map(String::as_str).chain(life.key.leaked.then_some("admin"));
+            let lists = homes.map(|home| list_of(life.key.provider, home, watched));
+            let readable = watched.whole.last().is_some_and(|last| {
+                let mut read = lists.map(|list| watched.complete.get(&list));
+                read.all(|began| began == Some(last))
+            });
             if let Some(died) = life.died
-                && watched.whole.iter().filter(|began| **began > died).count() >= SETTLED_AFTER
+                && readable
+                && watched.whole.iter().filter(|began| **began > died.max(seen.hindered)).count() >= SETTLED_AFTER
             {
                 return Err(format!("never settled: deleted at {died}, and everything was read at {:?}", watched.whole));
             }

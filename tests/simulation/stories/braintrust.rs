@@ -1,0 +1,108 @@
+//! Braintrust: leavers, ways of listing, a balancer that drops the header.
+
+use keymuster::domain::{Condition, Presence, ScopeKind, WalkEnd};
+use keymuster::sim::{Happening, Remote, Size, TrueKey};
+
+use super::{Tale, tell};
+use crate::site::{SMALL, Setup};
+
+fn listed_by(listing: &str, seed: u64) -> Setup {
+    let size = Size { people: 12, braintrust_members: 9, braintrust_keys: 24, ..SMALL };
+    Setup { size, braintrust: format!("options = {{ listing = '{listing}' }}"), ..Setup::new(seed) }
+}
+
+/// A key of somebody who may leave.
+fn of_a_member(tale: &Tale) -> TrueKey {
+    let own = tale.driver.site.simulation.braintrust_caller_id();
+    // The first four stay; those after them are plain members.
+    let keys = tale.truth(Remote::Braintrust);
+    let owners: Vec<&str> = keys.iter().map(|key| key.owner_id.as_str()).collect();
+    let fits = |key: &&TrueKey| key.listed && key.owner_id != own && key.home == key.owner_id;
+    keys.iter().rev().find(fits).unwrap_or_else(|| panic!("only {owners:?}")).clone()
+}
+
+/// Their keys say nothing once they left: unknown, and orphaned when two lists of people lack them. Back again, all is as it was.
+#[test]
+fn a_member_leaves_and_joins_again() {
+    for listing in ["header", "organization"] {
+        tell(listed_by(listing, 21), async |tale| {
+            tale.polls("braintrust", 2).await;
+            let key = of_a_member(tale);
+            tale.happen_to(Happening::Left, &key.owner_id);
+            tale.poll("braintrust").await;
+            let unknown = tale.presence("braintrust", &key.id).await;
+            assert!(unknown == "unknown owner_left" || unknown == "unknown scope_vanished", "{listing}: {unknown}");
+            tale.polls("braintrust", 3).await;
+            let row = tale.row("braintrust", &key.id).await;
+            assert_eq!(row.presence, Presence::Unknown, "{listing}: never missing, never gone");
+            assert!(row.conditions.contains(&Condition::Orphaned), "{listing}: {row:?}");
+            tale.happen_to(Happening::CameBack, &key.owner_id);
+            tale.poll("braintrust").await;
+            let row = tale.row("braintrust", &key.id).await;
+            assert_eq!(row.presence, Presence::Present, "{listing}");
+            assert!(!row.conditions.contains(&Condition::Orphaned), "{listing}: {row:?}");
+        });
+    }
+}
+
+/// The organisation's list ends to exist, members are asked one by one; after a restart it is there again. No key is missed over
+/// it, and none forgets when it was seen.
+#[test]
+fn auto_changes_its_way_of_listing_and_back() {
+    tell(listed_by("auto", 22), async |tale| {
+        let way = |report: &keymuster::sync::Report| {
+            let mut kinds = report.scopes.iter().filter(|scope| scope.end == WalkEnd::Complete).map(|scope| scope.scope.id.kind);
+            kinds.rfind(|kind| matches!(kind, ScopeKind::Organization | ScopeKind::Member))
+        };
+        let report = tale.polls("braintrust", 2).await;
+        assert_eq!(way(&report), Some(ScopeKind::Organization));
+        let before = tale.rows("braintrust").await;
+        // Nobody can be read at all: what is known of the keys stays.
+        tale.driver.fault("organization_list:missing");
+        tale.driver.fault("http_500:braintrust on /v1/api_key");
+        tale.poll("braintrust").await;
+        for (row, old) in tale.rows("braintrust").await.iter().zip(&before) {
+            assert_eq!(row.presence, old.presence, "{row:?}");
+            assert!(row.last_seen_at >= old.last_seen_at, "{row:?}");
+        }
+        tale.driver.heal("http_500:braintrust on /v1/api_key");
+        let report = tale.poll("braintrust").await;
+        assert_eq!(way(&report), Some(ScopeKind::Member));
+        let key = of_a_member(tale);
+        tale.revoke(&key.id);
+        tale.poll("braintrust").await;
+        assert_eq!(tale.presence("braintrust", &key.id).await, "missing not_listed");
+        tale.driver.heal("organization_list:missing");
+        tale.driver.kill(false).await.unwrap();
+        let report = tale.poll("braintrust").await;
+        assert_eq!(way(&report), Some(ScopeKind::Organization));
+        tale.polls("braintrust", 2).await;
+        assert_eq!(tale.presence("braintrust", &key.id).await, "gone proven_absent");
+        let missed = "SELECT count(DISTINCT key_id) FROM changes WHERE change IN ('became_missing', 'became_gone')";
+        assert_eq!(tale.number(missed), 1, "no other key was missed");
+        assert_eq!(tale.count("braintrust", Presence::Present).await + 1, before.len());
+    });
+}
+
+/// One node in three answers for us instead of the member. No key is lost, gone or filed under somebody else; a key that is
+/// really deleted is settled once the node is gone.
+#[test]
+fn a_balancer_has_one_node_that_drops_the_header() {
+    for every in [2, 3, 5] {
+        tell(listed_by("header", 23), async |tale| {
+            tale.polls("braintrust", 2).await;
+            let keys = tale.rows("braintrust").await.len();
+            let node = format!("header_dropped every {every}");
+            tale.driver.fault(&node);
+            let key = of_a_member(tale);
+            tale.revoke(&key.id);
+            tale.polls("braintrust", 20).await;
+            assert_eq!(tale.rows("braintrust").await.len(), keys);
+            assert!(tale.count("braintrust", Presence::Gone).await <= 1);
+            tale.driver.heal(&node);
+            tale.polls("braintrust", 3).await;
+            assert_eq!(tale.presence("braintrust", &key.id).await, "gone proven_absent");
+            assert_eq!(tale.count("braintrust", Presence::Present).await, keys - 1);
+        });
+    }
+}

@@ -1,0 +1,51 @@
+//! What no single answer gives away: a provider that leaves things out. The second look and the guard answer that.
+
+use keymuster::domain::Presence;
+use keymuster::sim::Size;
+
+use super::tell;
+use crate::site::{SMALL, Setup};
+
+/// An empty list by mistake holds everything, for as long as it lasts; seen again, all is as it was.
+#[test]
+fn an_empty_list_by_mistake_costs_no_key() {
+    let size = Size { den_keys: 30, ..SMALL };
+    tell(Setup { size, ..Setup::new(41) }, async |tale| {
+        tale.driver.unchecked = true;
+        for (account, fault) in [
+            ("den", "empty_list:den on /v1/api-keys"),
+            ("openai", "empty_list:openai on /organization/projects/{project_id}/api_keys"),
+        ] {
+            tale.poll(account).await;
+            let present = tale.count(account, Presence::Present).await;
+            for times in [1, 2, 10] {
+                tale.driver.fault(fault);
+                let report = tale.polls(account, times).await;
+                assert!(!report.holds.is_empty());
+                let there = tale.count(account, Presence::Present).await;
+                assert_eq!(there, present, "{account}: held keys keep their presence");
+                tale.driver.heal(fault);
+                let report = tale.poll(account).await;
+                assert!(report.holds.is_empty(), "{account}: {:?}", report.holds);
+                assert_eq!((tale.count(account, Presence::Present).await, tale.held(account).await), (present, 0));
+            }
+        }
+    });
+}
+
+/// A list that leaves a few out once makes them missing, which is what was seen, and no more.
+#[test]
+fn a_list_that_is_short_once_makes_nothing_gone() {
+    tell(Setup { size: Size { den_keys: 40, ..SMALL }, ..Setup::new(42) }, async |tale| {
+        tale.driver.unchecked = true;
+        tale.polls("den", 2).await;
+        let present = tale.count("den", Presence::Present).await;
+        tale.driver.fault("short_list:den:10 on /v1/api-keys");
+        tale.poll("den").await;
+        let missing = tale.count("den", Presence::Missing).await;
+        assert!(missing > 0, "the fault leaves some out");
+        tale.driver.heal("short_list:den:10 on /v1/api-keys");
+        tale.poll("den").await;
+        assert_eq!((tale.count("den", Presence::Present).await, tale.count("den", Presence::Gone).await), (present, 0));
+    });
+}
