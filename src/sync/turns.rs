@@ -24,6 +24,8 @@ struct Holder {
 pub(super) struct Taken {
     turns: Turns,
     name: String,
+    /// It was given back already; whoever has it now keeps it.
+    given_back: bool,
     /// Ends this poll.
     pub stop: CancellationToken,
     /// Ends its splay.
@@ -39,7 +41,7 @@ impl Turns {
         }
         let (stop, hurry) = (stop.child_token(), Arc::new(Notify::new()));
         holders.insert(name.to_owned(), Holder { stop: stop.clone(), hurry: Arc::clone(&hurry), waiting: Vec::new() });
-        Some(Taken { turns: self.clone(), name: name.to_owned(), stop, hurry })
+        Some(Taken { turns: self.clone(), name: name.to_owned(), given_back: false, stop, hurry })
     }
 
     /// Somebody has it.
@@ -68,10 +70,11 @@ impl Turns {
 }
 
 impl Taken {
-    /// Gives the report to all who wait for it.
-    pub fn answer(&self, report: &Report) {
-        let waiting = self.turns.holders().get_mut(&self.name).map(|holder| std::mem::take(&mut holder.waiting));
-        for one in waiting.into_iter().flatten() {
+    /// Gives the turn back and the report to all who wait for it; whoever asks from here on gets a poll of their own.
+    pub fn answer(mut self, report: &Report) {
+        let holder = self.turns.holders().remove(&self.name);
+        self.given_back = true;
+        for one in holder.into_iter().flat_map(|holder| holder.waiting) {
             // Who asked may have left.
             let _ = one.send(report.clone());
         }
@@ -80,6 +83,8 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.turns.holders().remove(&self.name);
+        if !self.given_back {
+            self.turns.holders().remove(&self.name);
+        }
     }
 }
