@@ -53,3 +53,22 @@ pub fn splay(account: &str, gap: Duration) -> Duration {
     let thousandth = u32::try_from(hash % 1000).unwrap_or(0);
     widest * thousandth / 1000
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_splay_is_the_same_at_every_start_and_differs_between_accounts() {
+        let minute = Duration::from_mins(1);
+        // Written down: a later build is to keep to them too.
+        assert_eq!(splay("acme-openai", minute), Duration::from_millis(2_292));
+        assert_eq!(splay("acme-den", minute), Duration::from_millis(2_967));
+        let accounts: std::collections::BTreeSet<Duration> =
+            (0..100).map(|number| splay(&format!("account-{number}"), Duration::from_hours(1))).collect();
+        assert!(accounts.len() > 80, "{} of 100 differ", accounts.len());
+        for (gap, widest) in [(Duration::from_secs(1), Duration::from_millis(50)), (Duration::from_hours(24), minute)] {
+            assert!((0..100).all(|number| splay(&format!("account-{number}"), gap) < widest), "{gap:?}");
+        }
+    }
+}

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// No wait is longer.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// No wait is longer. It says only that something ends at all: a machine may be busy, or stand still for seconds.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program under way. Dropped, it is killed.
 pub struct Running {
@@ -158,7 +158,7 @@ pub struct Answer {
 /// Asks with GET; `None` where nobody answers.
 pub fn get(address: SocketAddr, path: &str) -> Option<Answer> {
     use std::io::Write;
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").ok()?;
     let mut bytes = Vec::new();

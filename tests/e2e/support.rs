@@ -6,7 +6,6 @@ use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use keymuster::clock::Clock;
 use keymuster::sim::{self, Fault, Options, Simulation, Size};
@@ -75,6 +74,13 @@ impl Deref for Sim {
     }
 }
 
+/// Two runs a day, four seconds apart, half a day from now: nothing comes due while a test runs, however long that takes, and
+/// the splay, which is a part of the shortest gap, is short.
+pub fn far_off() -> String {
+    let hour = Clock::system().now().unix().rem_euclid(86_400) / 3_600;
+    format!("0,4 30 {} * * *", (hour + 12) % 24)
+}
+
 /// What a config holds beside the accounts' addresses and credentials.
 #[derive(Clone)]
 pub struct Settings {
@@ -132,6 +138,8 @@ impl Site {
     /// Writes the config anew.
     pub fn configure(&self, sim: &Sim, settings: &Settings) {
         let Settings { schedule, tables, openai, den, braintrust, confirm_after, guard, log } = settings;
+        // Its default is the schedule's gap, which a busy machine may need for one poll.
+        let deadline = |lines: &str| if lines.contains("poll_deadline") { "" } else { "poll_deadline = \"1h\"" };
         let braintrust = braintrust.map_or_else(String::new, |options| {
             let organization = sim.braintrust_organization().name;
             let base_url = sim.braintrust_base_url();
@@ -142,6 +150,7 @@ provider = "braintrust"
 credential_file = "braintrust-key"
 schedule = "{schedule}"
 base_url = "{base_url}"
+poll_deadline = "1h"
 pace = 60000
 options = {{ org_name = "{organization}", {options} }}
 "#
@@ -168,6 +177,7 @@ provider = "openai"
 credential_file = "openai-key"
 schedule = "{schedule}"
 base_url = "{openai_url}"
+{openai_deadline}
 pace = 6000
 {openai}
 
@@ -176,11 +186,14 @@ provider = "den"
 credential_file = "den-session"
 schedule = "{schedule}"
 base_url = "{den_url}"
+{den_deadline}
 pace = 6000
 options = {{ organization_id = "{organization}" }}
 {den}
 {braintrust}
 "#,
+            openai_deadline = deadline(openai),
+            den_deadline = deadline(den),
             openai_url = sim.openai_base_url(),
             den_url = sim.den_base_url(),
             organization = sim.den_organization_id(),
@@ -297,7 +310,7 @@ impl Daemon {
     #[track_caller]
     pub fn stop(self) -> Finished {
         self.process.signal(Signal::TERM);
-        self.process.finish(Duration::from_secs(5))
+        self.process.finish(PATIENCE)
     }
 }
 
@@ -316,7 +329,7 @@ pub fn sql(file: &Path, query: &str) -> Vec<Row> {
 #[track_caller]
 pub fn shell(file: &Path, options: &[&str], input: &str) -> String {
     let mut command = Command::new("sqlite3");
-    command.args(["-bail", "-cmd", ".timeout 5000"]).args(options).arg(file).arg(input);
+    command.args(["-bail", "-cmd", ".timeout 60000"]).args(options).arg(file).arg(input);
     Running::start(command, "sqlite3").finish(PATIENCE).ended(0).stdout
 }
 
