@@ -101,7 +101,7 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Memory where there is some: what a test only looks at need not wait for a disk.
 fn memory() -> TempDir {
     let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+    tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// Whether the frames behind the last whole transaction of a write-ahead log belong to one that was cut off.

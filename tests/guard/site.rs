@@ -61,7 +61,7 @@ pub fn account(name: &str, provider: &'static str) -> ConfiguredAccount {
 impl Site {
     pub async fn new(projects: &[(&str, usize)]) -> Self {
         let memory = std::path::Path::new("/dev/shm");
-        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let folder = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap();
         let now = 1_760_000_000;
         let inventory = Inventory::open(&folder.path().join("inventory.db"), Time::from_unix(now)).unwrap();
         let site = Self {

@@ -100,7 +100,7 @@ pub struct Site {
 impl Site {
     pub async fn new(setup: Setup) -> Self {
         let memory = Path::new("/dev/shm");
-        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let folder = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap();
         let sun = Clock::runtime(START);
         let options = Options { seed: setup.seed, size: setup.size, ..Options::default() };
         let (simulation, inside) = Simulation::in_process(options, sun.clone());
