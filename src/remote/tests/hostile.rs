@@ -24,26 +24,26 @@ async fn redirects_are_never_followed() {
 
 async fn ends_in_time(script: Vec<Step>, read: u64, request: u64, detail: &str) {
     let server = Server::start(vec![script]).await;
-    let started = Instant::now();
-    let (page, outcomes) = ask(limited(&server.url(), |limits| {
+    let asked = ask(limited(&server.url(), |limits| {
         limits.read = Duration::from_millis(read);
         limits.request = Duration::from_millis(request);
-    }))
-    .await;
+    }));
+    let (page, outcomes) = tokio::time::timeout(Duration::from_secs(120), asked).await.expect("an end");
+    // Which of the deadlines it met, the longer ones being hours away, is in the words.
     assert_eq!(page.unwrap_err(), Failure::new(Reason::Timeout, detail));
     assert_eq!(outcomes, ["timeout"], "a deadline is not tried again");
-    assert!(started.elapsed() < Duration::from_millis(read.min(request) + 3_000), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
 async fn slow_servers_meet_a_deadline() {
     let whole = "no complete answer within 500 ms";
     let slow = Duration::from_millis(20);
-    ends_in_time(vec![Step::Hang], 20_000, 500, whole).await;
-    ends_in_time(vec![Step::Drip(ok(PAGE), slow)], 20_000, 500, whole).await;
+    const HOURS: u64 = 36_000_000;
+    ends_in_time(vec![Step::Hang], HOURS, 500, whole).await;
+    ends_in_time(vec![Step::Drip(ok(PAGE), slow)], HOURS, 500, whole).await;
     let head = format!("HTTP/1.1 200 OK\r\n{JSON}\r\ncontent-length: 1000\r\n\r\n").into_bytes();
-    ends_in_time(vec![Step::Send(head.clone()), Step::Drip(vec![b' '; 1_000], slow)], 20_000, 500, whole).await;
-    ends_in_time(vec![Step::Send(head), Step::Hang], 200, 20_000, "nothing for 200 ms in the middle of the answer").await;
+    ends_in_time(vec![Step::Send(head.clone()), Step::Drip(vec![b' '; 1_000], slow)], HOURS, 500, whole).await;
+    ends_in_time(vec![Step::Send(head), Step::Hang], 200, HOURS, "nothing for 200 ms in the middle of the answer").await;
 }
 
 #[tokio::test]
@@ -55,7 +55,8 @@ async fn a_stalled_handshake_is_no_connection() {
     }))
     .await;
     assert_eq!(page.unwrap_err(), Failure::new(Reason::Timeout, "no connection within 200 ms, after 2 attempts"));
-    assert_eq!((outcomes, server.connections()), (vec!["timeout"; 2], 2));
+    assert_eq!(outcomes, ["timeout"; 2]);
+    server.has_accepted(2).await;
 }
 
 #[tokio::test]
@@ -142,6 +143,6 @@ async fn a_dropped_request_ends_on_the_wire() {
     told.await.unwrap();
     asked.abort();
     assert!(asked.await.unwrap_err().is_cancelled());
-    tokio::time::timeout(Duration::from_secs(5), server).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(60), server).await.unwrap().unwrap().unwrap();
     assert!(requests.outcomes().is_empty());
 }

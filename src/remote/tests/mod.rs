@@ -92,6 +92,17 @@ impl Server {
     fn connections(&self) -> usize {
         *self.connections.lock().unwrap()
     }
+
+    /// Waits until so many have come in: one that was given up is accepted all the same, but it may be later.
+    async fn has_accepted(&self, connections: usize) {
+        let accepted = async {
+            while self.connections() < connections {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), accepted).await.expect("a connection");
+        assert_eq!(self.connections(), connections);
+    }
 }
 
 async fn play(mut stream: impl AsyncRead + AsyncWrite + Unpin, heard: &Mutex<Vec<String>>, scripts: &[Vec<Step>]) {
@@ -207,9 +218,9 @@ fn settings(base_url: &str) -> Settings {
         auth: Auth::Header("x-api-key"),
         pace: Pace { per_minute: 60_000, burst: 100 },
         limits: Limits {
-            connect: Duration::from_secs(20),
-            read: Duration::from_secs(20),
-            request: Duration::from_secs(60),
+            connect: Duration::from_secs(120),
+            read: Duration::from_secs(120),
+            request: Duration::from_secs(600),
             ..Limits::default()
         },
         ca_file: None,

@@ -56,7 +56,7 @@ async fn haste_is_refused_for_each_endpoint_by_itself() {
         assert_eq!((refused.status, openai(&simulation, "/organization/projects").await.status), (429, 200), "{fault}");
         let told = refused.headers.get("retry-after").map(|v| v.to_str().unwrap().to_owned());
         match header {
-            Some("60") => assert!((55..=60).contains(&told.unwrap().parse::<u64>().unwrap())),
+            Some("60") => assert!((1..=60).contains(&told.unwrap().parse::<u64>().unwrap())),
             Some(part) => assert!(told.unwrap().ends_with(part)),
             None => assert_eq!(told, None),
         }
@@ -212,10 +212,10 @@ async fn bodies_that_are_more_than_they_seem() {
 async fn the_date_goes_wrong() {
     let dated = async |faults: &str| with_faults(faults).await.date().await;
     let right = dated("").await;
-    assert!((NOW.unix()..NOW.unix() + 30).contains(&right), "{right}");
+    assert!((NOW.unix()..NOW.unix() + PATIENCE).contains(&right), "{right}");
     let wrong = dated("clock_skew").await;
-    assert!((7200..7230).contains(&(wrong - NOW.unix())), "{wrong}");
-    assert!((-100..-60).contains(&(dated("clock_skew:-100").await - NOW.unix())));
+    assert!((7200..7200 + PATIENCE).contains(&(wrong - NOW.unix())), "{wrong}");
+    assert!((-7200..-7200 + PATIENCE).contains(&(dated("clock_skew:-7200").await - NOW.unix())));
 }
 
 impl Simulation {

@@ -17,6 +17,8 @@ use crate::clock::Clock;
 use crate::domain::Time;
 
 const NOW: Time = Time::from_unix(1_795_000_000);
+/// The simulation's clock moves on while a test runs; by no more seconds than this, however busy the machine is.
+const PATIENCE: i64 = 600;
 const PROJECT_KEYS: &str = "/organization/projects/{project_id}/api_keys";
 
 async fn simulation() -> Simulation {
@@ -34,7 +36,7 @@ fn client() -> reqwest::Client {
     // Plain HTTP is all that is asked, but the client wants to know its cryptography when it is built.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-    builder.tls_certs_only([]).timeout(Duration::from_secs(20)).build().unwrap()
+    builder.tls_certs_only([]).timeout(Duration::from_secs(120)).build().unwrap()
 }
 
 struct Answer {
