@@ -129,8 +129,8 @@ fn a_provider_that_refuses_or_fails_is_told_at_once() {
     assert!(checked.stdout.contains("server: "), "{}", checked.stdout);
     let refused: u64 = sim.requests().iter().map(|asked| asked.refused).sum();
     assert_eq!(refused, 1, "asked again: {:?}", sim.requests());
-    // Nobody listens on the port that was just let go.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Nobody listens on the port that was just let go, where nobody else takes one.
+    let port = std::net::TcpListener::bind("127.77.3.1:0").unwrap().local_addr().unwrap();
     site.edit(&sim.openai_base_url(), &format!("http://{port}"));
     let checked = site.run("check", &[]).ended(69);
     assert!(checked.stdout.lines().any(|line| line.starts_with("wrong") && line.contains("acme-openai")), "{}", checked.stdout);

@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::process::{Finished, PATIENCE, Running, eventually};
-use crate::support::{DEN, OPENAI, Settings, Sim, Site, log_events, text};
+use crate::support::{DEN, OPENAI, Settings, Sim, Site, far_off, log_events, text};
 
-/// Once a minute, half a minute from now: nothing is due while a test runs.
+/// Nothing is due while a test runs, and no request ends because it takes long.
 pub fn settings() -> Settings {
-    let second = keymuster::clock::Clock::system().now().unix().rem_euclid(60);
     Settings {
-        schedule: format!("{} * * * * *", (second + 40) % 60),
+        schedule: far_off(),
         openai: "concurrency = 1",
         confirm_after: "4s",
-        tables: "[limits]\nretries = 0",
+        tables: "[limits]\nretries = 0\nrequest_timeout = \"1h\"",
         ..Settings::default()
     }
 }
@@ -78,15 +77,15 @@ fn status_tells_what_each_account_does() {
         assert_eq!(words[4], read.as_str().unwrap(), "{status}");
         assert!(words[3].ends_with('Z') && words[3] > words[4], "{status}");
     }
-    sim.faults("latency:den:3000");
+    sim.faults("latency:den:3600000");
     let polling = site.start(&["ctl", "--config", site.config().to_str().unwrap(), "poll", DEN]);
     eventually("a poll under way", PATIENCE, || {
         let status = ctl(&site, &["status"]).ended(0).stdout;
         status.lines().any(|line| line.contains(DEN) && line.contains("polling")).then_some(())
     });
-    sim.faults("");
-    polling.finish(PATIENCE).ended(0);
     daemon.stop().ended(0);
+    let cut = polling.finish(PATIENCE).ended(69).stdout;
+    assert!(cut.contains("stopped: "), "{cut}");
 }
 
 #[test]
@@ -181,7 +180,10 @@ fn only_the_daemons_user_its_group_and_root_may_ask() {
     // Others may pass the folder here, so that it is the socket that stops them.
     let mode = |path: &Path, mode: u32| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     mode(site.config().parent().unwrap(), 0o755);
-    std::fs::copy(env!("CARGO_BIN_EXE_keymuster"), site.path("keymuster")).unwrap();
+    // By another process: what ours holds open for writing while another test starts a program cannot be run.
+    let mut copy = Command::new("cp");
+    copy.arg(env!("CARGO_BIN_EXE_keymuster")).arg(site.path("keymuster"));
+    Running::start(copy, "coreutils").finish(PATIENCE).ended(0);
     let as_other = |more: &[&str]| {
         let mut command = Command::new("/usr/bin/setpriv");
         command.arg(format!("--reuid={STRANGER}")).args(more).arg(site.path("keymuster"));

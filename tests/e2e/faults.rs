@@ -3,19 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use keymuster::domain::Reason;
 use keymuster::sim::{KINDS, Size};
 
 use crate::outcomes::{Front, Outcome, Trial, expected};
 use crate::polling::assert_is_truth;
 use crate::support::{Settings, Sim, Site, text};
 
-/// Short limits, and no second try, so that every fault shows at once.
+/// No second try, so that every fault shows at once, and small sizes.
 const LIMITS: &str = r#"
 [limits]
 retries = 0
-connect_timeout = "2s"
-read_timeout = "2s"
-request_timeout = "2s"
+request_timeout = "1h"
 wire_bytes = "1MiB"
 inflated_bytes = "2MiB"
 "#;
@@ -76,10 +75,17 @@ impl Bench {
         };
         let changes = self.site.count("changes");
         self.sim.faults(&format!("{fault}{}", self.always));
+        let (patient, hasty) = ("request_timeout = \"1h\"", "request_timeout = \"2s\"");
+        if is_hurried(kind, trial) {
+            self.site.edit(patient, hasty);
+        }
         for _ in 0..trial.before {
             check(self.poll().code == Some(0), "a poll within the limit was not complete".into());
         }
         let polled = self.poll();
+        if is_hurried(kind, trial) {
+            self.site.edit(hasty, patient);
+        }
         let code = if matches!(trial.outcome, Outcome::Harmless | Outcome::Told(_)) { 0 } else { 69 };
         check(polled.code == Some(code), format!("ended with {:?}, not {code}:\n{}", polled.code, polled.all()));
         check(!polled.stderr.contains("panicked"), polled.stderr.clone());
@@ -144,12 +150,25 @@ fn trials(front: Front) -> impl Iterator<Item = (&'static str, Trial)> {
     })
 }
 
+/// Only what is meant to be too slow is measured: a busy machine is slow by itself.
+fn is_hurried(kind: &str, trial: Trial) -> bool {
+    matches!(kind, "latency" | "slow_drip") && trial.outcome == Outcome::Incomplete(Reason::Timeout)
+}
+
 /// Tries everything of that sort before it fails, so that one run tells all that is wrong.
 fn every_fault(front: Front, believed: bool) {
     let mut bench = Bench::new(front);
     let mut wrong = Vec::new();
     for (kind, trial) in trials(front).filter(|(_, trial)| (trial.outcome == Outcome::Held) == believed) {
-        let found = bench.try_it(kind, trial);
+        let mut found = bench.try_it(kind, trial);
+        for _ in 0..2 {
+            // A machine that stood still meanwhile missed more deadlines than it should; it does not do so every time.
+            if found.is_empty() || !is_hurried(kind, trial) {
+                break;
+            }
+            bench = Bench::new(front);
+            found = bench.try_it(kind, trial);
+        }
         if !found.is_empty() || believed {
             // What went wrong, or was believed, is not to spoil the next trial.
             bench = Bench::new(front);

@@ -2,9 +2,8 @@
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
-use crate::process::Finished;
+use crate::process::{Finished, PATIENCE};
 use crate::support::{Settings, Sim, Site, shell};
 
 fn ready() -> (Sim, Site) {
@@ -130,7 +129,8 @@ fn a_second_daemon_on_the_same_file_is_refused() {
 #[test]
 fn an_occupied_port_is_told_and_nothing_else_happens() {
     let (sim, site) = ready();
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    // An address of loopback where nobody else takes a port in between.
+    let taken = TcpListener::bind("127.77.1.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     site.edit("127.0.0.1:0", &address);
     let refused = site.run("run", &[]).ended(1);
@@ -155,7 +155,7 @@ fn a_folder_that_cannot_be_made_is_told() {
 #[test]
 fn wrong_arguments_are_64_and_help_is_0() {
     let (_sim, site) = ready();
-    let run = |arguments: &[&str]| -> Finished { site.start(arguments).finish(Duration::from_secs(5)) };
+    let run = |arguments: &[&str]| -> Finished { site.start(arguments).finish(PATIENCE) };
     for arguments in [
         &["pol"][..],
         &["poll", "--colour"],

@@ -1,6 +1,6 @@
 //! Reading the config again, by SIGHUP and by `keymuster ctl reload`: all of it or, where anything is wrong, nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -105,7 +105,7 @@ fn the_poll_of_an_account_that_is_removed_is_cut_off_and_changes_nothing() {
     let house = Reloading::new();
     let keys = house.count(OPENAI, "");
     // The list of projects, asked first, is read at once, so that the organisation is confirmed; then it takes its time.
-    house.sim.faults("latency:openai:20000 on /organization/admin_api_keys");
+    house.sim.faults("latency:openai:3600000 on /organization/admin_api_keys");
     let asked = house.sim.asked("/organization/projects");
     let config = house.site.config();
     let polling = house.site.start(&["ctl", "--config", config.to_str().unwrap(), "poll", OPENAI]);
@@ -114,11 +114,9 @@ fn the_poll_of_an_account_that_is_removed_is_cut_off_and_changes_nothing() {
         let runs = status.lines().any(|line| line.contains(OPENAI) && line.contains("polling"));
         (runs && house.sim.asked("/organization/projects") > asked).then_some(())
     });
-    let began = Instant::now();
     std::fs::write(&config, house.without(OPENAI)).unwrap();
     house.reload();
     let cut = polling.finish(PATIENCE).ended(69).stdout;
-    assert!(began.elapsed() < Duration::from_secs(10), "the poll went on for {:?}", began.elapsed());
     assert!(cut.contains("stopped: "), "{cut}");
     assert_eq!(house.count(OPENAI, "AND presence = 'unmanaged'"), keys);
     let Reloading { daemon, site, .. } = house;
@@ -142,7 +140,11 @@ fn a_new_schedule_and_a_new_policy_count_at_once() {
     house.restore();
     house.reload();
     assert_eq!(house.site.count(overdue), before);
-    std::thread::sleep(Duration::from_secs(1));
+    // A poll of the other schedule may still be under way, or wait for its splay.
+    eventually("the end of all polls", PATIENCE, || {
+        let status = ctl(&house.site, &["status"]).ended(0).stdout;
+        (status.matches("waiting").count() == 2).then_some(())
+    });
     let asked = house.sim.asked("/v1/api-keys");
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(house.sim.asked("/v1/api-keys"), asked, "the old schedule is in force again");
@@ -262,9 +264,9 @@ fn an_account_never_becomes_another_providers() {
 fn a_signal_to_read_again_ends_no_command_that_has_nothing_to_read() {
     let sim = Sim::small();
     let site = Site::new(&sim, &Settings::default());
-    sim.faults("latency:den:1500");
+    sim.faults("latency:den:3600000 on /v1/api-keys");
     let poll = site.start(&["poll", "--config", site.config().to_str().unwrap()]);
-    std::thread::sleep(Duration::from_millis(700));
+    eventually("a poll under way", PATIENCE, || (sim.asked("/v1/org") > 0).then_some(()));
     poll.signal(Signal::HUP);
     let finished = poll.finish(PATIENCE).ended(69);
     assert!(finished.stdout.contains("stopped"), "{}", finished.all());
