@@ -178,6 +178,8 @@ impl World {
             Happening::ProjectRestored => {
                 self.change_project_of(pick, |p| p.archived.is_some(), |p| (p.archived, p.refuses_keys) = (None, false))?
             }
+            // Nobody is left without any project.
+            Happening::ProjectUnlisted if self.projects.iter().filter(|p| p.listed).count() < 2 => return None,
             Happening::ProjectUnlisted => self.change_project_of(pick, |p| p.listed, |p| p.listed = false)?,
             Happening::ProjectListed => self.change_project_of(pick, |p| !p.listed, |p| p.listed = true)?,
         };

@@ -56,7 +56,8 @@ fn orphaned(about: &About<'_>) -> Verdict {
     let says = row.conditions.contains(&Condition::Orphaned);
     // Everything was read since then, of people and of keys.
     let whole = |count: usize| watched.whole.len().checked_sub(count).and_then(|at| watched.whole.get(at)).copied();
-    if says && life.key.owner_has_access {
+    // What became of the owner of a deleted key is not followed.
+    if says && life.exists() && life.key.owner_has_access {
         let always = life.access_since <= life.born;
         // A list that is refused since cannot tell that it is better.
         let read = |moment: Option<Moment>| moment.is_some_and(|began| began >= life.access_since && began >= life.since);

@@ -25,7 +25,10 @@ pub fn was_there(row: &KeyRow, life: &Life, from: Moment) -> Verdict {
 pub fn no_lie(about: &About<'_>) -> Verdict {
     let About { row, life, seen, watched, .. } = about;
     match row.presence {
-        Presence::Gone if life.exists() => return Err("false gone: it exists".into()),
+        // Unless it moved to where nobody may look: a list that is refused is none of those that must be read before.
+        Presence::Gone if life.exists() && (life.key.listed || life.homes.len() == 1) => {
+            return Err("false gone: it exists".into());
+        }
         // It was seen when it stood where it stands, so that no list could truly have left it out since.
         Presence::Missing if life.exists() && life.key.listed && life.since <= seen.as_of => {
             return Err(format!(
