@@ -53,6 +53,8 @@ fn mode(path: &Path) -> u32 {
 /// Runs the question as a user of that group.
 fn ask_as(user: u32, group: u32, path: &Path, question: &str) -> Output {
     Command::new("/usr/bin/setpriv")
+        // A user who has no account has no home either, which the shell complains of.
+        .env("HOME", "/")
         .args([format!("--reuid={user}"), format!("--regid={group}"), "--clear-groups".into()])
         .args(["/usr/bin/sqlite3", "-readonly"])
         .arg(path)
@@ -118,6 +120,7 @@ async fn others_read_nothing_and_the_group_writes_nothing() {
 
     for statement in ["DELETE FROM key", "CREATE TABLE x (a)", "UPDATE run SET version = 'x'"] {
         let output = Command::new("/usr/bin/setpriv")
+            .env("HOME", "/")
             .args([format!("--reuid={READER}"), format!("--regid={GROUP}"), "--clear-groups".into()])
             .arg("/usr/bin/sqlite3")
             .arg(&path)
