@@ -184,6 +184,9 @@ fn only_the_daemons_user_its_group_and_root_may_ask() {
     let mut copy = Command::new("cp");
     copy.arg(env!("CARGO_BIN_EXE_keymuster")).arg(site.path("keymuster"));
     Running::start(copy, "coreutils").finish(PATIENCE).ended(0);
+    // Whatever umask these were made under.
+    mode(&site.config(), 0o644);
+    mode(&site.path("keymuster"), 0o755);
     let as_other = |more: &[&str]| {
         let mut command = Command::new("/usr/bin/setpriv");
         command.arg(format!("--reuid={STRANGER}")).args(more).arg(site.path("keymuster"));
