@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use keymuster::domain::Presence;
+use keymuster::domain::{Presence, PresenceReason};
 use keymuster::inventory::KeyRow;
 
 use super::{About, Polled, Verdict, Watched, home, list_of};
@@ -56,6 +56,11 @@ pub fn no_lie(about: &About<'_>) -> Verdict {
     Ok(())
 }
 
+/// The row is unknown because what listed it belongs to a way of listing that was left.
+fn retired(row: Option<&&KeyRow>) -> bool {
+    row.is_some_and(|row| row.presence_reason == PresenceReason::ScopeRetired)
+}
+
 /// A key that stands where it stood when its list was last read whole is a row, and present.
 pub fn none_is_lost(rows: &[KeyRow], polled: &Polled, watched: &Watched, truth: &Truth) -> Verdict {
     let by_id: HashMap<&str, &KeyRow> = rows.iter().map(|row| (row.key_id.as_str(), row)).collect();
@@ -69,6 +74,8 @@ pub fn none_is_lost(rows: &[KeyRow], polled: &Polled, watched: &Watched, truth: 
             Some(Presence::Present) => continue,
             // What is refused for good since cannot be seen any more.
             Some(Presence::Unknown) if watched.closed.contains(&list) => continue,
+            // The way of listing was left, and nobody could be read in the next one.
+            Some(Presence::Unknown) if watched.complete[&list] < polled.began && retired(row) => continue,
             Some(other) => format!("it is {other}"),
             None => "there is no row".to_owned(),
         };
