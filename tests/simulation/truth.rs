@@ -26,6 +26,10 @@ pub struct Life {
     pub facts_since: Moment,
     /// Where it ever belonged.
     pub homes: BTreeSet<String>,
+    /// Nobody could see it at some time since it came to its home.
+    pub hidden: bool,
+    /// The list of admin keys showed it at some time, although it belonged to a project.
+    pub leaked: bool,
     /// Each last use, and the moment from which a provider tells it.
     pub uses: Vec<(Moment, i64)>,
 }
@@ -34,6 +38,8 @@ impl Life {
     fn new(key: TrueKey, now: Moment) -> Self {
         Self {
             homes: BTreeSet::from([key.home.clone()]),
+            hidden: !key.listed,
+            leaked: key.leaked,
             uses: key.last_used_at.map(|at| (now, at)).into_iter().collect(),
             key,
             born: now,
@@ -65,6 +71,8 @@ impl Life {
         if (old.listed, &old.home, &old.owner_id) != (key.listed, &key.home, &key.owner_id) {
             self.since = now;
         }
+        self.hidden = !key.listed || (self.hidden && old.home == key.home);
+        self.leaked |= key.leaked;
         if old.owner_has_access != key.owner_has_access {
             self.access_since = now;
         }

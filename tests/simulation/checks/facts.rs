@@ -26,7 +26,7 @@ pub fn are_right(about: &About<'_>) -> Verdict {
         (Remote::OpenAi, KeyKind::Project) => project,
         // Only while no project was seen to list it.
         (Remote::OpenAi, KeyKind::Admin) => life.homes.contains("admin"),
-        (Remote::OpenAi, KeyKind::Unattributed) => life.key.leaked,
+        (Remote::OpenAi, KeyKind::Unattributed) => life.leaked,
         (Remote::Den, KeyKind::Organization) => true,
         (Remote::Braintrust, KeyKind::Personal) => life.key.home != "service_tokens",
         (Remote::Braintrust, KeyKind::ServiceToken) => life.key.home == "service_tokens",

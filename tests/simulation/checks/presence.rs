@@ -26,7 +26,7 @@ pub fn no_lie(about: &About<'_>) -> Verdict {
     let About { row, life, seen, watched, .. } = about;
     match row.presence {
         // Unless it moved to where nobody may look: a list that is refused is none of those that must be read before.
-        Presence::Gone if life.exists() && (life.key.listed || life.homes.len() == 1) => {
+        Presence::Gone if life.exists() && !(life.hidden && life.homes.len() > 1) => {
             return Err("false gone: it exists".into());
         }
         // It was seen when it stood where it stands, so that no list could truly have left it out since.
