@@ -72,7 +72,8 @@ pub trait Provider: Sync {
         None
     }
 
-    /// The request that asks for one key by its id, where the provider has such a call: 404 proves absence.
+    /// The request that asks for one key by its id, where the provider has such a call. A 404 by itself proves nothing: see
+    /// [`Absent`](crate::walk::Absent).
     fn by_id(&self, _key: &KeyRef) -> Option<Fetch> {
         None
     }

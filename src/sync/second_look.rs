@@ -71,8 +71,9 @@ impl Looking<'_> {
         }
     }
 
-    /// Members who had keys, whose lists came empty, and of whom something shows that this may be a mistake. A list that is
-    /// empty in truth is believed in a later poll; one that is empty by mistake costs its member every key.
+    /// Members who had keys, whose lists came empty, and of whom something shows that this may be a mistake: one that is
+    /// believed costs its member every key. Where several members came empty and nobody else shows a key, none is believed,
+    /// until somebody does.
     async fn mistaken(&self) -> Stored<Vec<RemoteId>> {
         let mut emptied = Vec::new();
         for member in self.course.proofs.emptied() {
