@@ -94,6 +94,8 @@ pub(super) fn update(
     let used = if update.used { facts.last_used } else { stored.used };
     if update.sighted {
         sight(batch, lister.row, stored.key, walked)?;
+        // No hold, open or acknowledged, covers it any more.
+        batch.transaction.prepare_cached("DELETE FROM held_key WHERE key_id = ?1")?.execute([stored.key])?;
     }
     if update.returns {
         batch

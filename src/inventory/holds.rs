@@ -8,6 +8,19 @@ use super::error::Stored;
 use super::guard::{Cause, GuardLimits, Loss};
 use crate::domain::Time;
 
+/// How many keys of ?1 became missing since ?2 without anybody's word, and are still; those past their expiry then do not count.
+pub(super) const LOST: &str =
+    "SELECT count(DISTINCT c.key_id) FROM change AS c INDEXED BY change_became_missing JOIN key AS k ON k.id = c.key_id
+              WHERE k.organization_id = ?1 AND c.change = 'became_missing' AND c.at > ?2 AND k.presence IN ('missing', 'gone')
+                AND coalesce(k.expires_at > c.at, 1)
+                AND NOT EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id
+                                 WHERE x.key_id = k.id AND (h.ended_by IS NOT NULL OR x.absent_poll IS NOT NULL))";
+
+/// Open holds of keys of account ?1 that cover none any more end at ?2.
+pub(super) const ENDED: &str = "UPDATE hold SET ended_at = ?2
+              WHERE account_id = ?1 AND ended_at IS NULL AND walk_id IS NULL AND NOT EXISTS (
+                    SELECT 1 FROM held_key AS x WHERE x.hold_id = hold.id AND x.absent_poll IS NULL)";
+
 /// The guard at work on one organisation.
 pub(super) struct Holds<'a> {
     pub transaction: &'a Transaction<'a>,
@@ -39,22 +52,10 @@ impl Doubtful {
 }
 
 impl Holds<'_> {
-    /// Lets go of keys that were sighted, of lists that are themselves again, and ends holds that hold nothing any more.
+    /// Ends holds that hold nothing any more: of keys, when the last was sighted or proven absent; of a list, when all are back
+    /// that it lost, and what it lost since is little.
     pub fn release(&self) -> Stored<()> {
-        self.transaction
-            .prepare_cached(
-                "DELETE FROM held_key
-              WHERE EXISTS (SELECT 1 FROM sighting AS x WHERE x.key_id = held_key.key_id AND x.unlisted_walk IS NULL)
-                AND hold_id IN (SELECT id FROM hold WHERE account_id = ?1)",
-            )?
-            .execute([self.account])?;
-        self.transaction
-            .prepare_cached(
-                "UPDATE hold SET ended_at = ?2
-              WHERE account_id = ?1 AND ended_at IS NULL AND walk_id IS NULL AND NOT EXISTS (
-                    SELECT 1 FROM held_key AS x WHERE x.hold_id = hold.id AND x.absent_poll IS NULL)",
-            )?
-            .execute((self.account, self.now.unix()))?;
+        self.transaction.prepare_cached(ENDED)?.execute((self.account, self.now.unix()))?;
         for list in self.lists()? {
             let mut select =
                 self.transaction.prepare_cached("SELECT id, walk_id FROM hold WHERE scope_id = ?1 AND ended_at IS NULL")?;
@@ -62,7 +63,7 @@ impl Holds<'_> {
                 select.query_map([list.scope], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
             for (hold, walk) in held {
                 let loss = self.list_loss(&list, walk)?;
-                if self.guard.of_list(loss).is_none() {
+                if self.are_back(&list, walk)? && self.guard.of_list(loss).is_none() {
                     self.transaction
                         .prepare_cached("UPDATE hold SET ended_at = ?2 WHERE id = ?1")?
                         .execute((hold, self.now.unix()))?;
@@ -112,12 +113,13 @@ impl Holds<'_> {
                 held.extend(doubtful.keys);
             }
         }
+        if all.counted == 0 {
+            return Ok(held);
+        }
         let mut loss = self.account_loss()?;
         loss.lost += all.counted;
         loss.left = loss.left.saturating_sub(all.counted);
-        if all.counted > 0
-            && let Some(cause) = self.guard.of_account(loss)
-        {
+        if let Some(cause) = self.guard.of_account(loss) {
             let free: Vec<i64> = all.keys.into_iter().filter(|key| !held.contains(key)).collect();
             if !free.is_empty() {
                 self.hold(None, cause, &free)?;
@@ -163,13 +165,7 @@ impl Holds<'_> {
     fn account_loss(&self) -> Stored<Loss> {
         let lost: i64 = self
             .transaction
-            .prepare_cached(
-                "SELECT count(DISTINCT c.key_id) FROM change AS c JOIN key AS k ON k.id = c.key_id
-              WHERE k.organization_id = ?1 AND c.change = 'became_missing' AND c.at > ?2 AND k.presence IN ('missing', 'gone')
-                AND coalesce(k.expires_at > c.at, 1)
-                AND NOT EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id
-                                 WHERE x.key_id = k.id AND (h.ended_by IS NOT NULL OR x.absent_poll IS NOT NULL))",
-            )?
+            .prepare_cached(LOST)?
             .query_row((self.organization, self.now.plus(-self.guard.window_s).unix()), |row| row.get(0))?;
         let left: i64 = self
             .transaction
@@ -203,6 +199,16 @@ impl Holds<'_> {
         let (lost, left): (i64, i64) =
             self.transaction.prepare_cached(sql)?.query_row((self.organization, walk), |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Loss { lost: lost.unsigned_abs(), left: left.unsigned_abs() })
+    }
+
+    /// All are on the list again that it no longer held by that walk.
+    fn are_back(&self, list: &List, walk: i64) -> Stored<bool> {
+        let sql = if list.of_people {
+            "SELECT 1 FROM person WHERE organization_id = ?1 AND listed AND unlisted_walk = ?2"
+        } else {
+            "SELECT 1 FROM scope WHERE organization_id = ?1 AND kind = 'project' AND unlisted_walk = ?2"
+        };
+        Ok(!self.transaction.prepare_cached(sql)?.exists((self.organization, walk))?)
     }
 
     /// A hold, open or acknowledged, covers what this list lost by that walk.

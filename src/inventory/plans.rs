@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::sql::VIEWS;
-use super::{apply, apply_key, deadlines, evidence, migrate, settle};
+use super::{apply, apply_key, deadlines, evidence, holds, migrate, settle};
 
 /// A file of many keys: whether or not SQLite was let count them (it is at each stop), the plans have to be good.
 fn filled(counted: bool) -> (tempfile::TempDir, Connection) {
@@ -73,6 +73,8 @@ fn polls_read_no_table_whole() {
             ("evidence", evidence::EVIDENCE),
             ("witnesses", evidence::WITNESSES),
             ("changes", settle::CHANGES),
+            ("lost", holds::LOST),
+            ("ended", holds::ENDED),
             ("listed", apply::LISTED),
             ("elsewhere", apply::ELSEWHERE),
             ("at home", apply::AT_HOME),

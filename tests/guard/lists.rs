@@ -42,11 +42,16 @@ async fn a_list_of_projects_that_shrank_makes_nothing_vanish() {
     site.poll().await;
     assert_eq!((site.holds(), vanished(&site)), (vec!["list_shrank|projects||11".into()], 0));
 
+    // That most are back says nothing for the others: they went with them.
     site.projects = whole.clone();
     site.projects.remove("proj_000");
+    site.projects.remove("proj_010");
     site.poll().await;
-    assert!(site.holds().is_empty(), "the list is itself again");
-    assert_eq!(vanished(&site), 1, "and is believed");
+    assert_eq!((site.holds(), vanished(&site)), (vec!["list_shrank|projects||11".into()], 0));
+    site.projects.insert("proj_000".into(), whole["proj_000"].clone());
+    site.poll().await;
+    assert!(site.holds().is_empty(), "all are back that the list lost when it was held");
+    assert_eq!(vanished(&site), 1, "and it is believed again");
     assert_eq!(site.count("keys WHERE presence = 'unknown' AND presence_reason = 'scope_vanished'"), 2);
 
     site.projects.clear();
@@ -118,20 +123,43 @@ async fn a_list_of_people_that_shrank_makes_nobody_a_leaver() {
 }
 
 #[tokio::test]
-async fn leavers_are_believed_where_they_are_few_or_where_the_list_is_itself_again() {
+async fn few_leavers_are_believed() {
     let mut site = people().await;
     lose(&mut site, 0, 9);
     site.poll().await;
     assert_eq!((site.holds().len(), left(&site).0), (0, 9));
+}
 
+#[tokio::test]
+async fn those_who_are_not_back_stay_in_doubt_and_a_second_loss_too() {
     let mut site = people().await;
     lose(&mut site, 0, 10);
     site.poll().await;
     site.people.extend(ids("user", 2, 8));
     site.members.as_mut().unwrap().extend(ids("key", 2, 8));
+    for _ in 0..2 {
+        site.poll().await;
+        assert_eq!((site.holds().len(), left(&site)), (1, (0, 0)), "two went with the ten");
+    }
+    assert_eq!(site.ack(Some("people")).await.holds, 1);
     site.poll().await;
-    assert!(site.holds().is_empty());
-    assert_eq!(left(&site).0, 2);
+    assert_eq!(left(&site), (2, 2));
+
+    let mut site = people().await;
+    lose(&mut site, 0, 10);
+    site.poll().await;
+    lose(&mut site, 10, 10);
+    site.poll().await;
+    site.people.extend(ids("user", 0, 10));
+    site.members.as_mut().unwrap().extend(ids("key", 0, 10));
+    for _ in 0..2 {
+        site.poll().await;
+        assert_eq!((site.holds().len(), left(&site)), (1, (0, 0)), "ten others went while it was held");
+    }
+    site.people.extend(ids("user", 10, 9));
+    site.members.as_mut().unwrap().extend(ids("key", 10, 9));
+    site.poll().await;
+    assert_eq!((site.holds().len(), left(&site).0), (0, 1), "the ten are back, and one is no loss");
 }
 
 #[tokio::test]
@@ -152,4 +180,23 @@ async fn the_owners_on_a_project_list_are_not_orphaned_while_the_list_of_people_
     site.ack(None).await;
     site.poll().await;
     assert_eq!(site.count("deadline WHERE orphaned_at IS NOT NULL"), 20);
+}
+
+/// A list of current members' keys left theirs out because they were none.
+#[tokio::test]
+async fn whom_a_group_names_again_was_away_until_now() {
+    let mut site = people().await;
+    lose(&mut site, 0, 1);
+    site.poll().await;
+    assert_eq!(left(&site).0, 1);
+    let members = site.members.take();
+    site.only_in_groups = vec![keymuster::domain::RemoteId::new("user_000").unwrap()];
+    for _ in 0..3 {
+        site.poll().await;
+        assert_eq!(site.count("keys WHERE presence IN ('missing', 'gone')"), 0, "that list was not read since");
+        assert_eq!(site.count("deadline WHERE orphaned_at IS NOT NULL"), 0);
+    }
+    site.members = members;
+    site.poll().await;
+    assert_eq!(site.count("keys WHERE presence = 'missing'"), 1, "and a member's key is missing from it");
 }
