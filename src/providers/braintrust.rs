@@ -153,9 +153,11 @@ impl Provider for Braintrust {
         Some(requests::whoami_as(member, &if by_get { Method::Get } else { Method::WhoAmI }))
     }
 
-    fn by_id(&self, key: &KeyRef) -> Option<Fetch> {
+    fn by_id(&self, account: &Account, known: &Known, key: &KeyRef) -> Option<Fetch> {
         match (key.scope.kind, &key.scope.of) {
-            (ScopeKind::Member, Some(member)) => Some(requests::key_of(member, &key.id)),
+            (ScopeKind::Member, Some(member)) => {
+                Some(requests::key_of(account, member, known.caller.as_ref(), known.way?, &key.id))
+            }
             (ScopeKind::ServiceTokens, None) => Some(requests::service_token(&key.id)),
             // In an organisation's list a key of the caller's may answer where those of others are hidden.
             (_, _) => None,

@@ -72,9 +72,10 @@ pub trait Provider: Sync {
         None
     }
 
-    /// The request that asks for one key by its id, where the provider has such a call. A 404 by itself proves nothing: see
+    /// The request that asks for one key by its id, as whom and in the way in which its list is read, where the provider has
+    /// such a call. A 404 by itself proves nothing: see
     /// [`Absent`](crate::walk::Absent).
-    fn by_id(&self, _key: &KeyRef) -> Option<Fetch> {
+    fn by_id(&self, _account: &Account, _known: &Known, _key: &KeyRef) -> Option<Fetch> {
         None
     }
 }

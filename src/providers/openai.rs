@@ -97,7 +97,7 @@ impl Provider for OpenAi {
         wire::paged(fetch, AFTER, elements, page.has_more, [page.next.as_deref(), last, page.last_id.as_deref()])
     }
 
-    fn by_id(&self, key: &KeyRef) -> Option<Fetch> {
+    fn by_id(&self, _: &Account, _: &Known, key: &KeyRef) -> Option<Fetch> {
         let (endpoint, path) = match (key.scope.kind, &key.scope.of) {
             (ScopeKind::Project, Some(project)) => (PROJECT_KEY, format!("/organization/projects/{project}/api_keys/{}", key.id)),
             (ScopeKind::Admin, None) => (ADMIN_KEY, format!("/organization/admin_api_keys/{}", key.id)),

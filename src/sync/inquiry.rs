@@ -1,16 +1,21 @@
 //! Asks for held keys by their ids, where the provider has such a call: who finds 404 there needs no person's word.
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::key_by_id::ask_for_key;
 use super::line::Line;
-use crate::domain::{RemoteId, ScopeId};
-use crate::inventory::{HeldKeys, Inventory, Poll, Stored};
-use crate::providers::{KeyRef, Known};
-use crate::walk::{Absent, ById};
+use crate::domain::{RemoteId, ScopeId, ScopeKind};
+use crate::inventory::{HeldList, Inventory, Poll, Stored};
+use crate::providers::Known;
+use crate::walk::Absent;
 
 /// Keys that one poll asks for: some providers allow only a few requests a minute, and the next poll goes on.
-const AT_MOST: u32 = 200;
+const AT_MOST: usize = 200;
+/// Keys between two questions for the control, and what is lost where the deadline falls among them.
+const BUNDLE: usize = 20;
+/// How often 404 has to be heard of a member's key: one node of three may drop the header, and see no member's keys.
+const IN_A_MEMBERS_NAME: usize = 3;
 
 /// Asks, until the poll's deadline, and keeps what that proves. Returns how many keys were proven absent.
 pub(super) async fn inquire(
@@ -21,40 +26,59 @@ pub(super) async fn inquire(
     deadline: Instant,
     stop: &CancellationToken,
 ) -> Stored<usize> {
-    let mut proven = 0;
-    for held in inventory.held_keys(poll, AT_MOST).await? {
-        let asked = tokio::select! {
-            () = stop.cancelled() => break,
-            asked = ask_all(line, known, &held, deadline) => asked,
-        };
-        if let Some((asked, absent)) = asked {
+    let (mut left, mut proven) = (AT_MOST, 0);
+    for list in inventory.held_lists(poll).await? {
+        let keys = inventory.held_keys(poll, &list, left).await?;
+        for bundle in keys.chunks(BUNDLE) {
+            let asked = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(proven),
+                () = sleep_until(deadline) => return Ok(proven),
+                asked = ask_all(line, known, &list, bundle) => asked,
+            };
+            let Some(absent) = asked else { break };
+            left -= bundle.len();
             proven += absent.ids().len();
-            inventory.asked_for(poll, asked, absent).await?;
+            inventory.asked_for(poll, bundle.to_vec(), absent).await?;
         }
     }
     Ok(proven)
 }
 
-/// The keys of one list, between two questions for one that it holds. `None` where nothing could be proven.
-async fn ask_all(line: &Line, known: &Known, held: &HeldKeys, deadline: Instant) -> Option<(Vec<RemoteId>, Absent)> {
-    let before = ask(line, known, &held.scope, &held.control).await?;
+/// Which of these keys are proven absent. `None` where the list's control is not shown, or nothing can be asked for by its id.
+async fn ask_all(line: &Line, known: &Known, list: &HeldList, keys: &[RemoteId]) -> Option<Absent> {
+    let ask = async |key: &RemoteId| ask_for_key(line, known, &list.scope, key).await;
+    let mut before = ask(&list.control).await?;
     if !before.is_there() {
         return None;
     }
-    let mut answers = Vec::new();
-    for key in &held.keys {
-        if Instant::now() >= deadline {
+    let mut absent = Absent::default();
+    let mut asked = keys.to_vec();
+    for _ in 0..times(&list.scope) {
+        let mut answers = Vec::new();
+        for key in asked {
+            let answer = ask(&key).await?;
+            answers.push((key, answer));
+        }
+        let after = ask(&list.control).await?;
+        absent = Absent::between(before, answers, after);
+        (before, asked) = (after, absent.ids().to_vec());
+        if asked.is_empty() {
             break;
         }
-        answers.push((key.clone(), ask(line, known, &held.scope, key).await?));
     }
-    let after = ask(line, known, &held.scope, &held.control).await?;
-    let asked = answers.iter().map(|(key, _)| key.clone()).collect();
-    Some((asked, Absent::between(before, answers, after)))
+    Some(absent)
 }
 
-/// `None` where the provider has no such call for that list.
-async fn ask(line: &Line, known: &Known, scope: &ScopeId, key: &RemoteId) -> Option<ById> {
-    let fetch = line.provider.by_id(&KeyRef { id: key.clone(), scope: scope.clone() })?;
-    Some(ById::of(&line.remote.ask(line.provider, &fetch, known).await))
+/// How often 404 has to be heard of a key of that list.
+const fn times(scope: &ScopeId) -> usize {
+    match scope.kind {
+        ScopeKind::Member => IN_A_MEMBERS_NAME,
+        ScopeKind::Projects
+        | ScopeKind::Project
+        | ScopeKind::Admin
+        | ScopeKind::People
+        | ScopeKind::Organization
+        | ScopeKind::ServiceTokens => 1,
+    }
 }

@@ -7,6 +7,7 @@ mod batch;
 mod course;
 mod due;
 mod inquiry;
+mod key_by_id;
 mod line;
 mod poll;
 mod proofs;

@@ -3,11 +3,12 @@
 use tokio_util::sync::CancellationToken;
 
 use super::course::Course;
+use super::key_by_id::ask_for_key;
 use super::line::Line;
 use crate::domain::{Failure, Reason, RemoteId, ScopeId, ScopeKind};
 use crate::inventory::{Inventory, Poll, Stored};
-use crate::providers::{Fetch, KeyRef};
-use crate::walk::{ById, Walked};
+use crate::providers::Fetch;
+use crate::walk::Walked;
 
 /// How often the provider is asked whom it takes us for, for each list that came empty: one node of three may drop the header.
 const IDENTITIES: usize = 3;
@@ -114,8 +115,8 @@ impl Looking<'_> {
     /// One of the keys answers by its id, though the list does not hold it.
     async fn is_there(&self, scope: &ScopeId, keys: &[RemoteId]) -> bool {
         for key in keys {
-            let Some(fetch) = self.line.provider.by_id(&KeyRef { id: key.clone(), scope: scope.clone() }) else { return false };
-            if ById::of(&self.line.remote.ask(self.line.provider, &fetch, &self.course.known).await).is_there() {
+            let Some(answer) = ask_for_key(self.line, &self.course.known, scope, key).await else { return false };
+            if answer.is_there() {
                 return true;
             }
         }

@@ -34,7 +34,7 @@ impl ById {
 }
 
 /// The proof that the provider has no key of these ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Absent(Vec<RemoteId>);
 
 impl Absent {

@@ -2,7 +2,7 @@
 
 use keymuster::sim::{Remote, TrueKey};
 
-use crate::support::{OPENAI, PROJECT_KEYS, Settings, Sim, Site};
+use crate::support::{BRAINTRUST, OPENAI, PROJECT_KEYS, Settings, Sim, Site};
 
 const PROJECT_KEY: &str = "/organization/projects/{project_id}/api_keys/{api_key_id}";
 
@@ -86,4 +86,27 @@ fn keys_that_answer_by_their_ids_stay_held_and_a_route_that_knows_no_key_proves_
     poll(&site, 0);
     let of_the_project = format!("changes JOIN keys USING (account, key_id) WHERE scope_id = '{}'", keys[0].home);
     assert_eq!((site.count(OPEN), site.count(&of_the_project)), (0, 0));
+}
+
+#[test]
+fn one_node_of_several_that_sees_no_members_keys_proves_nothing() {
+    let sim = Sim::of(keymuster::sim::Size::members(4, 9));
+    let guard = "min_keys = 3";
+    let tables = "[limits]\nretries = 0";
+    let settings = Settings { braintrust: Some("listing = 'header'"), guard, tables, ..Settings::default() };
+    let site = Site::new(&sim, &settings);
+    let poll = |code| site.poll(&["--account", BRAINTRUST]).ended(code).all();
+    poll(0);
+    let before = site.presences();
+    let short = "short_list:braintrust:40 on /v1/api_key";
+    sim.faults(short);
+    poll(69);
+    assert!(site.count(OPEN) > 0);
+    for every in [3, 2, 4] {
+        sim.faults(&format!("{short}\nnot_found on /v1/api_key/{{api_key_id}} every {every}"));
+        let told = poll(69);
+        assert!(sim.asked("/v1/api_key/{api_key_id}") > 10, "{told}");
+        assert_eq!(site.presences(), before, "every {every}: {told}");
+        assert_eq!(site.count("held_key WHERE absent_poll IS NOT NULL"), 0, "every {every}: {told}");
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use keymuster::domain::{Organization, RemoteId, Time};
-use keymuster::inventory::{ConfiguredAccount, Confirmed, PollEnd, SeenOrganization, StoreError};
+use keymuster::domain::Time;
+use keymuster::inventory::{ConfiguredAccount, PollEnd, StoreError};
 use keymuster::policy::Policy;
 use keymuster::walk::Stamp;
 
@@ -31,9 +31,7 @@ async fn an_account_that_was_removed_keeps_its_keys_as_unmanaged() {
 async fn a_poll_that_outlasts_its_account_changes_nothing() {
     let mut site = Site::new(&[("p", 6)]).await;
     site.poll().await;
-    let poll = site.inventory.begin_poll("acme".into(), Time::from_unix(site.now)).await.unwrap();
-    let seen = SeenOrganization::Named(Organization { id: RemoteId::new("org_a").unwrap(), name: None });
-    let Confirmed::Yes(row) = site.inventory.confirm(poll, seen).await.unwrap() else { panic!("the same organisation") };
+    let (poll, row) = site.begin().await;
     let walks = site.walks();
     site.configure(&["other"]).await;
     site.apply(row, poll.id, walks).await;

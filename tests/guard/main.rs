@@ -5,6 +5,7 @@
 
 mod accounts;
 mod agreement;
+mod asking;
 mod keys;
 mod last_use;
 mod lists;

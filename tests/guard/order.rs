@@ -1,17 +1,12 @@
 //! Walks count in the order of their numbers, whenever they come.
 
-use keymuster::domain::{Organization, RemoteId, Time};
-use keymuster::inventory::{Confirmed, SeenOrganization};
-
 use crate::site::Site;
 
 #[tokio::test]
 async fn a_walk_that_comes_late_changes_nothing() {
     let mut site = Site::new(&[("p", 6)]).await;
     site.poll().await;
-    let poll = site.inventory.begin_poll("acme".into(), Time::from_unix(site.now)).await.unwrap();
-    let seen = SeenOrganization::Named(Organization { id: RemoteId::new("org_a").unwrap(), name: None });
-    let Confirmed::Yes(row) = site.inventory.confirm(poll, seen).await.unwrap() else { panic!("the same organisation") };
+    let (poll, row) = site.begin().await;
     let older = site.walks();
     site.revoke("p", 2);
     let newer = site.walks();

@@ -9,8 +9,8 @@ use keymuster::domain::{
     ScopeKind, Text, Time, WalkEnd,
 };
 use keymuster::inventory::{
-    Acknowledged, Acknowledgement, ConfiguredAccount, Confirmed, GuardLimits, Inventory, Judge, OrganizationRow, PollEnd,
-    SeenOrganization, Settled,
+    Acknowledged, Acknowledgement, ConfiguredAccount, Confirmed, GuardLimits, InGroups, Inventory, Judge, OrganizationRow, Poll,
+    PollEnd, SeenOrganization, Settled,
 };
 use keymuster::policy::Policy;
 use keymuster::providers::{End, Fetch, Item, Learnt, Next, Subject, Target};
@@ -33,6 +33,8 @@ pub struct Site {
     /// The list of admin keys; not read where it is `None`.
     pub admin: Option<BTreeSet<String>>,
     pub people: BTreeSet<String>,
+    /// Members whom groups alone name.
+    pub only_in_groups: Vec<RemoteId>,
     /// Who owns which key; others have no owner.
     pub owners: BTreeMap<String, String>,
     /// Keys whose expiry has passed.
@@ -72,6 +74,7 @@ impl Site {
             members: None,
             admin: None,
             people: ids("user", 0, 3),
+            only_in_groups: Vec::new(),
             owners: BTreeMap::new(),
             expired: BTreeSet::new(),
             used: BTreeMap::new(),
@@ -114,6 +117,16 @@ impl Site {
         settled
     }
 
+    /// A poll that began, and the organisation that its walks belong to.
+    pub async fn begin(&self) -> (Poll, OrganizationRow) {
+        let poll = self.inventory.begin_poll("acme".into(), Time::from_unix(self.now)).await.unwrap();
+        let seen = SeenOrganization::Named(Organization { id: id("org_a"), name: None });
+        match self.inventory.confirm(poll, seen).await.unwrap() {
+            Confirmed::Yes(row) => (poll, row),
+            Confirmed::Changed { .. } | Confirmed::NotShown => panic!("the same organisation"),
+        }
+    }
+
     /// One poll; whether nothing of it was applied.
     pub async fn try_poll(&mut self) -> (Settled, bool) {
         let inventory = self.inventory.clone();
@@ -130,7 +143,11 @@ impl Site {
             Confirmed::Changed { .. } | Confirmed::NotShown => None,
         };
         match row {
-            Some(row) => self.apply(row, poll.id, walks).await,
+            Some(row) => {
+                self.apply(row, poll.id, walks).await;
+                let told = InGroups::Members(self.only_in_groups.clone());
+                inventory.keep_group_members(row.organization, told).await.unwrap();
+            }
             None => {
                 let why = Failure::new(Reason::OrganizationChanged, "another one");
                 inventory.record_unapplied(poll, why, walks).await.unwrap();

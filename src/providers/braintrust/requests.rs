@@ -74,11 +74,22 @@ pub(super) fn organizations(name: Option<&str>) -> Fetch {
 }
 
 /// One key, asked as the member who holds it.
-pub(super) fn key_of(member: &RemoteId, key: &RemoteId) -> Fetch {
-    Fetch {
-        headers: vec![(AS, member.clone())],
+pub(super) fn key_of(account: &Account, member: &RemoteId, caller: Option<&RemoteId>, way: Way, key: &RemoteId) -> Fetch {
+    let mut fetch = Fetch {
         subject: Subject { member: Some(member.clone()), ..Subject::default() },
         ..Fetch::get(Target::Question("key"), API_KEY, format!("/v1/api_key/{key}"))
+    };
+    if caller != Some(member) {
+        ask_as(&mut fetch, account, member, way);
+    }
+    fetch
+}
+
+/// Asks in the member's name.
+fn ask_as(fetch: &mut Fetch, account: &Account, member: &RemoteId, way: Way) {
+    match way {
+        Way::Token => fetch.grant = Some(Box::new(grant(account, member))),
+        Way::Header | Way::Organization => fetch.headers.push((AS, member.clone())),
     }
 }
 
@@ -156,10 +167,7 @@ impl Asking {
         fetch.subject.member = Some(member.clone());
         if caller != Some(member) {
             fetch.subject.proof = Proof::Impersonation;
-            match way {
-                Way::Token => fetch.grant = Some(Box::new(grant(account, member))),
-                Way::Header | Way::Organization => fetch.headers.push((AS, member.clone())),
-            }
+            ask_as(&mut fetch, account, member, way);
         }
         fetch
     }

@@ -420,13 +420,19 @@ fn service_tokens_belong_to_service_accounts() {
 
 #[test]
 fn a_key_by_its_id_is_asked_as_its_holder() {
-    let by_id =
-        |kind, of: Option<&str>| Braintrust.by_id(&KeyRef { id: remote("k1"), scope: ScopeId { kind, of: of.map(remote) } });
-    let key = by_id(ScopeKind::Member, Some("u-2")).unwrap();
+    let by_id = |way, kind, of: Option<&str>| {
+        let known = Known { caller: Some(remote("u-me")), way: Some(way), ..Known::default() };
+        Braintrust.by_id(&account(&[]), &known, &KeyRef { id: remote("k1"), scope: ScopeId { kind, of: of.map(remote) } })
+    };
+    let key = by_id(Way::Header, ScopeKind::Member, Some("u-2")).unwrap();
     assert_eq!((key.path.as_str(), &key.headers), ("/v1/api_key/k1", &vec![(AS, remote("u-2"))]));
-    let token = by_id(ScopeKind::ServiceTokens, None).unwrap();
+    let by_token = by_id(Way::Token, ScopeKind::Member, Some("u-2")).unwrap();
+    assert_eq!((by_token.headers.len(), by_token.grant.is_some()), (0, true), "as its list is read");
+    let own = by_id(Way::Token, ScopeKind::Member, Some("u-me")).unwrap();
+    assert_eq!((own.headers.len(), own.grant), (0, None), "nobody impersonates the caller");
+    let token = by_id(Way::Header, ScopeKind::ServiceTokens, None).unwrap();
     assert_eq!((token.path.as_str(), token.headers.len()), ("/v1/service_token/k1", 0));
-    assert_eq!(by_id(ScopeKind::Organization, None), None);
+    assert_eq!(by_id(Way::Organization, ScopeKind::Organization, None), None);
     for (fetch, rest, expected) in [
         (&key, r#"{"id":"k1","user_id":"u-2"}"#, Ok(Next::Done)),
         (&key, r#"{"id":"k1"}"#, Ok(Next::Done)),

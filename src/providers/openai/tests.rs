@@ -229,8 +229,13 @@ fn refusals_close_only_what_they_may() {
 
 #[test]
 fn a_key_by_its_id_must_be_that_key() {
-    let by_id =
-        |kind, of: Option<&str>| OpenAi.by_id(&KeyRef { id: remote("key_1"), scope: ScopeId { kind, of: of.map(remote) } });
+    let by_id = |kind, of: Option<&str>| {
+        OpenAi.by_id(
+            &Account::default(),
+            &Known::default(),
+            &KeyRef { id: remote("key_1"), scope: ScopeId { kind, of: of.map(remote) } },
+        )
+    };
     let fetch = by_id(ScopeKind::Project, Some("proj_a")).unwrap();
     assert_eq!(fetch.path, "/organization/projects/proj_a/api_keys/key_1");
     assert_eq!(by_id(ScopeKind::Admin, None).map(|f| f.path).as_deref(), Some("/organization/admin_api_keys/key_1"));

@@ -1,0 +1,30 @@
+//! Which held keys may be asked for by their ids, and in what order.
+
+use keymuster::walk::Absent;
+
+use crate::site::Site;
+
+#[tokio::test]
+async fn lists_that_prove_nothing_keep_no_other_from_being_asked_about() {
+    let mut site = Site::new(&[("emptied", 300), ("shrunk", 30), ("whole", 900)]).await;
+    site.poll().await;
+    site.revoke("emptied", 300);
+    site.revoke("shrunk", 25);
+    site.poll().await;
+    assert_eq!(site.holds(), ["list_emptied|project|emptied|300", "list_shrank|project|shrunk|25"]);
+
+    let (poll, row) = site.begin().await;
+    assert!(site.inventory.held_lists(poll).await.unwrap().is_empty(), "no list was read in this poll");
+    let walks = site.walks();
+    site.apply(row, poll.id, walks).await;
+    let lists = site.inventory.held_lists(poll).await.unwrap();
+    let [list] = &lists[..] else { panic!("{lists:?}") };
+    assert_eq!(list.scope.of.as_ref().unwrap().as_str(), "shrunk", "the other holds no key that could answer");
+    assert!(site.projects["shrunk"].contains(list.control.as_str()));
+    let first = site.inventory.held_keys(poll, list, 10).await.unwrap();
+    assert_eq!(first.len(), 10);
+    site.inventory.asked_for(poll, first.clone(), Absent::default()).await.unwrap();
+    let next = site.inventory.held_keys(poll, list, 20).await.unwrap();
+    assert!(next[..15].iter().all(|key| !first.contains(key)), "those first that were not asked for yet");
+    assert_eq!(next.len(), 20);
+}
