@@ -35,7 +35,7 @@ pub(super) const LEFT: &str =
                      CROSS JOIN key AS k ON k.person_id = p.id
                      WHERE s.organization_id = ?1 AND s.kind = 'people' AND s.standing = 'open'
                        AND NOT EXISTS (SELECT 1 FROM hold AS h WHERE h.scope_id = s.id AND h.ended_at IS NULL)
-                       AND p.kind = 'user' AND (p.unlisted_walk <= s.before_walk OR p.listed = 0)
+                       AND p.kind = 'user' AND NOT p.by_group AND (p.unlisted_walk <= s.before_walk OR p.listed = 0)
                        AND k.left_at IS NULL AND k.first_walk < s.before_walk)
              RETURNING id";
 

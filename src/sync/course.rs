@@ -7,6 +7,7 @@ use super::proofs::Proofs;
 use super::report::ScopeReport;
 use super::round::{Answered, Ended};
 use crate::domain::{Failure, Lists, OwnerKind, Reason, RemoteId, Scope, ScopeId, ScopeKind, WalkEnd};
+use crate::inventory::InGroups;
 use crate::providers::{Fetch, GROUPS, Known, Proof, Target, Way};
 use crate::walk::{Found, Walked};
 
@@ -148,10 +149,31 @@ impl Course {
         }
     }
 
-    /// Members whom groups name and the list of people lacks; `None` where not both were read whole.
-    pub fn lacking_people(&self) -> Option<Vec<RemoteId>> {
-        let read = self.known.answered.contains(GROUPS) && self.known.is_complete(&ScopeId { kind: ScopeKind::People, of: None });
-        read.then(|| self.only_in_groups().cloned().collect())
+    /// The way by which this poll read somebody's keys. The caller's own list is read in the same manner whether or not a way
+    /// does, so it counts only where nobody else is known.
+    pub fn way_taken(&self) -> Option<Way> {
+        let way = self.known.way?;
+        let is_caller = |id: &RemoteId| self.known.caller.as_ref() == Some(id);
+        let alone = self.known.people.keys().chain(&self.known.group_members).all(is_caller);
+        let shows = |report: &&ScopeReport| match way {
+            Way::Organization => report.scope.id.kind == ScopeKind::Organization,
+            Way::Header | Way::Token => {
+                report.scope.id.kind == ScopeKind::Member && (alone || !report.scope.id.of.as_ref().is_some_and(is_caller))
+            }
+        };
+        self.reports.iter().filter(shows).any(|report| report.end == WalkEnd::Complete).then_some(way)
+    }
+
+    /// What the groups say of members whom the list of people lacks.
+    pub fn in_groups(&self) -> InGroups {
+        let refused = |failure: &Failure| matches!(failure.reason, Reason::Forbidden | Reason::NotFound);
+        if self.known.unanswered.get(GROUPS).is_some_and(refused) {
+            InGroups::Refused
+        } else if self.known.answered.contains(GROUPS) && self.known.is_complete(&ScopeId { kind: ScopeKind::People, of: None }) {
+            InGroups::Members(self.only_in_groups().cloned().collect())
+        } else {
+            InGroups::NotRead
+        }
     }
 
     fn only_in_groups(&self) -> impl Iterator<Item = &RemoteId> {

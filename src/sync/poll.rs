@@ -77,7 +77,8 @@ pub async fn poll(
 
     let (applied, refused_once) = batch.finish().await?;
     course.refuse(&refused_once);
-    let (general, mut notes, lacking) = (course.failures(), course.notes(), course.lacking_people());
+    let (general, mut notes) = (course.failures(), course.notes());
+    let (way, in_groups) = (course.way_taken(), course.in_groups());
     notes.extend(line.ways.left());
     if applied.is_ok() {
         let absent = inquire(inventory, line, &course.known, poll, deadline, stop).await?;
@@ -101,10 +102,11 @@ pub async fn poll(
     }
     if let Ok(row) = &applied {
         inventory.know_scopes(row.organization, course.not_opened).await?;
-        if let Some(way) = course.known.way {
-            inventory.retire(row.organization, left_by(way)).await?;
+        if let Some(way) = way {
+            let (left, taken) = scopes_of(way);
+            inventory.retire(row.organization, left, taken).await?;
         }
-        inventory.keep_group_members(row.organization, lacking).await?;
+        inventory.keep_group_members(row.organization, in_groups).await?;
     }
     let end = PollEnd { failure: report.failure(), organization: applied.ok() };
     let now = Stamp { wall: clock.now(), boot: clock.boot() };
@@ -122,10 +124,10 @@ fn report_walk(course: &mut Course, walked: &Walked, watch: &(dyn Fn(Progress<'_
     watch(Progress::Scopes { ended: course.reports.len(), known: course.planned });
 }
 
-/// The kind of scope that lists keys in other ways than this one.
-const fn left_by(way: Way) -> ScopeKind {
+/// The kind of scope that lists keys in other ways than this one, and the kind that does in this one.
+const fn scopes_of(way: Way) -> (ScopeKind, ScopeKind) {
     match way {
-        Way::Organization => ScopeKind::Member,
-        Way::Header | Way::Token => ScopeKind::Organization,
+        Way::Organization => (ScopeKind::Member, ScopeKind::Organization),
+        Way::Header | Way::Token => (ScopeKind::Organization, ScopeKind::Member),
     }
 }
