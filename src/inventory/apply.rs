@@ -213,8 +213,9 @@ fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, applied: &m
     batch
         .transaction
         .prepare_cached(
-            "INSERT INTO walk (id, poll_id, scope_id, run_id, started_at, boot_s, ended_at, outcome, reason, detail, pages, items, refused)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            "INSERT INTO walk (id, poll_id, scope_id, run_id, started_at, boot_s, ended_at, outcome, reason, detail, pages, items, refused,
+                               other_organization)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute((
             id,
@@ -230,6 +231,7 @@ fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, applied: &m
             walked.pages().cast_signed(),
             i64::try_from(walked.found().len()).unwrap_or(i64::MAX),
             i64::try_from(walked.refused().len()).unwrap_or(i64::MAX),
+            walked.other_organization().cast_signed(),
         ))?;
     Ok(())
 }

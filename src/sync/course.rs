@@ -185,13 +185,16 @@ impl Course {
         if self.keys_read { Vec::new() } else { self.failed_questions.iter().map(|(_, failure)| failure.clone()).collect() }
     }
 
-    /// What is amiss without being a failure: questions that others answered for, members whom only groups name.
+    /// What is amiss without being a failure: questions that others answered for, members whom only groups
+    /// name, keys that are not ours to tell.
     pub fn notes(&self) -> Vec<String> {
         let unanswered =
             self.failed_questions.iter().filter(|_| self.keys_read).map(|(question, failure)| format!("{question}: {failure}"));
         let gap = self.only_in_groups().count();
         let gap = (gap > 0).then(|| format!("the list of people lacks {gap} whom groups name as members"));
-        unanswered.chain(gap).collect()
+        let others: u64 = self.reports.iter().map(|report| report.other_organization).sum();
+        let others = (others > 0).then(|| format!("left out {others} keys that are another organisation's"));
+        unanswered.chain(gap).chain(others).collect()
     }
 }
 

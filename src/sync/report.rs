@@ -49,6 +49,8 @@ pub struct ScopeReport {
     pub refused: BTreeMap<ItemReason, u64>,
     /// Texts that looked like a secret and were replaced.
     pub secret_like: u64,
+    /// Keys left out because they are bound to another organisation.
+    pub other_organization: u64,
 }
 
 impl ScopeReport {
@@ -64,6 +66,7 @@ impl ScopeReport {
             pages: walked.pages(),
             refused,
             secret_like: walked.secret_like(),
+            other_organization: walked.other_organization(),
         }
     }
 }

@@ -122,6 +122,7 @@ const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
             ("pages", Number),
             ("items", Number),
             ("refused", Number),
+            ("other_organization", Number),
         ],
     ),
     (

@@ -50,6 +50,7 @@ VALUES
     ('walks', 'outcome', 'complete, incomplete or closed'),
     ('walks', 'reason, detail', 'why it is not complete, from a closed list, and what was seen'),
     ('walks', 'pages, items, refused', 'pages read, elements kept, elements refused for their shape'),
+    ('walks', 'other_organization', 'keys of a member that are another organisation''s: left out'),
     ('people', '', 'members and service accounts that own keys or are listed'),
     ('people', 'provider, account', 'where they are'),
     ('people', 'person_id', 'the provider''s id; what owner_id of keys names'),

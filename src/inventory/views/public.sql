@@ -35,7 +35,7 @@ SELECT a.provider AS provider, a.name AS account, o.remote_id AS organization_id
 CREATE VIEW walks AS
 SELECT a.provider AS provider, a.name AS account, s.kind AS kind, s.remote_id AS scope_id, s.name AS scope_name,
        strftime('%Y-%m-%dT%H:%M:%SZ', w.started_at, 'unixepoch') AS started_at, strftime('%Y-%m-%dT%H:%M:%SZ', w.ended_at, 'unixepoch') AS ended_at, w.outcome AS outcome, w.reason AS reason,
-       w.detail AS detail, w.pages AS pages, w.items AS items, w.refused AS refused
+       w.detail AS detail, w.pages AS pages, w.items AS items, w.refused AS refused, w.other_organization AS other_organization
   FROM walk AS w
   JOIN scope AS s ON s.id = w.scope_id
   JOIN organization AS o ON o.id = s.organization_id
