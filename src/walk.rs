@@ -82,7 +82,34 @@ pub struct Walk {
     other_organization: u64,
     duplicates: u64,
     in_member_list: bool,
+    fill: Fill,
     end: Option<WalkEnd>,
+}
+
+/// How full the pages of a walk were, in elements.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fill {
+    /// The number that was asked for.
+    limit: Option<u64>,
+    fullest: u64,
+    last: u64,
+    pages: u64,
+    /// The last page was empty and came after a full one.
+    cut: bool,
+}
+
+impl Fill {
+    /// A server's own limit may be lower than the one asked for: it shows where there are several pages.
+    fn page(&mut self, elements: u64) {
+        if elements == 0 {
+            let capped = self.pages > 1 && self.last == self.fullest;
+            self.cut = self.pages > 0 && (capped || self.limit.is_some_and(|limit| self.last >= limit));
+            return;
+        }
+        self.pages += 1;
+        self.last = elements;
+        self.fullest = self.fullest.max(elements);
+    }
 }
 
 /// What a walk found, by what its scope lists.
@@ -159,6 +186,7 @@ impl Walk {
             refused: Vec::new(),
             other_organization: 0,
             duplicates: 0,
+            fill: Fill { limit: asked_for(first), ..Fill::default() },
             end: None,
         }
     }
@@ -195,6 +223,7 @@ impl Walk {
         }
         let before = self.elements;
         self.elements += page.elements;
+        self.fill.page(page.elements);
         if self.elements > self.caps.items {
             return Err(Failure::new(Reason::TooManyItems, format!("over {} elements in one list", self.caps.items)));
         }
@@ -339,8 +368,14 @@ impl Walk {
             refused: self.refused,
             other_organization: self.other_organization,
             duplicates: self.duplicates,
+            may_be_cut: self.fill.cut,
         }
     }
+}
+
+/// The greatest number of elements that a page may have, where the request says so.
+fn asked_for(fetch: &Fetch) -> Option<u64> {
+    fetch.query.iter().find(|(name, _)| *name == "limit").and_then(|(_, limit)| limit.parse().ok())
 }
 
 fn request_hash(fetch: &Fetch) -> u64 {

@@ -345,3 +345,35 @@ fn a_list_holds_what_its_scope_lists() {
     let walked = read(begun(ScopeKind::People), vec![page(keys(&["a"]), Next::Done)], &Subject::default());
     assert_eq!(reason(&walked), Reason::Internal);
 }
+
+#[test]
+fn an_empty_page_after_a_full_one_may_hide_the_rest() {
+    let cut = |limit: Option<&str>, pages: &[usize]| {
+        let mut first = request("");
+        first.query.extend(limit.map(|limit| ("limit", limit.to_owned())));
+        let walk = Walk::begin(WalkId(1), Scope::only(ScopeKind::Admin), &first, STARTED, CAPS);
+        let mut number = 0;
+        let mut read_pages = Vec::new();
+        for (nth, elements) in pages.iter().enumerate() {
+            let items = (0..*elements).map(|_| {
+                number += 1;
+                key(&format!("key_{number}"))
+            });
+            let next = if nth + 1 == pages.len() { Next::Done } else { then(&nth.to_string()) };
+            read_pages.push(page(items.collect(), next));
+        }
+        read(walk, read_pages, &Subject::default()).may_be_cut()
+    };
+    for (limit, pages, expected) in [
+        (Some("3"), &[3, 0][..], true),
+        (Some("3"), &[2, 0], false),
+        (Some("3"), &[3, 1, 0], false),
+        (Some("3"), &[3], false),
+        (Some("3"), &[0], false),
+        (Some("9"), &[2, 2, 0], true),
+        (Some("9"), &[2, 1, 0], false),
+        (None, &[2, 0], false),
+    ] {
+        assert_eq!(cut(limit, pages), expected, "{limit:?} {pages:?}");
+    }
+}

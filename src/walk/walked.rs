@@ -17,6 +17,7 @@ pub struct Walked {
     pub(super) other_organization: u64,
     pub(super) duplicates: u64,
     pub(super) secret_like: u64,
+    pub(super) may_be_cut: bool,
 }
 
 /// The proof that a walk read its list whole.
@@ -69,6 +70,19 @@ impl Walked {
         self.end = WalkEnd::Incomplete(failure);
         self.found = Found::nothing(self.scope.id.kind.lists());
         self
+    }
+
+    /// The same, of which absence cannot be concluded: what it found stays.
+    #[must_use]
+    pub fn unfinished(mut self, failure: Failure) -> Self {
+        self.end = WalkEnd::Incomplete(failure);
+        self
+    }
+
+    /// It ended with an empty page after one that was as full as a page can be, as far as that shows: where that one answer
+    /// was not about the list, the list goes on.
+    pub const fn may_be_cut(&self) -> bool {
+        self.may_be_cut
     }
 
     /// Its number.
