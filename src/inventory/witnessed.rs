@@ -1,22 +1,30 @@
-//! Which keys a scope witnesses, as far as was seen: what a list that came empty can be asked about once more.
+//! Which keys a scope would list, as far as was seen: a list that lacks some of them is asked about once more.
 
 use super::error::{StoreError, Stored};
 use super::open::Inventory;
 use crate::domain::{RemoteId, ScopeId};
 
+/// What the scope lists or listed when it was last sighted; and what an organisation's list showed of the member whose list it
+/// is, as the next change of the way of listing would make that list a witness.
+pub(super) const WITNESSED: &str = "
+    SELECT k.id, k.remote_id FROM account AS a JOIN scope AS s ON s.organization_id = a.organization_id
+      JOIN sighting AS x ON x.scope_id = s.id JOIN key AS k ON k.id = x.key_id
+     WHERE a.id = ?1 AND s.kind = ?2 AND s.remote_id = ?3
+     UNION
+    SELECT k.id, k.remote_id FROM account AS a JOIN person AS p ON p.organization_id = a.organization_id
+      JOIN key AS k ON k.person_id = p.id JOIN sighting AS x ON x.key_id = k.id JOIN scope AS s ON s.id = x.scope_id
+     WHERE a.id = ?1 AND ?2 = 'member' AND p.remote_id = ?3 AND s.kind = 'organization'
+     ORDER BY 1 DESC";
+
 impl Inventory {
-    /// At most `limit` keys that the scope lists or listed when they were last sighted; those that are gone are none of them.
-    pub async fn witnessed_keys(&self, account: i64, scope: ScopeId, limit: u32) -> Stored<Vec<RemoteId>> {
+    /// The keys that the scope would list, the newest first; those that are gone are none of them.
+    pub async fn witnessed_keys(&self, account: i64, scope: ScopeId) -> Stored<Vec<RemoteId>> {
         self.reader()
             .read(move |connection| {
-                let mut select = connection.prepare_cached(
-                    "SELECT k.remote_id FROM account AS a JOIN scope AS s ON s.organization_id = a.organization_id
-                       JOIN sighting AS x ON x.scope_id = s.id JOIN key AS k ON k.id = x.key_id
-                      WHERE a.id = ?1 AND s.kind = ?2 AND s.remote_id = ?3 ORDER BY k.id DESC LIMIT ?4",
-                )?;
+                let mut select = connection.prepare_cached(WITNESSED)?;
                 let of = scope.of.as_ref().map_or("", RemoteId::as_str);
                 let ids: Vec<String> =
-                    select.query_map((account, scope.kind.as_str(), of, limit), |row| row.get(0))?.collect::<Result<_, _>>()?;
+                    select.query_map((account, scope.kind.as_str(), of), |row| row.get(1))?.collect::<Result<_, _>>()?;
                 let read = |id: String| RemoteId::new(&id).ok_or(StoreError::Inconsistent { what: id, column: "key.remote_id" });
                 ids.into_iter().map(read).collect()
             })

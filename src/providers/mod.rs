@@ -339,6 +339,11 @@ impl OwnKeys {
     pub fn contains(&self, id: &RemoteId) -> bool {
         self.bound.contains(id) || self.others.contains(id)
     }
+
+    /// The caller has none.
+    pub fn is_empty(&self) -> bool {
+        self.bound.is_empty() && self.others.is_empty()
+    }
 }
 
 /// Which key to ask for.

@@ -65,8 +65,8 @@ impl Course {
         Some((member, fetch))
     }
 
-    /// Takes in what a task ended with; gives the walk back where it is for the inventory.
-    pub fn take(&mut self, ended: Ended) -> Option<Walked> {
+    /// Takes in what a task ended with, a list that lacks those keys; gives the walk back where it is for the inventory.
+    pub fn take(&mut self, ended: Ended, lacking: Vec<RemoteId>) -> Option<Walked> {
         match ended {
             Ended::Question(question, Ok(Answered { learnt, keys, owners })) => {
                 self.known.learn(learnt);
@@ -88,9 +88,8 @@ impl Course {
             Ended::Walk(walked, learnt, subject) => {
                 self.known.learn(learnt);
                 self.learn_from(&walked);
-                let walked = self.proofs.take(*walked, &subject, &self.known)?;
-                self.known.ended.insert(walked.scope().id.clone(), walked.end().clone());
-                self.keys_read |= walked.scope().id.kind.lists() == Lists::Keys;
+                let walked = self.proofs.take(*walked, &subject, lacking, &self.known)?;
+                self.ended(&walked);
                 if self.is_of_the_way(&walked)
                     && let WalkEnd::Incomplete(failure) = walked.end()
                     && does_not_do(failure.reason)
@@ -100,6 +99,12 @@ impl Course {
                 Some(walked)
             }
         }
+    }
+
+    /// Notes how a walk ended for good.
+    pub fn ended(&mut self, walked: &Walked) {
+        self.known.ended.insert(walked.scope().id.clone(), walked.end().clone());
+        self.keys_read |= walked.scope().id.kind.lists() == Lists::Keys;
     }
 
     fn learn_from(&mut self, walked: &Walked) {
@@ -210,3 +215,6 @@ pub(super) fn scope_of(fetch: &Fetch) -> Option<&Scope> {
         Target::Question(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

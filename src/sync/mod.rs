@@ -5,6 +5,7 @@
 
 mod batch;
 mod course;
+mod doubt;
 mod due;
 mod inquiry;
 mod key_by_id;

@@ -12,7 +12,7 @@ use super::inquiry::inquire;
 use super::line::Line;
 use super::report::{Progress, Report, ScopeReport};
 use super::round::{Common, Round};
-use super::second_look::{identity, second_look};
+use super::second_look::{identity, lacking, second_look};
 use super::twins::twins;
 use crate::clock::Clock;
 use crate::domain::{Failure, Reason, ScopeKind};
@@ -42,6 +42,12 @@ pub async fn poll(
     let judge = Arc::new(Judge { policy: Arc::clone(policy), provider: provider.to_owned(), account: name.clone() });
     let mut batch = Batch::new(inventory.clone(), poll, judge);
     let mut course = Course::default();
+    let common = |course: &Course| Common {
+        line: Arc::clone(line),
+        known: course.known.clone(),
+        clock: clock.clone(),
+        inventory: inventory.clone(),
+    };
 
     while !stop.is_cancelled() {
         let planned = course.plan(line, &attempts);
@@ -52,14 +58,13 @@ pub async fn poll(
             break;
         }
         if let Some((member, fetch)) = course.canary(line, &planned) {
-            let answered = stop.run_until_cancelled(identity(line, &course, &fetch)).await.flatten();
+            let answered = stop.run_until_cancelled(identity(line, &course.known, &fetch)).await.flatten();
             course.proofs.identity(&member, answered.as_ref(), &course.known);
         }
-        let common =
-            Common { line: Arc::clone(line), known: course.known.clone(), clock: clock.clone(), inventory: inventory.clone() };
-        let mut round = Round::new(common, planned);
+        let mut round = Round::new(common(&course), planned);
         while let Some(ended) = round.next(deadline, stop).await {
-            if let Some(walked) = course.take(ended) {
+            let lacking = lacking(inventory, poll, &ended).await?;
+            if let Some(walked) = course.take(ended, lacking) {
                 report_walk(&mut course, &walked, watch);
                 batch.push(walked, &course.known).await?;
             }
@@ -70,7 +75,7 @@ pub async fn poll(
         }
     }
     // In a poll that was cut short too: what was read in vain is not to be read first again.
-    for walked in second_look(inventory, line, &mut course, poll, stop).await? {
+    for walked in second_look(common(&course), &mut course, deadline, stop).await {
         report_walk(&mut course, &walked, watch);
         batch.push(walked, &course.known).await?;
     }

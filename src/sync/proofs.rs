@@ -1,9 +1,14 @@
 //! Attribution: what was read in a member's name counts only where it is shown that the provider answered for the member.
 //!
 //! A header that a proxy drops gives the caller's keys with 200, or nothing. Wrong owners fail a walk as it is read; what this
-//! file keeps back are the walks whose own records show nothing: empty ones, and keys without an owner.
+//! file keeps back are the walks whose own records leave something open: empty ones, keys without an owner, and lists that
+//! lack keys that they held.
 
-use crate::domain::{Failure, Owner, OwnerKind, Person, Reason, RemoteId, WalkEnd};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::doubt::{Elsewhere, Look, PROXY, Silent, doubt};
+use crate::domain::{Failure, KeyFacts, Owner, OwnerKind, Person, Reason, RemoteId, WalkEnd};
 use crate::providers::{Known, Proof, Subject};
 use crate::walk::Walked;
 
@@ -20,12 +25,23 @@ pub(super) struct Proofs {
     failed: bool,
     /// Some walk was answered for somebody else.
     mismatch: Option<Failure>,
-    /// Walks that showed nothing by themselves.
-    silent: Vec<Walked>,
+    /// Walks that left something open.
+    silent: Vec<Silent>,
+    /// Whose list showed each key.
+    holders: HashMap<RemoteId, Holder>,
+    /// Members whose keys name no owner, and stand on another member's list too.
+    shared: HashMap<RemoteId, Failure>,
     /// Walks whose keys do not say of which organisation they are.
     nameless: Vec<Walked>,
     /// Walks that were refused for good.
     refused: Vec<Walked>,
+}
+
+/// Whose list showed a key.
+struct Holder {
+    member: RemoteId,
+    /// The key names the member, or the list was asked in our own name.
+    surely: bool,
 }
 
 impl Proofs {
@@ -37,10 +53,14 @@ impl Proofs {
         }
     }
 
-    /// Takes a walk that was asked with that subject; gives it back where it can be believed, or is not to be.
-    pub fn take(&mut self, walked: Walked, subject: &Subject, known: &Known) -> Option<Walked> {
+    /// Takes a walk that was asked with that subject and lacks those keys that it held; gives it back where it can be believed,
+    /// or is not to be.
+    pub fn take(&mut self, walked: Walked, subject: &Subject, lacking: Vec<RemoteId>, known: &Known) -> Option<Walked> {
         match (subject.proof, &subject.member) {
-            (Proof::None, Some(member)) => Some(own_list(walked, known).attributed_to(&owner(member, known))),
+            (Proof::None, Some(member)) => {
+                self.hold(&walked, member, true);
+                Some(own_list(walked, known).attributed_to(&owner(member, known)))
+            }
             (Proof::None, None) => Some(walked),
             (Proof::OwnKeys, _) => Some(own_keys(walked, known)),
             (Proof::Organization, _) => {
@@ -48,20 +68,23 @@ impl Proofs {
                 None
             }
             (Proof::Impersonation, None) => Some(walked.doubted(Failure::new(Reason::Internal, "asked in nobody's name"))),
-            (Proof::Impersonation, Some(member)) => self.impersonated(walked, member, known),
+            (Proof::Impersonation, Some(member)) => self.impersonated(walked, member, lacking, known),
         }
     }
 
-    fn impersonated(&mut self, walked: Walked, member: &RemoteId, known: &Known) -> Option<Walked> {
-        let own = |id: &RemoteId| known.own_keys.as_ref().is_some_and(|own| own.contains(id));
+    fn impersonated(&mut self, walked: Walked, member: &RemoteId, lacking: Vec<RemoteId>, known: &Known) -> Option<Walked> {
+        let own = |key: &&KeyFacts| known.own_keys.as_ref().is_some_and(|own| own.contains(&key.id));
         let walked = match &known.caller {
             // Where keys name no owner, their ids still say whose they are.
-            Some(caller) if caller != member && walked.keys().iter().any(|key| own(&key.id)) => walked.doubted(Failure::new(
-                Reason::AttributionMismatch,
-                "the list holds keys of the caller's own; does a proxy drop the header?",
+            Some(caller) if caller != member && walked.keys().iter().any(|key| own(&key)) => walked
+                .doubted(Failure::new(Reason::AttributionMismatch, format!("the list holds keys of the caller's own; {PROXY}"))),
+            None if walked.keys().iter().any(|key| own(&key) && key.owner.is_none()) => walked.doubted(Failure::new(
+                Reason::AttributionUnproven,
+                "the list holds keys of the caller's own, and nothing tells who the caller is",
             )),
             Some(_) | None => walked,
         };
+        self.hold(&walked, member, false);
         if walked.names(member) && known.caller.as_ref() != Some(member) {
             (self.proven, self.read) = (true, true);
         }
@@ -70,13 +93,14 @@ impl Proofs {
                 self.refused.push(walked);
                 None
             }
-            WalkEnd::Complete if walked.keys().is_empty() || walked.has_ownerless() => {
-                self.silent.push(walked);
-                None
-            }
             WalkEnd::Complete => {
-                self.read = true;
-                Some(walked)
+                let list = Silent { walked, member: member.clone(), lacking, look: Look::NotNeeded };
+                if list.speaks_for_itself() {
+                    self.read = true;
+                    return Some(list.walked);
+                }
+                self.silent.push(list);
+                None
             }
             WalkEnd::Incomplete(failure) => {
                 let failure = failure.clone();
@@ -86,6 +110,32 @@ impl Proofs {
                 }
                 // Nothing is concluded from it, but its keys are stored: none whose owner is anybody's guess.
                 Some(if walked.has_ownerless() { walked.doubted(failure) } else { walked })
+            }
+        }
+    }
+
+    /// Notes whose list showed which keys: a key has one owner.
+    fn hold(&mut self, walked: &Walked, member: &RemoteId, in_our_name: bool) {
+        for key in walked.keys() {
+            let holder = Holder { member: member.clone(), surely: in_our_name || key.owner.is_some() };
+            match self.holders.entry(key.id.clone()) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(holder);
+                }
+                Entry::Occupied(before) if before.get().member == *member => {}
+                Entry::Occupied(mut before) => {
+                    for (one, other) in [(&holder, before.get()), (before.get(), &holder)] {
+                        if !one.surely {
+                            let detail =
+                                format!("key {} is on the list of {} too, and names no owner; {PROXY}", key.id, other.member);
+                            let failure = Failure::new(Reason::AttributionMismatch, detail);
+                            self.shared.entry(one.member.clone()).or_insert(failure);
+                        }
+                    }
+                    if holder.surely {
+                        before.insert(holder);
+                    }
+                }
             }
         }
     }
@@ -112,20 +162,11 @@ impl Proofs {
         !self.nameless.is_empty()
     }
 
-    /// Some list that was asked in a member's name showed that member's keys.
-    pub const fn has_read_others(&self) -> bool {
-        self.read
-    }
-
-    /// Some list that was asked in a member's name was somebody else's.
-    pub const fn saw_somebody_else(&self) -> bool {
-        self.mismatch.is_some()
-    }
-
-    /// The members whose empty lists would be believed: each may have to be asked about by itself.
-    pub fn emptied(&self) -> Vec<RemoteId> {
-        let empty = self.silent.iter().filter(|walked| self.proven && walked.keys().is_empty());
-        empty.filter_map(|walked| walked.scope().id.of.clone()).collect()
+    /// The lists that are asked about once more before they are believed.
+    pub fn open(&mut self, known: &Known) -> impl Iterator<Item = &mut Silent> {
+        let (works, own_keys) = (self.proven && self.failure().is_none(), known.own_keys.is_some());
+        let Self { silent, shared, .. } = self;
+        silent.iter_mut().filter(move |list| works && list.needs_look(own_keys) && !shared.contains_key(&list.member))
     }
 
     /// Drops what waits: it is to be read in another way.
@@ -133,21 +174,23 @@ impl Proofs {
         *self = Self::default();
     }
 
-    /// Gives back all that waits, believed or not. `organization` says whether the credential sees it still, `mistaken` are
-    /// the members whose empty lists are not to be believed.
-    pub fn settle(&mut self, organization: Result<(), Failure>, mistaken: &[RemoteId], known: &Known) -> Vec<Walked> {
-        let failure = self.failure();
+    /// Gives back all that waits, believed or not. `organization` says whether the credential sees it still.
+    pub fn settle(&mut self, organization: Result<(), Failure>, known: &Known) -> Vec<Walked> {
+        let (failure, elsewhere) = (self.failure(), self.elsewhere(known));
         let mut settled: Vec<Walked> = match organization {
             Ok(()) => self.nameless.drain(..).collect(),
             Err(why) => self.nameless.drain(..).map(|walked| walked.doubted(why.clone())).collect(),
         };
-        for walked in self.silent.drain(..) {
-            let member = walked.scope().id.of.clone();
-            settled.push(match (&failure, member) {
-                (None, Some(member)) if self.proven && !mistaken.contains(&member) => {
-                    walked.attributed_to(&owner(&member, known))
-                }
-                (_, _) => walked.doubted(Failure::new(Reason::AttributionUnproven, UNPROVEN)),
+        for list in self.silent.drain(..) {
+            let unproven = || Failure::new(Reason::AttributionUnproven, UNPROVEN);
+            let why = match self.shared.get(&list.member) {
+                Some(shared) => Some(shared.clone()),
+                None if failure.is_some() || !self.proven => Some(unproven()),
+                None => doubt(&list, elsewhere),
+            };
+            settled.push(match why {
+                Some(why) => list.doubted(why),
+                None => list.walked.attributed_to(&owner(&list.member, known)),
             });
         }
         for walked in self.refused.drain(..) {
@@ -157,6 +200,17 @@ impl Proofs {
             });
         }
         settled
+    }
+
+    fn elsewhere(&self, known: &Known) -> Elsewhere {
+        Elsewhere {
+            somebody_else: self.mismatch.is_some()
+                || !self.shared.is_empty()
+                || self.silent.iter().any(|list| list.look.shows_somebody_else()),
+            all_emptied: !self.read && self.silent.iter().filter(|list| list.is_emptied()).count() > 1,
+            own_keys_known: known.own_keys.is_some(),
+            caller_has_keys: known.own_keys.as_ref().is_some_and(|own| !own.is_empty()),
+        }
     }
 }
 

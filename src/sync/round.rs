@@ -163,7 +163,7 @@ async fn question(common: &Common, mut fetch: Fetch) -> Result<Answered, Failure
 }
 
 /// Walks one scope to its end.
-async fn walk(common: &Common, scope: Scope, first: Fetch) -> (Walked, Learnt) {
+pub(super) async fn walk(common: &Common, scope: Scope, first: Fetch) -> (Walked, Learnt) {
     let line = &common.line;
     let mut walk = begin(common, scope, &first);
     let mut learnt = Learnt::default();

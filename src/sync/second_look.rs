@@ -1,69 +1,80 @@
-//! What is asked once more before a poll settles: lists that showed nothing by themselves are believed only after it.
+//! What is asked once more before a poll settles: lists that leave something open are believed only after it.
 
+use std::collections::{HashMap, HashSet};
+
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::course::Course;
+use super::course::{Course, scope_of};
+use super::doubt::{Look, Silent};
 use super::key_by_id::ask_for_key;
 use super::line::Line;
-use crate::domain::{Failure, Reason, RemoteId, ScopeId, ScopeKind};
+use super::round::{Common, Ended, walk};
+use crate::domain::{Failure, Reason, RemoteId, ScopeId, WalkEnd};
 use crate::inventory::{Inventory, Poll, Stored};
-use crate::providers::Fetch;
+use crate::providers::{Fetch, Known, Proof};
 use crate::walk::Walked;
 
-/// How often the provider is asked whom it takes us for, for each list that came empty: one node of three may drop the header.
+/// How often the provider is asked whom it takes us for, for each open list: one node of three may drop the header.
 const IDENTITIES: usize = 3;
-/// How many keys of a list that came empty are asked for by their ids.
-const KEYS: u32 = 3;
+/// How often such a list is read again.
+const READINGS: usize = 2;
+/// How many keys that such a list lacks are asked for by their ids.
+const KEYS: usize = 3;
 
-/// Decides about the lists that the poll kept back, and gives them all back.
-pub(super) async fn second_look(
-    inventory: &Inventory,
-    line: &Line,
-    course: &mut Course,
-    poll: Poll,
-    stop: &CancellationToken,
-) -> Stored<Vec<Walked>> {
-    let looking = Looking { inventory, line, course, poll };
-    let looked = tokio::select! {
-        () = stop.cancelled() => None,
-        looked = looking.look() => Some(looked?),
-    };
-    let Looked { organization, mistaken } = looked.unwrap_or_else(|| Looked {
-        organization: Err(Failure::new(Reason::Stopped, "told to stop before the organisation was asked for once more")),
-        mistaken: course.proofs.emptied(),
-    });
-    Ok(course.proofs.settle(organization, &mistaken, &course.known))
-}
-
-/// What the second look showed.
-struct Looked {
-    /// The credential sees the organisation still, or why that is not shown.
-    organization: Result<(), Failure>,
-    /// Members whose empty lists are not believed.
-    mistaken: Vec<RemoteId>,
-}
-
-struct Looking<'a> {
-    inventory: &'a Inventory,
-    line: &'a Line,
-    course: &'a Course,
-    poll: Poll,
-}
-
-impl Looking<'_> {
-    async fn look(&self) -> Stored<Looked> {
-        Ok(Looked { organization: self.organization().await, mistaken: self.mistaken().await? })
+/// The keys that a list held when they were last sighted and lacks now. Only where it was read whole in a member's name.
+pub(super) async fn lacking(inventory: &Inventory, poll: Poll, ended: &Ended) -> Stored<Vec<RemoteId>> {
+    let Ended::Walk(walked, _, subject) = ended else { return Ok(Vec::new()) };
+    if subject.proof != Proof::Impersonation || *walked.end() != WalkEnd::Complete {
+        return Ok(Vec::new());
     }
+    let mut lacking = inventory.witnessed_keys(poll.account, walked.scope().id.clone()).await?;
+    let listed = ids(walked);
+    lacking.retain(|id| !listed.contains(id));
+    Ok(lacking)
+}
 
-    /// Whether the credential sees the organisation still that it was asked for in the beginning.
-    async fn organization(&self) -> Result<(), Failure> {
-        let known = &self.course.known;
-        if !self.course.proofs.awaits_organization() {
+/// Asks about the lists that the poll kept back, until its deadline, decides about them and gives them all back.
+pub(super) async fn second_look(common: Common, course: &mut Course, deadline: Instant, stop: &CancellationToken) -> Vec<Walked> {
+    let looking = Looking { common, deadline };
+    let organization = tokio::select! {
+        () = stop.cancelled() => Err(Failure::new(Reason::Stopped, "told to stop before the organisation was asked for once more")),
+        shown = looking.organization(course.proofs.awaits_organization()) => shown,
+    };
+    let mut firsts: Option<HashMap<ScopeId, Fetch>> = None;
+    for list in course.proofs.open(&course.known) {
+        let first = firsts.get_or_insert_with(|| looking.plan()).get(&list.walked.scope().id);
+        list.look = tokio::select! {
+            biased;
+            () = stop.cancelled() => Look::Unasked("told to stop"),
+            looked = looking.look(list, first) => match looked {
+                Ok(true) => Look::Confirmed,
+                Ok(false) => Look::Uncontradicted,
+                Err(against) => against,
+            },
+        };
+    }
+    let settled = course.proofs.settle(organization, &course.known);
+    settled.iter().for_each(|walked| course.ended(walked));
+    settled
+}
+
+struct Looking {
+    common: Common,
+    deadline: Instant,
+}
+
+impl Looking {
+    /// Whether the credential sees the organisation still that it was asked for in the beginning. One question that ends a walk
+    /// under way, so that the deadline does not stop it.
+    async fn organization(&self, awaited: bool) -> Result<(), Failure> {
+        let Common { line, known, .. } = &self.common;
+        if !awaited {
             return Ok(());
         }
         let unasked = || Failure::new(Reason::Internal, "the adapter cannot ask which organisation it is");
-        let fetch = self.line.provider.organization(known).ok_or_else(unasked)?;
-        let shown = self.line.remote.ask(self.line.provider, &fetch, known).await?.end.learnt.organization;
+        let fetch = line.provider.organization(known).ok_or_else(unasked)?;
+        let shown = line.remote.ask(line.provider, &fetch, known).await?.end.learnt.organization;
         match (shown, &known.organization) {
             (Some(shown), Some(before)) if shown.id == before.id => Ok(()),
             (_, _) => {
@@ -72,59 +83,80 @@ impl Looking<'_> {
         }
     }
 
-    /// Members who had keys, whose lists came empty, and of whom something shows that this may be a mistake: one that is
-    /// believed costs its member every key. Where several members came empty and nobody else shows a key, none is believed,
-    /// until somebody does.
-    async fn mistaken(&self) -> Stored<Vec<RemoteId>> {
-        let mut emptied = Vec::new();
-        for member in self.course.proofs.emptied() {
-            let scope = ScopeId { kind: ScopeKind::Member, of: Some(member.clone()) };
-            let keys = self.inventory.witnessed_keys(self.poll.account, scope.clone(), KEYS).await?;
-            if !keys.is_empty() {
-                emptied.push((member, scope, keys));
-            }
-        }
-        let members = || emptied.iter().map(|(member, ..)| member.clone()).collect();
-        // One node that drops the header spoils every answer that shows nothing; and members do not lose all keys together.
-        if self.course.proofs.saw_somebody_else() || (emptied.len() > 1 && !self.course.proofs.has_read_others()) {
-            return Ok(members());
-        }
-        let mut mistaken = Vec::new();
-        for (member, scope, keys) in &emptied {
-            if self.is_taken_for_another(member).await {
-                return Ok(members());
-            }
-            if self.is_there(scope, keys).await {
-                mistaken.push(member.clone());
-            }
-        }
-        Ok(mistaken)
+    /// The first request of each scope.
+    fn plan(&self) -> HashMap<ScopeId, Fetch> {
+        let Common { line, known, .. } = &self.common;
+        let planned = line.provider.plan(&line.account, known);
+        planned.into_iter().filter_map(|fetch| Some((scope_of(&fetch)?.id.clone(), fetch))).collect()
     }
 
-    /// The provider takes us for somebody else than that member, though it was told.
-    async fn is_taken_for_another(&self, member: &RemoteId) -> bool {
-        let Some(fetch) = self.line.provider.identity(&self.line.account, &self.course.known, member) else { return false };
+    /// Whether the provider takes us for the member each time, where nothing speaks against the list; else what does.
+    async fn look(&self, list: &Silent, first: Option<&Fetch>) -> Result<bool, Look> {
+        let told = self.identity(&list.member).await?;
+        for _ in 0..READINGS {
+            self.read(list, first).await?;
+        }
+        if list.may_be_one_answer() {
+            self.by_id(list).await?;
+        }
+        Ok(told)
+    }
+
+    async fn identity(&self, member: &RemoteId) -> Result<bool, Look> {
+        let Common { line, known, .. } = &self.common;
+        let Some(fetch) = line.provider.identity(&line.account, known, member) else { return Ok(false) };
         for _ in 0..IDENTITIES {
-            if identity(self.line, self.course, &fetch).await.is_some_and(|answered| answered != *member) {
-                return true;
+            self.in_time()?;
+            match identity(line, known, &fetch).await {
+                Some(answered) if answered == *member => {}
+                Some(another) => return Err(Look::TakenFor(another)),
+                None => return Ok(false),
             }
         }
-        false
+        Ok(true)
     }
 
-    /// One of the keys answers by its id, though the list does not hold it.
-    async fn is_there(&self, scope: &ScopeId, keys: &[RemoteId]) -> bool {
-        for key in keys {
-            let Some(answer) = ask_for_key(self.line, &self.course.known, scope, key).await else { return false };
+    /// Reads the list again: it has to hold the same.
+    async fn read(&self, list: &Silent, first: Option<&Fetch>) -> Result<(), Look> {
+        self.in_time()?;
+        let unplanned = || Look::Unreadable(Failure::new(Reason::Internal, "the adapter plans it no more"));
+        let first = first.ok_or_else(unplanned)?.clone();
+        let (again, _) = walk(&self.common, list.walked.scope().clone(), first).await;
+        match again.end() {
+            WalkEnd::Complete => {}
+            WalkEnd::Incomplete(failure) => return Err(Look::Unreadable(failure.clone())),
+            WalkEnd::Closed(reason) => return Err(Look::Unreadable(Failure::new(Reason::Forbidden, reason.as_str()))),
+        }
+        match ids(&list.walked).symmetric_difference(&ids(&again)).next() {
+            Some(key) => Err(Look::ReadOtherwise((*key).clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks for keys that the list lacks by their ids.
+    async fn by_id(&self, list: &Silent) -> Result<(), Look> {
+        for key in list.lacking.iter().take(KEYS) {
+            self.in_time()?;
+            let Some(answer) = ask_for_key(&self.common.line, &self.common.known, &list.walked.scope().id, key).await else {
+                break;
+            };
             if answer.is_there() {
-                return true;
+                return Err(Look::Answers(key.clone()));
             }
         }
-        false
+        Ok(())
+    }
+
+    fn in_time(&self) -> Result<(), Look> {
+        if Instant::now() < self.deadline { Ok(()) } else { Err(Look::Unasked("the poll's deadline came")) }
     }
 }
 
 /// Whom the provider takes us for; `None` where it does not say.
-pub(super) async fn identity(line: &Line, course: &Course, fetch: &Fetch) -> Option<RemoteId> {
-    line.remote.ask(line.provider, fetch, &course.known).await.ok()?.end.learnt.caller
+pub(super) async fn identity(line: &Line, known: &Known, fetch: &Fetch) -> Option<RemoteId> {
+    line.remote.ask(line.provider, fetch, known).await.ok()?.end.learnt.caller
+}
+
+fn ids(walked: &Walked) -> HashSet<&RemoteId> {
+    walked.keys().iter().map(|key| &key.id).collect()
 }

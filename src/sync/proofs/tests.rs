@@ -69,16 +69,27 @@ fn a_key_of_the_callers_own_gives_a_lost_header_away_where_keys_name_no_owner() 
     for own in ["mine_1", "mine_2"] {
         let mut proofs = Proofs::default();
         let list = walked("ana", &[(own, None)]);
-        let taken = proofs.take(list, &subject("ana", Proof::Impersonation), &known()).unwrap();
+        let taken = proofs.take(list, &subject("ana", Proof::Impersonation), Vec::new(), &known()).unwrap();
         assert_eq!((reason(&taken), taken.keys().len()), (Some(Reason::AttributionMismatch), 0), "{own}");
-        assert!(proofs.saw_somebody_else());
+        assert!(proofs.elsewhere(&known()).somebody_else);
     }
+}
+
+#[test]
+fn a_key_of_the_callers_own_is_nobodys_where_nothing_tells_who_the_caller_is() {
+    let unknown = Known { caller: None, ..known() };
+    let with = |owner| {
+        let settled =
+            settled(&unknown, &Look::Confirmed, &[("ana", &[("mine_1", owner)], &[]), ("bo", &[("b", Some("bo"))], &[])]);
+        reason(of(&settled, "ana"))
+    };
+    assert_eq!((with(None), with(Some("ana"))), (UNPROVEN, None));
 }
 
 #[test]
 fn the_callers_own_list_holds_what_was_found_a_moment_before() {
     let take = |keys: &[(&str, Option<&str>)], known: &Known| {
-        let list = Proofs::default().take(walked("me", keys), &subject("me", Proof::None), known).unwrap();
+        let list = Proofs::default().take(walked("me", keys), &subject("me", Proof::None), Vec::new(), known).unwrap();
         reason(&list)
     };
     assert_eq!(take(&[("mine_1", None), ("mine_3", None)], &known()), None);
@@ -94,30 +105,157 @@ fn the_callers_own_list_holds_what_was_found_a_moment_before() {
 fn keys_that_name_no_organisation_wait_for_it_to_be_shown_again() {
     let nameless = || {
         let mut proofs = Proofs::default();
-        let kept =
-            proofs.take(walked("ana", &[("a", None)]), &Subject { proof: Proof::Organization, ..Subject::default() }, &known());
+        let subject = Subject { proof: Proof::Organization, ..Subject::default() };
+        let kept = proofs.take(walked("ana", &[("a", None)]), &subject, Vec::new(), &known());
         assert!(kept.is_none() && proofs.awaits_organization());
         proofs
     };
-    let settled = nameless().settle(Ok(()), &[], &known());
+    let settled = nameless().settle(Ok(()), &known());
     assert_eq!((settled.len(), reason(&settled[0]), settled[0].keys().len()), (1, None, 1));
     let changed = Failure::new(Reason::OrganizationChanged, "");
-    let settled = nameless().settle(Err(changed), &[], &known());
+    let settled = nameless().settle(Err(changed), &known());
     assert_eq!((reason(&settled[0]), settled[0].keys().len()), (Some(Reason::OrganizationChanged), 0));
 }
 
+/// A member's list: its keys with their owners, and those that it lacks.
+type List<'a> = (&'a str, &'a [(&'a str, Option<&'a str>)], &'a [&'a str]);
+
+/// What lists asked in members' names end with, each by its member. What was asked about one that is open was answered so.
+fn settled(known: &Known, look: &Look, lists: &[List<'_>]) -> Vec<(String, Walked)> {
+    let mut proofs = Proofs::default();
+    proofs.identity(&id("canary"), Some(&id("canary")), known);
+    settled_after(proofs, known, look, lists)
+}
+
+fn settled_after(mut proofs: Proofs, known: &Known, look: &Look, lists: &[List<'_>]) -> Vec<(String, Walked)> {
+    let mut all = Vec::new();
+    for (member, keys, lacking) in lists {
+        let lacking = lacking.iter().map(|key| id(key)).collect();
+        let proof = if known.caller == Some(id(member)) { Proof::None } else { Proof::Impersonation };
+        all.extend(proofs.take(walked(member, keys), &subject(member, proof), lacking, known));
+    }
+    for list in proofs.open(known) {
+        list.look = look.clone();
+    }
+    all.extend(proofs.settle(Ok(()), known));
+    all.into_iter().map(|walked| (walked.scope().id.of.clone().unwrap().to_string(), walked)).collect()
+}
+
+fn of<'a>(settled: &'a [(String, Walked)], member: &str) -> &'a Walked {
+    &settled.iter().find(|(of, _)| of == member).unwrap().1
+}
+
+const UNPROVEN: Option<Reason> = Some(Reason::AttributionUnproven);
+const MISMATCH: Option<Reason> = Some(Reason::AttributionMismatch);
+
 #[test]
 fn an_empty_list_needs_that_impersonation_works_and_that_nothing_speaks_against_it() {
-    let with = |others: &[(&str, Option<&str>)], mistaken: &[RemoteId]| {
-        let mut proofs = Proofs::default();
-        let impersonated = |member| subject(member, Proof::Impersonation);
-        proofs.take(walked("bo", others), &impersonated("bo"), &known());
-        assert!(proofs.take(walked("ana", &[]), &impersonated("ana"), &known()).is_none(), "it waits");
-        let settled = proofs.settle(Ok(()), mistaken, &known());
-        settled.iter().find(|walked| walked.scope().id.of == Some(id("ana"))).map(reason).unwrap()
+    let with = |others: &[(&str, Option<&str>)], lacking: &[&str], look: &Look| {
+        reason(of(&settled_after(Proofs::default(), &known(), look, &[("bo", others, &[]), ("ana", &[], lacking)]), "ana"))
     };
-    assert_eq!(with(&[("b", Some("bo"))], &[]), None);
-    assert_eq!(with(&[("b", Some("bo"))], &[id("ana")]), Some(Reason::AttributionUnproven));
-    assert_eq!(with(&[("b", None)], &[]), Some(Reason::AttributionUnproven), "nobody shows that the header works");
-    assert_eq!(with(&[], &[]), Some(Reason::AttributionUnproven));
+    assert_eq!(with(&[("b", Some("bo"))], &[], &Look::NotNeeded), None);
+    assert_eq!(with(&[("b", Some("bo"))], &["a"], &Look::Confirmed), None);
+    assert_eq!(with(&[("b", Some("bo"))], &["a"], &Look::Answers(id("a"))), UNPROVEN);
+    assert_eq!(with(&[("b", None)], &[], &Look::NotNeeded), UNPROVEN, "nobody shows that the header works");
+    assert_eq!(with(&[], &[], &Look::NotNeeded), UNPROVEN);
+}
+
+#[test]
+fn keys_without_an_owner_may_be_the_callers_where_it_is_not_known_which_those_are() {
+    let untold = Known { own_keys: None, ..known() };
+    let with = |known: &Known, look: &Look| {
+        let settled = settled(known, look, &[("ana", &[("a", None)], &[]), ("bo", &[("b", Some("bo"))], &[])]);
+        let ana = of(&settled, "ana");
+        (reason(ana), ana.names(&id("ana")))
+    };
+    assert_eq!(with(&untold, &Look::Confirmed), (None, true));
+    assert_eq!(with(&untold, &Look::Uncontradicted), (UNPROVEN, false), "nobody says whom the provider takes us for");
+    assert_eq!(with(&untold, &Look::TakenFor(id("me"))), (UNPROVEN, false));
+    assert_eq!(with(&untold, &Look::ReadOtherwise(id("a"))), (UNPROVEN, false));
+    assert_eq!(with(&untold, &Look::Unasked("told to stop")), (UNPROVEN, false));
+    assert_eq!(with(&known(), &Look::TakenFor(id("me"))), (None, true), "none of them is the caller's: nothing is asked");
+}
+
+#[test]
+fn keys_without_an_owner_are_nobodys_where_somebody_else_was_answered_for() {
+    // A key of the caller's own gives the one list away; the other shows nothing.
+    let settled = settled(&known(), &Look::Confirmed, &[("bo", &[("mine_1", None)], &[]), ("ana", &[("a", None)], &[])]);
+    assert_eq!((reason(of(&settled, "bo")), reason(of(&settled, "ana"))), (MISMATCH, UNPROVEN));
+    assert_eq!(of(&settled, "ana").keys().len(), 0);
+    // Neither can the member whose header was not heeded a moment later speak for others.
+    let untold = Known { own_keys: None, ..known() };
+    let lists: [List<'_>; 2] = [("ana", &[("a", None)], &[]), ("bo", &[("b", None)], &[])];
+    let mut proofs = Proofs::default();
+    proofs.identity(&id("canary"), Some(&id("canary")), &untold);
+    for (member, keys, _) in lists {
+        proofs.take(walked(member, keys), &subject(member, Proof::Impersonation), Vec::new(), &untold);
+    }
+    for list in proofs.open(&untold) {
+        list.look = if list.member == id("bo") { Look::TakenFor(id("me")) } else { Look::Confirmed };
+    }
+    let settled = proofs.settle(Ok(()), &untold);
+    assert_eq!(settled.iter().map(reason).collect::<Vec<_>>(), [UNPROVEN, UNPROVEN]);
+}
+
+#[test]
+fn a_key_on_the_lists_of_two_members_is_on_one_of_them_by_mistake() {
+    let untold = Known { own_keys: None, ..known() };
+    let two = |one: &[(&str, Option<&str>)], other: &[(&str, Option<&str>)]| {
+        let settled = settled(&untold, &Look::Confirmed, &[("ana", one, &[]), ("bo", other, &[])]);
+        (reason(of(&settled, "ana")), reason(of(&settled, "bo")))
+    };
+    assert_eq!(two(&[("k", None)], &[("k", None)]), (MISMATCH, MISMATCH));
+    assert_eq!(two(&[("k", None)], &[("k", Some("bo"))]), (MISMATCH, None), "one of them names its owner");
+    assert_eq!(two(&[("k", Some("ana"))], &[("b", None), ("k", None)]), (None, MISMATCH));
+    // The caller's own list, which no header was sent for, is the caller's.
+    let settled = settled(&untold, &Look::Confirmed, &[("ana", &[("k", None)], &[]), ("me", &[("k", None)], &[])]);
+    assert_eq!((reason(of(&settled, "ana")), reason(of(&settled, "me"))), (MISMATCH, None));
+}
+
+#[test]
+fn a_list_that_lacks_keys_waits_for_a_second_look_and_keeps_what_it_shows() {
+    let with = |look: &Look| {
+        let settled = settled(&known(), look, &[("ana", &[("a", Some("ana"))], &["a2"])]);
+        (reason(of(&settled, "ana")), of(&settled, "ana").keys().len())
+    };
+    assert_eq!(with(&Look::Confirmed), (None, 1));
+    assert_eq!(with(&Look::ReadOtherwise(id("a2"))), (UNPROVEN, 1));
+}
+
+#[test]
+fn one_members_wrong_answers_do_not_freeze_another_who_speaks_for_himself() {
+    let with = |look: &Look| {
+        let lists: [List<'_>; 2] = [("bo", &[("mine_1", None)], &[]), ("ana", &[], &["a"])];
+        reason(of(&settled(&known(), look, &lists), "ana"))
+    };
+    assert_eq!(with(&Look::Confirmed), None);
+    assert_eq!(with(&Look::Uncontradicted), UNPROVEN);
+}
+
+#[test]
+fn several_who_lost_all_keys_at_once_are_believed_where_a_lost_header_would_have_shown_the_callers() {
+    let with = |known: &Known, look: &Look| {
+        let settled = settled(known, look, &[("ana", &[], &["a"]), ("bo", &[], &["b"])]);
+        (reason(of(&settled, "ana")), reason(of(&settled, "bo")))
+    };
+    assert_eq!(with(&known(), &Look::Confirmed), (None, None));
+    assert_eq!(with(&known(), &Look::Uncontradicted), (UNPROVEN, UNPROVEN));
+    let keyless = Known { own_keys: Some(OwnKeys::default()), ..known() };
+    assert_eq!(with(&keyless, &Look::Confirmed), (UNPROVEN, UNPROVEN), "a service token's list is empty too");
+}
+
+#[test]
+fn each_cause_of_doubt_is_told_as_what_was_seen() {
+    let failure = Failure::new(Reason::Server, "status 500");
+    for (look, words) in [
+        (Look::TakenFor(id("me")), "the provider answered for me"),
+        (Look::ReadOtherwise(id("k7")), "key k7 was on one of them only"),
+        (Look::Unreadable(failure), "read once more, the list failed: server: status 500"),
+        (Look::Answers(id("k7")), "lacks key k7, which answers by its id"),
+        (Look::Unasked("the poll's deadline came"), "the poll's deadline came before"),
+    ] {
+        let settled = settled(&known(), &look, &[("bo", &[("b", Some("bo"))], &[]), ("ana", &[], &["k7"])]);
+        let WalkEnd::Incomplete(why) = of(&settled, "ana").end() else { panic!("{look:?}") };
+        assert!(why.detail.contains(words), "{look:?}: {}", why.detail);
+    }
 }
