@@ -28,7 +28,8 @@
 //! - **Deadlines, not states.** A condition is stored as the instant from which it holds, so that everything that reads the
 //!   file agrees at every instant, also while the daemon is down.
 //! - **Attribution is proven.** What was asked in somebody's name counts only where the answer shows for whom it was given;
-//!   `sync/proofs.rs` keeps back what shows nothing by itself.
+//!   `sync/proofs.rs` keeps back what leaves something open, `sync/second_look.rs` asks about it once more, `sync/doubt.rs`
+//!   says what follows.
 //! - **A secret is never stored, logged or rendered**, and keymuster only reads: all that it sends are GETs, and two POSTs that
 //!   [`providers::Method`] names.
 

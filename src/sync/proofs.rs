@@ -21,6 +21,8 @@ pub(super) struct Proofs {
     pub asked: bool,
     /// Some member other than the caller was read, in part at least.
     read: bool,
+    /// The first member whom keys named while nothing told who the caller is.
+    named: Option<RemoteId>,
     /// Some walk was neither read nor refused.
     failed: bool,
     /// Some walk was answered for somebody else.
@@ -85,7 +87,7 @@ impl Proofs {
             Some(_) | None => walked,
         };
         self.hold(&walked, member, false);
-        if walked.names(member) && known.caller.as_ref() != Some(member) {
+        if self.shows_another(&walked, member, known) {
             (self.proven, self.read) = (true, true);
         }
         match walked.end() {
@@ -96,7 +98,6 @@ impl Proofs {
             WalkEnd::Complete => {
                 let list = Silent { walked, member: member.clone(), lacking, look: Look::NotNeeded };
                 if list.speaks_for_itself() {
-                    self.read = true;
                     return Some(list.walked);
                 }
                 self.silent.push(list);
@@ -112,6 +113,12 @@ impl Proofs {
                 Some(if walked.has_ownerless() { walked.doubted(failure) } else { walked })
             }
         }
+    }
+
+    /// The keys name the member, who is not the caller: where nothing tells who that is, the first who is named may be.
+    fn shows_another(&mut self, walked: &Walked, member: &RemoteId, known: &Known) -> bool {
+        walked.names(member)
+            && known.caller.as_ref().unwrap_or_else(|| self.named.get_or_insert_with(|| member.clone())) != member
     }
 
     /// Notes whose list showed which keys: a key has one owner.

@@ -161,6 +161,19 @@ fn an_empty_list_needs_that_impersonation_works_and_that_nothing_speaks_against_
 }
 
 #[test]
+fn one_member_whom_keys_name_may_be_the_caller_where_nothing_tells_who_that_is() {
+    let with = |caller: Option<&str>, named: &[&str]| {
+        let known = Known { caller: caller.map(id), own_keys: None, ..known() };
+        let keys: Vec<_> = named.iter().map(|member| [(*member, Some(*member))]).collect();
+        let mut lists: Vec<List<'_>> = named.iter().zip(&keys).map(|(member, keys)| (*member, &keys[..], &[][..])).collect();
+        lists.push(("ana", &[], &[]));
+        reason(of(&settled_after(Proofs::default(), &known, &Look::Confirmed, &lists), "ana"))
+    };
+    assert_eq!(with(None, &["bo"]), UNPROVEN);
+    assert_eq!((with(None, &["bo", "cy"]), with(Some("me"), &["bo"])), (None, None));
+}
+
+#[test]
 fn keys_without_an_owner_may_be_the_callers_where_it_is_not_known_which_those_are() {
     let untold = Known { own_keys: None, ..known() };
     let with = |known: &Known, look: &Look| {
