@@ -16,7 +16,7 @@ use super::second_look::{identity, lacking, second_look};
 use super::twins::twins;
 use crate::clock::Clock;
 use crate::domain::{Failure, Reason, ScopeKind};
-use crate::inventory::{Inventory, Judge, PollEnd, Stored};
+use crate::inventory::{Inventory, Judge, Poll, PollEnd, Stored};
 use crate::policy::Policy;
 use crate::providers::Way;
 use crate::walk::{Stamp, Walked};
@@ -35,98 +35,139 @@ pub async fn poll(
 ) -> Stored<Report> {
     let began = clock.boot();
     let deadline = Instant::now() + line.deadline;
-    let provider = line.provider.spec().id;
-    let name = &line.account.name;
-    let poll = inventory.begin_poll(name.clone(), clock.now()).await?;
-    let attempts = inventory.attempts(poll.account).await?;
-    let judge = Arc::new(Judge { policy: Arc::clone(policy), provider: provider.to_owned(), account: name.clone() });
-    let mut batch = Batch::new(inventory.clone(), poll, judge);
-    let mut course = Course::default();
-    let common = |course: &Course| Common {
-        line: Arc::clone(line),
-        known: course.known.clone(),
-        clock: clock.clone(),
-        inventory: inventory.clone(),
+    let (provider, account) = (line.provider.spec().id.to_owned(), line.account.name.clone());
+    let poll = inventory.begin_poll(account.clone(), clock.now()).await?;
+    let judge = Arc::new(Judge { policy: Arc::clone(policy), provider, account });
+    let mut polling = Polling {
+        batch: Batch::new(inventory.clone(), poll, judge),
+        course: Course::default(),
+        inventory,
+        line,
+        clock,
+        stop,
+        watch,
+        poll,
+        deadline,
     };
-
-    while !stop.is_cancelled() {
-        let planned = course.plan(line, &attempts);
-        if planned.is_empty() {
-            if course.leave_way(line) {
-                continue;
-            }
-            break;
-        }
-        if let Some((member, fetch)) = course.canary(line, &planned) {
-            let answered = stop.run_until_cancelled(identity(line, &course.known, &fetch)).await.flatten();
-            course.proofs.identity(&member, answered.as_ref(), &course.known);
-        }
-        let mut round = Round::new(common(&course), planned);
-        while let Some(ended) = round.next(deadline, stop).await {
-            let lacking = lacking(inventory, poll, &ended).await?;
-            if let Some(walked) = course.take(ended, lacking) {
-                report_walk(&mut course, &walked, watch);
-                batch.push(walked, &course.known).await?;
-            }
-        }
-        course.not_opened.extend(round.left().filter_map(|fetch| scope_of(&fetch).cloned()));
-        if !course.not_opened.is_empty() {
-            break;
-        }
-    }
-    // In a poll that was cut short too: what was read in vain is not to be read first again.
-    for walked in second_look(common(&course), &mut course, deadline, stop).await {
-        report_walk(&mut course, &walked, watch);
-        batch.push(walked, &course.known).await?;
-    }
-
-    let (applied, refused_once) = batch.finish().await?;
-    course.refuse(&refused_once);
-    let (general, mut notes) = (course.failures(), course.notes());
-    let (way, in_groups) = (course.way_taken(), course.in_groups());
-    notes.extend(line.ways.left());
-    if applied.is_ok() {
-        let absent = inquire(inventory, line, &course.known, poll, deadline, stop).await?;
-        notes.extend((absent > 0).then(|| format!("{absent} held keys are not found by their ids either, and are held no more")));
-    }
-    let mut report = Report {
-        account: name.clone(),
-        provider,
-        started: poll.started,
-        took: Duration::ZERO,
-        scopes: course.reports,
-        general,
-        notes,
-        unapplied: applied.as_ref().err().cloned(),
-        not_opened: course.not_opened.len(),
-        changes: Vec::new(),
-        holds: Vec::new(),
-    };
-    if stop.is_cancelled() {
-        report.general.push(Failure::new(Reason::Stopped, "told to stop in the middle of the poll"));
-    }
-    if let Ok(row) = &applied {
-        inventory.know_scopes(row.organization, course.not_opened).await?;
-        if let Some(way) = way {
-            let (left, taken) = scopes_of(way);
-            inventory.retire(row.organization, left, taken).await?;
-        }
-        inventory.keep_group_members(row.organization, in_groups).await?;
-    }
-    let end = PollEnd { failure: report.failure(), organization: applied.ok() };
-    let now = Stamp { wall: clock.now(), boot: clock.boot() };
-    let settled = inventory.settle(poll, end, Arc::clone(policy), line.guard, now).await?;
-    (report.changes, report.holds) = (settled.changes, settled.holds);
-    report.notes.extend(twins(inventory, line).await?);
+    polling.read().await?;
+    polling.look_again().await?;
+    let mut report = polling.settle(policy).await?;
     report.took = clock.boot().saturating_sub(began);
     Ok(report)
 }
 
-fn report_walk(course: &mut Course, walked: &Walked, watch: &(dyn Fn(Progress<'_>) + Send + Sync)) {
-    let report = ScopeReport::new(walked);
-    watch(Progress::Ended(&report));
-    course.reports.push(report);
-    watch(Progress::Scopes { ended: course.reports.len(), known: course.planned });
+/// A poll under way.
+struct Polling<'a> {
+    inventory: &'a Inventory,
+    line: &'a Arc<Line>,
+    clock: &'a Clock,
+    stop: &'a CancellationToken,
+    watch: &'a (dyn Fn(Progress<'_>) + Send + Sync),
+    poll: Poll,
+    deadline: Instant,
+    batch: Batch,
+    course: Course,
+}
+
+impl Polling<'_> {
+    /// Asks all that the adapter plans, round by round, until it plans nothing more or there is no time left.
+    async fn read(&mut self) -> Stored<()> {
+        let attempts = self.inventory.attempts(self.poll.account).await?;
+        while !self.stop.is_cancelled() {
+            let planned = self.course.plan(self.line, &attempts);
+            if planned.is_empty() {
+                if self.course.leave_way(self.line) {
+                    continue;
+                }
+                break;
+            }
+            if let Some((member, fetch)) = self.course.canary(self.line, &planned) {
+                let answered = self.stop.run_until_cancelled(identity(self.line, &self.course.known, &fetch)).await.flatten();
+                self.course.proofs.identity(&member, answered.as_ref(), &self.course.known);
+            }
+            let mut round = Round::new(self.common(), planned);
+            while let Some(ended) = round.next(self.deadline, self.stop).await {
+                let lacking = lacking(self.inventory, self.poll, &ended).await?;
+                if let Some(walked) = self.course.take(ended, lacking) {
+                    self.keep(walked).await?;
+                }
+            }
+            self.course.not_opened.extend(round.left().filter_map(|fetch| scope_of(&fetch).cloned()));
+            if !self.course.not_opened.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// In a poll that was cut short too: what was read in vain is not to be read first again.
+    async fn look_again(&mut self) -> Stored<()> {
+        for walked in second_look(self.common(), &mut self.course, self.deadline, self.stop).await {
+            self.keep(walked).await?;
+        }
+        Ok(())
+    }
+
+    async fn keep(&mut self, walked: Walked) -> Stored<()> {
+        let report = ScopeReport::new(&walked);
+        (self.watch)(Progress::Ended(&report));
+        self.course.reports.push(report);
+        (self.watch)(Progress::Scopes { ended: self.course.reports.len(), known: self.course.planned });
+        self.batch.push(walked, &self.course.known).await
+    }
+
+    fn common(&self) -> Common {
+        Common {
+            line: Arc::clone(self.line),
+            known: self.course.known.clone(),
+            clock: self.clock.clone(),
+            inventory: self.inventory.clone(),
+        }
+    }
+
+    /// Concludes what was read, in whichever way that ended.
+    async fn settle(mut self, policy: &Arc<Policy>) -> Stored<Report> {
+        let (inventory, line, poll) = (self.inventory, self.line, self.poll);
+        let (applied, refused_once) = self.batch.finish().await?;
+        self.course.refuse(&refused_once);
+        let mut notes = self.course.notes();
+        notes.extend(line.ways.left());
+        let mut general = self.course.failures();
+        if self.stop.is_cancelled() {
+            general.push(Failure::new(Reason::Stopped, "told to stop in the middle of the poll"));
+        }
+        if let Ok(row) = &applied {
+            let absent = inquire(inventory, line, &self.course.known, poll, self.deadline, self.stop).await?;
+            notes.extend(
+                (absent > 0).then(|| format!("{absent} held keys are not found by their ids either, and are held no more")),
+            );
+            inventory.know_scopes(row.organization, self.course.not_opened.clone()).await?;
+            if let Some(way) = self.course.way_taken() {
+                let (left, taken) = scopes_of(way);
+                inventory.retire(row.organization, left, taken).await?;
+            }
+            inventory.keep_group_members(row.organization, self.course.in_groups()).await?;
+        }
+        let mut report = Report {
+            account: line.account.name.clone(),
+            provider: line.provider.spec().id,
+            started: poll.started,
+            took: Duration::ZERO,
+            scopes: self.course.reports,
+            general,
+            notes,
+            unapplied: applied.as_ref().err().cloned(),
+            not_opened: self.course.not_opened.len(),
+            changes: Vec::new(),
+            holds: Vec::new(),
+        };
+        let end = PollEnd { failure: report.failure(), organization: applied.ok() };
+        let now = Stamp { wall: self.clock.now(), boot: self.clock.boot() };
+        let settled = inventory.settle(poll, end, Arc::clone(policy), line.guard, now).await?;
+        (report.changes, report.holds) = (settled.changes, settled.holds);
+        report.notes.extend(twins(inventory, line).await?);
+        Ok(report)
+    }
 }
 
 /// The kind of scope that lists keys in other ways than this one, and the kind that does in this one.
