@@ -75,6 +75,9 @@ impl Inventory {
 
     /// Makes rows for scopes that are known but were not walked yet, so that they are counted as never read.
     pub async fn know_scopes(&self, organization: i64, scopes: Vec<Scope>) -> Stored<()> {
+        if scopes.is_empty() {
+            return Ok(());
+        }
         self.write(move |transaction| {
             for scope in &scopes {
                 ensure_scope(transaction, organization, scope)?;

@@ -2,7 +2,8 @@
 --
 -- Claims about use hold only as of what was seen: their deadline is compared with the earlier of now and the last time
 -- that a complete walk listed the key: that of the newest walk, which after a jump of the clock need not be the latest time.
--- A key that no complete walk listed yet has no such time, and no such claim.
+-- A key that no complete walk listed yet has no such time, and no such claim. That time is asked for last: it is dear, and most
+-- deadlines lie ahead.
 SELECT *,
        substr(iif(stale, ',stale', '') ||
               iif(never_used, ',never_used', '') ||
@@ -19,8 +20,8 @@ SELECT *,
          k.presence AS presence,
          nullif(k.last_seen, 0) AS last_seen,
          u.stale_basis AS stale_basis,
-         k.judged AND coalesce(u.stale_at <= CASE u.stale_basis WHEN 'age' THEN :now ELSE min(:now, k.last_seen) END, 0) AS stale,
-         k.judged AND coalesce(u.never_used_at <= min(:now, k.last_seen), 0) AS never_used,
+         iif(k.judged AND u.stale_at <= :now, iif(u.stale_basis = 'age', 1, u.stale_at <= k.last_seen), 0) AS stale,
+         iif(k.judged AND u.never_used_at <= :now, u.never_used_at <= k.last_seen, 0) AS never_used,
          k.judged AND coalesce(d.expiring_at <= :now AND k.expires_at > :now, 0) AS expiring,
          k.judged AND coalesce(d.expired_at <= :now, 0) AS expired,
          k.judged AND coalesce(d.no_expiry_at <= :now, 0) AS no_expiry,
@@ -30,11 +31,10 @@ SELECT *,
          coalesce(d.waived_until > :now, 0) AS waived
     FROM (SELECT key.id, key.kind, key.presence, key.expires_at, o.account_id,
                  key.presence IN ('present', 'missing', 'unknown') AS judged,
-                 coalesce((SELECT s.complete_at
+                 coalesce((SELECT at FROM (SELECT s.complete_at AS at, max(s.complete_walk)
                              FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id
                             WHERE x.key_id = key.id AND x.unlisted_walk IS NULL AND x.walk_id <= s.complete_walk
-                              AND s.complete_walk > coalesce(key.seen_walk, 0)
-                            ORDER BY s.complete_walk DESC LIMIT 1),
+                              AND s.complete_walk > coalesce(key.seen_walk, 0))),
                           key.seen_at, 0) AS last_seen
             FROM key JOIN organization AS o ON o.id = key.organization_id) AS k
     LEFT JOIN last_use AS u ON u.key_id = k.id
