@@ -178,9 +178,11 @@ impl World {
             Happening::ProjectRestored => {
                 self.change_project_of(pick, |p| p.archived.is_some(), |p| (p.archived, p.refuses_keys) = (None, false))?
             }
-            // Nobody is left without any project.
-            Happening::ProjectUnlisted if self.projects.iter().filter(|p| p.listed).count() < 2 => return None,
-            Happening::ProjectUnlisted => self.change_project_of(pick, |p| p.listed, |p| p.listed = false)?,
+            Happening::ProjectUnlisted => {
+                // By chance the first project always stays: by none of the old ones nobody could know the organisation again.
+                let first = self.projects.first().filter(|_| matches!(pick, Pick::Nth(_))).map(|p| p.id.clone());
+                self.change_project_of(pick, |p| p.listed && Some(&p.id) != first.as_ref(), |p| p.listed = false)?
+            }
             Happening::ProjectListed => self.change_project_of(pick, |p| !p.listed, |p| p.listed = true)?,
         };
         Some(Event { what: what.as_str(), id })

@@ -218,6 +218,11 @@ impl Simulation {
         self.shared.read_main().truth()
     }
 
+    /// Grows whenever the world may have changed: while it is the same, so is the truth.
+    pub fn changes(&self) -> u64 {
+        self.shared.changes()
+    }
+
     /// Every key of the other organisation, which only a mistake or a fault shows.
     pub fn other_truth(&self) -> Vec<TrueKey> {
         self.shared.read_neighbour().truth()

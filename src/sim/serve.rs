@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::task::{Context, Poll};
 
@@ -49,6 +49,7 @@ pub(super) struct Shared {
     pub(super) neighbour: RwLock<World>,
     pub(super) faults: RwLock<Arc<Vec<Active>>>,
     asked: Mutex<BTreeMap<Request, Counts>>,
+    changes: AtomicU64,
 }
 
 /// Which world a request is answered from.
@@ -102,6 +103,7 @@ impl Shared {
             neighbour: RwLock::new(neighbour),
             faults: RwLock::default(),
             asked: Mutex::default(),
+            changes: AtomicU64::new(0),
         }
     }
 
@@ -110,7 +112,13 @@ impl Shared {
     }
 
     pub(super) fn write_main(&self) -> RwLockWriteGuard<'_, World> {
-        self.main.write().unwrap_or_else(PoisonError::into_inner)
+        let world = self.main.write().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::Relaxed);
+        world
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
     }
 
     pub(super) fn read_neighbour(&self) -> RwLockReadGuard<'_, World> {

@@ -38,8 +38,8 @@ pub struct Driver {
     disturbed: Moment,
     /// Whether the last poll of an account was told another organisation.
     unapplied: BTreeMap<String, bool>,
-    /// How many polls ended.
-    pub polled: u64,
+    /// How often the world had changed when the truth was last taken in.
+    seen_changes: Option<u64>,
     /// The newest report of each account.
     pub reports: BTreeMap<String, Report>,
     /// The number of the policy that keys were last judged by.
@@ -63,7 +63,7 @@ impl Driver {
             stop: CancellationToken::new(),
             disturbed: 0,
             unapplied: BTreeMap::new(),
-            polled: 0,
+            seen_changes: None,
             reports: BTreeMap::new(),
             policy_in_force,
             unchecked: false,
@@ -104,7 +104,7 @@ impl Driver {
     /// Everything has happened.
     pub async fn end(&mut self) -> Verdict {
         self.rest().await?;
-        self.checker.settled(&self.site, &self.truth, self.now).await
+        self.checker.exported(&self.site, &self.truth, self.now).await
     }
 
     /// Begins a poll, unless one of the account runs.
@@ -118,7 +118,7 @@ impl Driver {
         self.checker.begins(account, remote, self.now);
         let running = Running { remote, began: self.now, faults: !self.site.faults().is_empty(), wrong_by: self.site.wrong_by };
         self.running.insert(account.to_owned(), running);
-        let (inventory, policy, clock) = (self.site.inventory.clone(), Arc::clone(&self.site.policy), self.site.clock.clone());
+        let (inventory, policy, clock) = (self.site.inventory().clone(), Arc::clone(&self.site.policy), self.site.clock.clone());
         let (stop, account) = (self.stop.clone(), account.to_owned());
         self.polls.spawn(async move {
             let result = sync::poll(&inventory, &line, &policy, &clock, &stop, &|_| {}).await;
@@ -133,22 +133,34 @@ impl Driver {
     async fn ended(&mut self, account: String, result: Stored<Report>) -> Verdict {
         let report = result.map_err(|error| format!("the inventory was not written: {error}"))?;
         self.look();
-        self.polled += 1;
+        self.checker.tally.add("polls", &account);
+        if let Some(reason) = report.failure() {
+            self.checker.tally.add("failed", reason.as_str());
+        }
         self.site.tally().ended(&report);
         self.unapplied.insert(account.clone(), report.unapplied.is_some());
         self.reports.insert(account.clone(), report.clone());
+        for hold in &report.holds {
+            self.checker.tally.add("polls", &format!("holding {}", hold.cause));
+        }
         let Some(Running { remote, began, faults, wrong_by }) = self.running.remove(&account) else { return Ok(()) };
         if self.unchecked {
             return Ok(());
         }
         let quiet = !faults && wrong_by == 0 && self.disturbed < began;
+        self.checker.tally.add_if(quiet, "polls", "quiet");
+        self.checker.tally.add_if(faults, "polls", "under faults");
         self.checker.poll(&Polled { account, remote, began, report, quiet }, &self.site, &self.truth).await
     }
 
     /// A moment later; the truth as it is then.
     fn look(&mut self) {
         self.now += 1;
-        self.truth.see(self.site.simulation.truth(), self.now);
+        let changes = Some(self.site.simulation.changes());
+        if self.seen_changes != changes {
+            self.truth.see(self.site.simulation.truth(), self.now);
+            self.seen_changes = changes;
+        }
     }
 
     fn disturb(&mut self) {
@@ -215,19 +227,15 @@ impl Driver {
     /// What was counted before is counted after.
     async fn restart(&mut self, rebooted: bool) -> Verdict {
         let policy = self.policy_in_force;
-        let counts = |site: &Site| {
-            let (reader, now) = (site.inventory.reader().clone(), site.clock.now());
-            async move { reader.count(now).await.unwrap().accounts }
-        };
-        let before = counts(&self.site).await;
+        let before = self.site.views().counts().await.unwrap();
         self.site.restart(rebooted).await;
         self.policy_in_force = self.site.setup.policy;
         if rebooted {
             self.checker.clock_was_set();
         }
         self.disturb();
-        let after = counts(&self.site).await;
-        if before != after && policy == self.site.setup.policy {
+        let after = self.site.views().counts().await.unwrap();
+        if before.accounts != after.accounts && policy == self.site.setup.policy {
             return Err(format!("restart: counted {before:?} before, and {after:?} after"));
         }
         self.checker.settled(&self.site, &self.truth, self.now).await
@@ -245,13 +253,14 @@ impl Driver {
             self.checker.removed(name);
         }
         self.disturb();
-        self.checker.settled(&self.site, &self.truth, self.now).await
+        self.checker.exported(&self.site, &self.truth, self.now).await
     }
 
     /// A person acknowledges what is held, unless that would accept another organisation.
     pub async fn ack(&mut self, account: &str) -> Verdict {
         if self.unapplied.get(account) == Some(&false) {
-            self.site.ack(account).await;
+            let ended = self.site.ack(account).await;
+            self.checker.tally.add_if(ended.holds > 0 || ended.gone > 0, "concluded", "acknowledged");
         }
         self.disturb();
         Ok(())

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use keymuster::sim::{Fault, Happening, Remote};
+use keymuster::sim::{Fault, Happening, Remote, Size};
+
+use crate::site::{LARGE, SMALL, TINY};
 
 /// One thing that happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,11 +91,41 @@ impl FromStr for Event {
     }
 }
 
+/// How much a world holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    Tiny,
+    Small,
+    Large,
+}
+
+impl Amount {
+    const ALL: [Self; 3] = [Self::Tiny, Self::Small, Self::Large];
+
+    pub const fn size(self) -> Size {
+        match self {
+            Self::Tiny => TINY,
+            Self::Small => SMALL,
+            Self::Large => LARGE,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tiny => "tiny",
+            Self::Small => "small",
+            Self::Large => "large",
+        }
+    }
+}
+
 /// A world, how it is polled, and what happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Story {
     /// The world's seed.
     pub world: u64,
+    /// How much it holds.
+    pub amount: Amount,
     /// How Braintrust's keys are listed.
     pub listing: String,
     /// The `poll_deadline` of OpenAI, in seconds.
@@ -106,7 +138,8 @@ pub struct Story {
 
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "world {}\nlisting {}\ndeadline {}", self.world, self.listing, self.deadline)?;
+        let Self { world, amount, listing, deadline, nature: _, events: _ } = self;
+        writeln!(f, "world {world}\namount {}\nlisting {listing}\ndeadline {deadline}", amount.as_str())?;
         self.nature.iter().try_for_each(|fault| writeln!(f, "nature {fault}"))?;
         self.events.iter().try_for_each(|(at, event)| writeln!(f, "{at} {event}"))
     }
@@ -116,12 +149,23 @@ impl FromStr for Story {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut story = Self { world: 1, listing: "auto".into(), deadline: 600, nature: Vec::new(), events: Vec::new() };
+        let mut story = Self {
+            world: 1,
+            amount: Amount::Small,
+            listing: "auto".into(),
+            deadline: 600,
+            nature: Vec::new(),
+            events: Vec::new(),
+        };
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let (word, rest) = line.split_once(' ').ok_or_else(|| format!("'{line}' is too short"))?;
             let number = |text: &str| text.parse::<u64>().map_err(|why| format!("'{line}': {why}"));
             match word {
                 "world" => story.world = number(rest)?,
+                "amount" => {
+                    let known = Amount::ALL.into_iter().find(|amount| amount.as_str() == rest);
+                    story.amount = known.ok_or_else(|| format!("'{rest}' is no amount"))?;
+                }
                 "listing" => story.listing = rest.to_owned(),
                 "deadline" => story.deadline = number(rest)?,
                 "nature" => story.nature.push(rest.to_owned()),

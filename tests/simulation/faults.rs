@@ -120,6 +120,11 @@ pub const ALL: &[Kind] = &[
 ];
 
 impl Kind {
+    /// Its text, without a path and which requests.
+    pub const fn word(&self) -> &'static str {
+        self.text
+    }
+
     /// It can be noticed where Braintrust is listed so.
     pub fn fits(&self, listing: &str) -> bool {
         !self.members_only || matches!(listing, "header" | "token")

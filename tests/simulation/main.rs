@@ -22,6 +22,7 @@ mod random;
 mod shrink;
 mod site;
 mod stories;
+mod tally;
 mod tell;
 mod truth;
 
@@ -30,12 +31,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use event::Story;
+use tally::Tally;
 use tell::tell;
 
 /// Months that a plain `cargo test` tells.
 const FEW: u64 = 8;
 /// Months that go wrong after which no more are told.
 const ENOUGH: usize = 10;
+/// Months in which everything has to happen that can.
+const MANY: u64 = 1_000;
 /// Months at once.
 const THREADS: usize = 2;
 
@@ -64,7 +68,8 @@ fn seeds() -> (u64, u64) {
 fn months() {
     let (first, count) = seeds();
     let began = Instant::now();
-    let (next, polls) = (AtomicU64::new(0), AtomicU64::new(0));
+    let next = AtomicU64::new(0);
+    let all = Mutex::new(Tally::default());
     let broken = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -74,15 +79,13 @@ fn months() {
                     if nth >= count || broken.lock().unwrap().len() >= ENOUGH {
                         return;
                     }
-                    let ended = match tell(&month::of(first + nth)) {
-                        Ok(ended) => ended,
+                    match tell(&month::of(first + nth)) {
+                        Ok(tally) => all.lock().unwrap().take_in(tally),
                         Err(failure) => {
                             eprintln!("seed {}, event {}: {}\n", first + nth, failure.events, failure.what);
                             broken.lock().unwrap().push((first + nth, failure));
-                            0
                         }
-                    };
-                    polls.fetch_add(ended, Ordering::Relaxed);
+                    }
                     if (nth + 1).is_multiple_of(100) {
                         eprintln!("{} months of {count} in {} s", nth + 1, began.elapsed().as_secs());
                     }
@@ -94,7 +97,11 @@ fn months() {
         let (story, failure) = shrink::shrink(&month::of(seed), &failure);
         panic!("{}", told(seed, &story, &failure.what));
     }
-    eprintln!("{count} months, {} polls, {} s", polls.into_inner(), began.elapsed().as_secs());
+    let all = all.into_inner().unwrap();
+    eprintln!("{count} months in {} s{all}", began.elapsed().as_secs());
+    if count >= MANY {
+        assert_eq!(all.lacking(), Vec::<&str>::new(), "never happened in {count} months");
+    }
 }
 
 /// What went wrong, for people.

@@ -2,7 +2,7 @@
 
 use keymuster::sim::{Happening, Remote};
 
-use crate::event::{Event, Story};
+use crate::event::{Amount, Event, Story};
 use crate::faults::{self, Kind};
 use crate::random::Random;
 
@@ -41,6 +41,11 @@ const LIFE: &[(Happening, u64)] = &[
 /// The month of that seed.
 pub fn of(seed: u64) -> Story {
     let mut random = Random::new(seed);
+    let amount = match random.between(0, 100) {
+        0..70 => Amount::Tiny,
+        70..95 => Amount::Small,
+        _ => Amount::Large,
+    };
     let listing = random.pick(&["auto", "auto", "organization", "header", "token"]);
     let mut nature = vec!["token_exchange".to_owned()];
     if random.percent(40) {
@@ -53,19 +58,26 @@ pub fn of(seed: u64) -> Story {
         nature.push("self_by_get".to_owned());
     }
     let deadline = random.pick(&[60, 600, 600, 3_600]);
-    let mut plan = Plan { random, events: Vec::new(), polls: Vec::new() };
+    // Most months have about one poll a day of each provider; what happens between two is what they differ by, not how many.
+    let often = if random.percent(10) { (60, 110) } else { (12, 32) };
+    let mut plan = Plan { random, often, events: Vec::new(), polls: Vec::new() };
     for remote in Remote::ALL {
         plan.polls_of(*remote);
     }
     plan.life();
+    if amount == Amount::Large || plan.random.percent(20) {
+        plan.loss();
+    }
     plan.faults(listing);
     plan.machine();
     plan.events.sort_by_key(|(at, _)| *at);
-    Story { world: seed, listing: listing.to_owned(), deadline, nature, events: plan.events }
+    Story { world: seed, amount, listing: listing.to_owned(), deadline, nature, events: plan.events }
 }
 
 struct Plan {
     random: Random,
+    /// The fewest polls of an account, and the most.
+    often: (u64, u64),
     events: Vec<(u64, Event)>,
     /// When polls begin.
     polls: Vec<u64>,
@@ -77,13 +89,13 @@ impl Plan {
     }
 
     fn polls_of(&mut self, remote: Remote) {
-        let gap = MONTH / self.random.between(60, 110);
+        let gap = MONTH / self.random.between(self.often.0, self.often.1);
         let mut at = self.random.between(0, 60);
         while at < MONTH {
             self.put(at, Event::Poll(remote));
             self.polls.push(at);
             // Now and then somebody asks for another one at once, or a while after.
-            if self.random.percent(8) {
+            if self.random.percent(12) {
                 let soon = at + self.random.between(60, 40 * 60);
                 self.put(soon, Event::Poll(remote));
                 self.polls.push(soon);
@@ -115,6 +127,22 @@ impl Plan {
             if let Some((what, _)) = what {
                 self.put(at, Event::Life(*what, pick));
             }
+        }
+    }
+
+    /// Much goes at once: what the guard is for.
+    fn loss(&mut self) {
+        let (what, least, most) = self.random.pick(&[
+            (Happening::Revoked, 12, 40),
+            (Happening::Left, 3, 20),
+            (Happening::AccessLost, 8, 16),
+            (Happening::ProjectClosed, 2, 10),
+            (Happening::ProjectUnlisted, 2, 14),
+        ]);
+        let at = self.time();
+        for _ in 0..self.random.between(least, most) {
+            let pick = self.random.between(0, 1_000);
+            self.put(at, Event::Life(what, pick));
         }
     }
 

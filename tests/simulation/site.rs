@@ -44,6 +44,32 @@ pub const SMALL: Size = Size {
     braintrust_cast: false,
 };
 
+/// As few as every fault and every way of listing still has something to do with.
+pub const TINY: Size = Size {
+    people: 7,
+    projects: 3,
+    archived_projects: 1,
+    project_keys: 11,
+    admin_keys: 2,
+    den_keys: 6,
+    braintrust_members: 4,
+    braintrust_keys: 6,
+    braintrust_cast: false,
+};
+
+/// So much that lists of people and projects can lose enough to be held.
+pub const LARGE: Size = Size {
+    people: 24,
+    projects: 12,
+    archived_projects: 2,
+    project_keys: 30,
+    admin_keys: 3,
+    den_keys: 20,
+    braintrust_members: 16,
+    braintrust_keys: 24,
+    braintrust_cast: false,
+};
+
 /// How a site differs from others.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -79,7 +105,8 @@ impl Setup {
 }
 
 pub struct Site {
-    folder: tempfile::TempDir,
+    /// Gone with the site.
+    _folder: tempfile::TempDir,
     pub setup: Setup,
     /// The true time.
     pub sun: Clock,
@@ -92,9 +119,15 @@ pub struct Site {
     faults: Vec<String>,
     pub lines: BTreeMap<String, Arc<Line>>,
     pub policy: Arc<Policy>,
-    pub inventory: Inventory,
-    pub views: Views,
+    /// None only while the daemon is down: what holds the lock has to be gone before it is taken again.
+    stored: Option<Stored>,
     tally: Arc<Tally>,
+}
+
+/// The file, as the daemon has it open.
+struct Stored {
+    inventory: Inventory,
+    views: Views,
 }
 
 impl Site {
@@ -105,13 +138,12 @@ impl Site {
         let options = Options { seed: setup.seed, size: setup.size, ..Options::default() };
         let (simulation, inside) = Simulation::in_process(options, sun.clone());
         let clock = sun_of(&sun, 0);
-        let inventory = Inventory::open_inline(&folder.path().join("inventory.db"), clock.now()).unwrap();
-        let views = Views::new(&inventory, clock.clone(), Vec::new());
+        let stored = Some(Stored::open(&folder.path().join("inventory.db"), &clock));
         let tally = Tally::new(&[]).unwrap();
         let policy = Arc::new(Policy::default());
         let (lines, faults) = (BTreeMap::new(), Vec::new());
         let mut site =
-            Self { folder, setup, sun, clock, wrong_by: 0, simulation, inside, faults, lines, policy, inventory, views, tally };
+            Self { _folder: folder, setup, sun, clock, wrong_by: 0, simulation, inside, faults, lines, policy, stored, tally };
         site.set_faults(Vec::new());
         site.configure().await;
         site
@@ -150,12 +182,12 @@ impl Site {
             formerly: account.formerly.clone(),
             interval: account.schedule.shortest_gap().as_secs(),
         });
-        self.inventory.configure(configured.collect(), self.clock.now()).await.unwrap();
+        self.inventory().configure(configured.collect(), self.clock.now()).await.unwrap();
         self.policy = Arc::new(config.policy.clone());
-        self.inventory.judge_all(Arc::clone(&self.policy), self.clock.now()).await.unwrap();
+        self.inventory().judge_all(Arc::clone(&self.policy), self.clock.now()).await.unwrap();
         let facts = AccountFacts::of_all(&config);
         self.tally = Tally::new(&facts).unwrap();
-        self.views = Views::new(&self.inventory, self.clock.clone(), facts);
+        self.views().configure(facts);
         let line = |account: &keymuster::config::AccountConfig| {
             let id = account.provider.spec().id;
             let credential = match id {
@@ -175,20 +207,16 @@ impl Site {
         if rebooted {
             self.clock = sun_of(&self.sun, self.wrong_by);
         }
-        let path = self.inventory.path().to_owned();
+        let path = self.inventory().path().to_owned();
         self.lines.clear();
-        // What holds the lock has to be gone before it is taken again.
-        let empty = self.folder.path().join("between.db");
-        let between = Inventory::open_inline(&empty, self.clock.now()).unwrap();
-        self.views = Views::new(&between, self.clock.clone(), Vec::new());
-        drop(std::mem::replace(&mut self.inventory, between));
-        self.inventory = Inventory::open_inline(&path, self.clock.now()).unwrap();
+        self.stored = None;
+        self.stored = Some(Stored::open(&path, &self.clock));
         self.configure().await;
     }
 
     /// A second daemon finds the inventory taken.
     pub fn is_locked(&self) -> bool {
-        Inventory::open_inline(self.inventory.path(), self.clock.now()).is_err()
+        Inventory::open_inline(self.inventory().path(), self.clock.now()).is_err()
     }
 
     pub fn set_clock(&mut self, by: i64) {
@@ -214,16 +242,35 @@ impl Site {
             why: "cleaned up".into(),
             at: self.clock.now(),
         };
-        self.inventory.acknowledge(word).await.unwrap()
+        self.inventory().acknowledge(word).await.unwrap()
     }
 
     pub async fn metrics(&self) -> String {
         let settings = Metrics { per_key: PerKey::Off, per_key_limit: 10 };
-        Exposition::new(self.views.clone(), Arc::clone(&self.tally), settings).text().await.unwrap()
+        Exposition::new(self.views().clone(), Arc::clone(&self.tally), settings).text().await.unwrap()
+    }
+
+    pub fn views(&self) -> &Views {
+        &self.stored().views
+    }
+
+    fn stored(&self) -> &Stored {
+        self.stored.as_ref().unwrap()
+    }
+
+    pub fn inventory(&self) -> &Inventory {
+        &self.stored().inventory
     }
 
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+}
+
+impl Stored {
+    fn open(path: &Path, clock: &Clock) -> Self {
+        let inventory = Inventory::open_inline(path, clock.now()).unwrap();
+        Self { views: Views::new(&inventory, clock.clone(), Vec::new()), inventory }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::checks::Verdict;
 use crate::driver::Driver;
 use crate::event::{Event, Story};
 use crate::site::Setup;
+use crate::tally::Tally;
 
 /// How a story went wrong.
 #[derive(Debug, Clone)]
@@ -21,8 +22,8 @@ impl Failure {
     }
 }
 
-/// Tells it. Returns how many polls there were.
-pub fn tell(story: &Story) -> Result<u64, Failure> {
+/// Tells it. Returns what happened, how often.
+pub fn tell(story: &Story) -> Result<Tally, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let mut events = 0;
     let told = runtime.block_on(async {
@@ -30,10 +31,11 @@ pub fn tell(story: &Story) -> Result<u64, Failure> {
         for (at, event) in &story.events {
             driver.until(*at).await?;
             events += 1;
+            note(&mut driver.checker.tally, event);
             happen(&mut driver, event).await?;
         }
         driver.end().await?;
-        Ok(driver.polled)
+        Ok(driver.checker.tally)
     });
     told.map_err(|what| Failure { what, events })
 }
@@ -43,7 +45,28 @@ fn setup(story: &Story) -> Setup {
         openai: format!("poll_deadline = '{}s'", story.deadline),
         braintrust: format!("options = {{ listing = '{}' }}", story.listing),
         nature: story.nature.clone(),
+        size: story.amount.size(),
         ..Setup::new(story.world)
+    }
+}
+
+fn note(tally: &mut Tally, event: &Event) {
+    let text = event.to_string();
+    let word = text.split(' ').next().unwrap_or_default();
+    match event {
+        Event::Fault(fault) => tally.add("faults", fault.split(' ').next().unwrap_or_default()),
+        Event::Life(what, _) => tally.add("life", &what.to_string()),
+        Event::Poll(_) | Event::Healed(_) => {}
+        Event::Jump(_)
+        | Event::Suspend(_)
+        | Event::Kill
+        | Event::Reboot
+        | Event::Stop
+        | Event::Remove(_)
+        | Event::Add(_)
+        | Event::Policy(_)
+        | Event::Ack(_)
+        | Event::Second => tally.add("machine", word),
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Life {
     pub homes: BTreeSet<String>,
     /// Nobody could see it at some time since it came to its home.
     pub hidden: bool,
+    /// Nobody could see it at some time at all.
+    pub once_hidden: bool,
     /// The list of admin keys showed it at some time, although it belonged to a project.
     pub leaked: bool,
     /// Each last use, and the moment from which a provider tells it.
@@ -39,6 +41,7 @@ impl Life {
         Self {
             homes: BTreeSet::from([key.home.clone()]),
             hidden: !key.listed,
+            once_hidden: !key.listed,
             leaked: key.leaked,
             uses: key.last_used_at.map(|at| (now, at)).into_iter().collect(),
             key,
@@ -72,6 +75,7 @@ impl Life {
             self.since = now;
         }
         self.hidden = !key.listed || (self.hidden && old.home == key.home);
+        self.once_hidden |= self.hidden;
         self.leaked |= key.leaked;
         if old.owner_has_access != key.owner_has_access {
             self.access_since = now;

@@ -11,12 +11,13 @@ mod sums;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use keymuster::domain::{Presence, Reason, RemoteId, ScopeId, ScopeKind, Time, WalkEnd};
+use keymuster::domain::{Condition, Presence, Reason, RemoteId, ScopeId, ScopeKind, Time, WalkEnd};
 use keymuster::inventory::{ChangesAsked, Filter, KeyRow, KeysAsked};
 use keymuster::sim::Remote;
 use keymuster::sync::Report;
 
 use crate::site::Site;
+use crate::tally::Tally;
 use crate::truth::{Life, Moment, Truth};
 
 /// What went wrong, in words; its first part, up to the colon, says what kind of lie it is.
@@ -41,6 +42,8 @@ struct Seen {
     /// When it last could not be settled: it could not be seen, or waited for a person.
     hindered: Moment,
     told: history::Told,
+    orphaned: bool,
+    held: bool,
 }
 
 /// What is remembered of an account.
@@ -51,12 +54,16 @@ struct Watched {
     unchecked_from: Option<Moment>,
     /// When the poll began that last read each list whole.
     complete: HashMap<ScopeId, Moment>,
+    /// When the one before it did.
+    before: HashMap<ScopeId, Moment>,
     /// Lists that are refused for good.
     closed: HashSet<ScopeId>,
     /// When each poll began that read everything, since the clock was last set.
     whole: Vec<Moment>,
     /// What lists the keys of Braintrust's members.
     way: Option<ScopeKind>,
+    /// When the poll began that first listed them so.
+    way_since: Moment,
     last_change: i64,
 }
 
@@ -66,6 +73,8 @@ pub struct Checker {
     accounts: BTreeMap<String, Watched>,
     seen: BTreeMap<(String, String), Seen>,
     polls: u64,
+    /// What was concluded, how often.
+    pub tally: Tally,
 }
 
 impl Checker {
@@ -117,27 +126,36 @@ impl Checker {
         }
         presence::none_is_lost(&rows, polled, watched, truth)?;
         if self.polls.is_multiple_of(16) {
-            self.sums(site).await?;
+            let all = self::rows(site, None).await;
+            sums::add_up(&all, site).await?;
+            sums::are_exported(&all, site).await?;
         }
         Ok(())
     }
 
     /// Something else than a poll changed the inventory: a reload, a restart.
     pub async fn settled(&mut self, site: &Site, truth: &Truth, now: Moment) -> Verdict {
+        self.rows_settled(&rows(site, None).await, site, truth, now).await
+    }
+
+    /// The same, and the metrics tell it.
+    pub async fn exported(&mut self, site: &Site, truth: &Truth, now: Moment) -> Verdict {
+        let all = rows(site, None).await;
+        self.rows_settled(&all, site, truth, now).await?;
+        sums::are_exported(&all, site).await
+    }
+
+    async fn rows_settled(&mut self, all: &[KeyRow], site: &Site, truth: &Truth, now: Moment) -> Verdict {
         let accounts: Vec<String> = self.accounts.keys().cloned().collect();
         for account in accounts {
-            let rows = rows(site, Some(&account)).await;
+            let rows = all.chunk_by(|one, next| one.account == next.account).find(|rows| rows[0].account == account);
             let watched = self.watched(&account);
             let Some(remote) = watched.remote else { continue };
             let from = watched.unchecked_from.take().unwrap_or(Moment::MAX);
             let told = history::told(site, &account, &mut watched.last_change).await;
-            self.note(&rows, told, from, (site, truth, remote), now)?;
+            self.note(rows.unwrap_or_default(), told, from, (site, truth, remote), now)?;
         }
-        self.sums(site).await
-    }
-
-    async fn sums(&self, site: &Site) -> Verdict {
-        sums::add_up(&rows(site, None).await, site).await
+        sums::add_up(all, site).await
     }
 
     fn watched(&mut self, account: &str) -> &mut Watched {
@@ -155,14 +173,16 @@ impl Checker {
         let way = kinds.rfind(|kind| matches!(kind, ScopeKind::Organization | ScopeKind::Member));
         if way.is_some() && way != watched.way {
             watched.complete.retain(|scope, _| !matches!(scope.kind, ScopeKind::Organization | ScopeKind::Member));
-            watched.way = way;
+            (watched.way, watched.way_since) = (way, polled.began);
         }
         for scope in &report.scopes {
             let id = &scope.scope.id;
             watched.closed.remove(id);
             match &scope.end {
                 WalkEnd::Complete => {
-                    watched.complete.insert(id.clone(), polled.began);
+                    if let Some(before) = watched.complete.insert(id.clone(), polled.began) {
+                        watched.before.insert(id.clone(), before);
+                    }
                 }
                 WalkEnd::Closed(_) => {
                     watched.closed.insert(id.clone());
@@ -196,11 +216,18 @@ impl Checker {
                 Some(seen) => seen,
                 None => {
                     let told = history::Told::at_first(row, &of_key);
-                    let new = Seen { first_seen: row.first_seen_at, last_seen: None, as_of: from, hindered: 0, told };
+                    let (orphaned, held) = (false, false);
+                    let first_seen = row.first_seen_at;
+                    let new = Seen { first_seen, last_seen: None, as_of: from, hindered: 0, told, orphaned, held };
                     self.seen.entry(id).or_insert(new)
                 }
             };
             seen.told.follow(&of_key, row)?;
+            self.tally.lines(&of_key);
+            let (orphaned, held) = (row.conditions.contains(&Condition::Orphaned), row.held_since.is_some());
+            self.tally.add_if(orphaned && !seen.orphaned, "concluded", "orphaned");
+            self.tally.add_if(held && !seen.held, "concluded", "held");
+            (seen.orphaned, seen.held) = (orphaned, held);
             if matches!(row.presence, Presence::Unknown | Presence::Unmanaged) || row.held_since.is_some() {
                 seen.hindered = now;
             }
@@ -274,7 +301,7 @@ fn list_of(remote: Remote, home: &str, watched: &Watched) -> ScopeId {
 pub async fn rows(site: &Site, account: Option<&str>) -> Vec<KeyRow> {
     let filter = Filter { accounts: account.map(str::to_owned).into_iter().collect(), ..Filter::default() };
     let asked = KeysAsked { filter, ..KeysAsked::default() };
-    site.inventory.reader().keys(asked, site.clock.now()).await.unwrap()
+    site.inventory().reader().keys(asked, site.clock.now()).await.unwrap()
 }
 
 /// What the daemon has on file of a key, for whoever reads of a failure.
@@ -295,12 +322,12 @@ fn dossier(site: &Site, key: &str) -> String {
         )?;
         Ok(select.query_map([key], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?)
     };
-    site.inventory.reader().read_blocking(read).map_or_else(|error| error.to_string(), |lines| lines.join("\n"))
+    site.inventory().reader().read_blocking(read).map_or_else(|error| error.to_string(), |lines| lines.join("\n"))
 }
 
 async fn changes(site: &Site, account: &str, after: i64) -> Vec<keymuster::inventory::ChangeRow> {
     let asked = ChangesAsked { accounts: vec![account.to_owned()], after: Some(after), ..ChangesAsked::default() };
-    let mut changes = site.inventory.reader().changes(asked).await.unwrap();
+    let mut changes = site.inventory().reader().changes(asked).await.unwrap();
     changes.reverse();
     changes
 }

@@ -26,7 +26,12 @@ pub fn no_lie(about: &About<'_>) -> Verdict {
     let About { row, life, seen, watched, .. } = about;
     match row.presence {
         // Unless it moved to where nobody may look: a list that is refused is none of those that must be read before.
-        Presence::Gone if life.exists() && !(life.hidden && life.homes.len() > 1) => {
+        // And until the list is read where it came to from there.
+        Presence::Gone
+            if life.exists()
+                && !(life.hidden && life.homes.len() > 1)
+                && !(life.once_hidden && life.homes.len() > 1 && about.home_read().is_none_or(|began| began < life.since)) =>
+        {
             return Err("false gone: it exists".into());
         }
         // It was seen when it stood where it stands, so that no list could truly have left it out since.

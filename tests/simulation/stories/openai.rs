@@ -105,6 +105,6 @@ impl Tale {
         let read = |connection: &rusqlite::Connection| {
             Ok(connection.query_row(query, [], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0))
         };
-        self.driver.site.inventory.reader().read_blocking(read).unwrap()
+        self.driver.site.inventory().reader().read_blocking(read).unwrap()
     }
 }
