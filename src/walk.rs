@@ -79,7 +79,7 @@ pub struct Walk {
     took: Duration,
     elements: u64,
     refused: Vec<(u64, Refused)>,
-    other_organization: u64,
+    other_organization: Vec<RemoteId>,
     duplicates: u64,
     in_member_list: bool,
     fill: Fill,
@@ -184,7 +184,7 @@ impl Walk {
             took: Duration::ZERO,
             elements: 0,
             refused: Vec::new(),
-            other_organization: 0,
+            other_organization: Vec::new(),
             duplicates: 0,
             fill: Fill { limit: asked_for(first), ..Fill::default() },
             end: None,
@@ -299,8 +299,8 @@ impl Walk {
         match (item, &mut self.found) {
             (Item::Skipped, _) => Ok(()),
             (Item::Key(key), Found::Keys(keys)) => {
-                if let Some(other) = mismatch(&key, subject, self.in_member_list)? {
-                    self.other_organization += other;
+                if is_another_organizations(&key, subject, self.in_member_list)? {
+                    self.other_organization.push(key.id);
                     return Ok(());
                 }
                 self.duplicates += place(&mut self.places, keys, *key, |key| &key.id, merge_keys)?;
@@ -384,20 +384,20 @@ fn request_hash(fetch: &Fetch) -> u64 {
     hasher.finish()
 }
 
-/// Checks whose key it is. `Some(1)` where it is to be left out and counted.
-fn mismatch(key: &KeyFacts, subject: &Subject, in_member_list: bool) -> Result<Option<u64>, Failure> {
+/// Checks whose key it is. True where it is to be left out and counted.
+fn is_another_organizations(key: &KeyFacts, subject: &Subject, in_member_list: bool) -> Result<bool, Failure> {
     if let (Some(asked), Some(owner)) = (&subject.member, &key.owner)
         && owner.id != *asked
     {
         return Err(Failure::new(Reason::AttributionMismatch, format!("key {} belongs to {}, not to {asked}", key.id, owner.id)));
     }
     match (&subject.organization, &key.organization) {
-        (Some(asked), Some(bound)) if asked != bound && in_member_list => Ok(Some(1)),
+        (Some(asked), Some(bound)) if asked != bound && in_member_list => Ok(true),
         (Some(asked), Some(bound)) if asked != bound => Err(Failure::new(
             Reason::AttributionMismatch,
             format!("key {} belongs to organisation {bound}, not to {asked}", key.id),
         )),
-        (_, _) => Ok(None),
+        (_, _) => Ok(false),
     }
 }
 

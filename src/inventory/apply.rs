@@ -16,7 +16,8 @@ use super::open::Inventory;
 use super::reconcile::{self, Here, Home, Stored};
 use super::sql::word;
 use crate::domain::{
-    ChangeKind, KeyFacts, Moment, OwnerAccess, Person, Presence, Project, Reason, RemoteId, Scope, ScopeId, ScopeKind, WalkEnd,
+    ChangeKind, KeyFacts, Moment, OwnerAccess, OwnerKind, Person, Presence, Project, Reason, RemoteId, Scope, ScopeId, ScopeKind,
+    WalkEnd,
 };
 use crate::walk::{Found, WalkId, Walked};
 
@@ -231,7 +232,7 @@ fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, applied: &m
             walked.pages().cast_signed(),
             i64::try_from(walked.found().len()).unwrap_or(i64::MAX),
             i64::try_from(walked.refused().len()).unwrap_or(i64::MAX),
-            walked.other_organization().cast_signed(),
+            i64::try_from(walked.other_organization().len()).unwrap_or(i64::MAX),
         ))?;
     Ok(())
 }
@@ -352,12 +353,16 @@ fn apply_people(batch: &Batch<'_>, walked: &Walked, people: &[Person]) -> Result
     for person in people {
         let name = person.name.as_ref().map(|name| name.as_str().to_owned());
         let email = person.email.as_ref().map(|email| email.as_str().to_owned());
-        let columns: PersonColumns = (person.kind.as_str().to_owned(), name, email, true);
+        let mut columns: PersonColumns = (person.kind.as_str().to_owned(), name, email, true);
         match before.remove(person.id.as_str()) {
             None => {
                 insert.execute((organization, person.id.as_str(), &columns.0, &columns.1, &columns.2))?;
             }
             Some(stored) => {
+                // Some lists hold service accounts among the users, and do not say so.
+                if stored.columns.0 == OwnerKind::ServiceAccount.as_str() {
+                    columns.0.clone_from(&stored.columns.0);
+                }
                 if stored.columns != columns || stored.marked {
                     let back = stored.away.then_some(walked.id().0);
                     update.execute((stored.id, &columns.0, &columns.1, &columns.2, back))?;

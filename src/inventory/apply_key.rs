@@ -271,7 +271,7 @@ pub(super) fn rejudge_owned(batch: &Batch<'_>, person: i64) -> Result<()> {
 }
 
 /// The owner's row, and the words that policy may know them by. What a list of people says of a person is better than what
-/// a key's record says.
+/// a key's record says, but for this: some lists hold service accounts among the users, and do not say so.
 fn person_row(batch: &Batch<'_>, owner: &Owner) -> Result<(i64, Vec<String>)> {
     let told = (
         batch.organization.organization,
@@ -281,7 +281,7 @@ fn person_row(batch: &Batch<'_>, owner: &Owner) -> Result<(i64, Vec<String>)> {
         owner.email.as_ref().map(Text::as_str),
     );
     let mut find = batch.transaction.prepare_cached(
-        "SELECT id, listed = 0 AND (kind <> ?3 OR name IS NOT ?4 OR email IS NOT ?5), name, email
+        "SELECT id, listed = 0 AND (kind <> ?3 OR name IS NOT ?4 OR email IS NOT ?5) OR ?3 = 'service_account' AND kind <> ?3, name, email
            FROM person WHERE organization_id = ?1 AND remote_id = ?2",
     )?;
     let words = |name: Option<&str>, email: Option<&str>| {
@@ -293,7 +293,8 @@ fn person_row(batch: &Batch<'_>, owner: &Owner) -> Result<(i64, Vec<String>)> {
         Some((id, false, name, email)) => Ok((id, words(name.as_deref(), email.as_deref()))),
         Some((id, true, ..)) => {
             let mut update = batch.transaction.prepare_cached(
-                "UPDATE person SET kind = ?3, name = ?4, email = ?5 WHERE organization_id = ?1 AND remote_id = ?2",
+                "UPDATE person SET kind = ?3, name = iif(listed, name, ?4), email = iif(listed, email, ?5)
+                  WHERE organization_id = ?1 AND remote_id = ?2",
             )?;
             update.execute(told)?;
             rejudge_owned(batch, id)?;

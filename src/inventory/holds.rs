@@ -64,6 +64,9 @@ impl Holds<'_> {
             for (hold, walk) in held {
                 let loss = self.list_loss(&list, walk)?;
                 if self.are_back(&list, walk)? && self.guard.of_list(loss).is_none() {
+                    if list.of_people {
+                        self.count_leavers_anew(&list, walk)?;
+                    }
                     self.transaction
                         .prepare_cached("UPDATE hold SET ended_at = ?2 WHERE id = ?1")?
                         .execute((hold, self.now.unix()))?;
@@ -199,6 +202,14 @@ impl Holds<'_> {
         let (lost, left): (i64, i64) =
             self.transaction.prepare_cached(sql)?.query_row((self.organization, walk), |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Loss { lost: lost.unsigned_abs(), left: left.unsigned_abs() })
+    }
+
+    /// A list that was held says of nobody that they left: those who went meanwhile are not on it for the first time now.
+    fn count_leavers_anew(&self, list: &List, walk: i64) -> Stored<()> {
+        self.transaction
+            .prepare_cached("UPDATE person SET unlisted_walk = ?3 WHERE organization_id = ?1 AND unlisted_walk >= ?2")?
+            .execute((self.organization, walk, list.complete_walk))?;
+        Ok(())
     }
 
     /// All are on the list again that it no longer held by that walk.

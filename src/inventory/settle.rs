@@ -26,6 +26,18 @@ pub(super) const SUPERSEDE: &str = "DELETE FROM sighting INDEXED BY sighting_unl
                              WHERE y.key_id = sighting.key_id AND y.unlisted_walk IS NULL AND s.standing = 'open'
                                AND max(coalesce(s.complete_walk, 0), y.walk_id) > sighting.unlisted_walk)";
 
+/// Scopes of ?1 that nothing leads to any more.
+const VANISHED: &str = "UPDATE scope SET standing = 'vanished', standing_reason = 'not_on_parent_list'
+              WHERE organization_id = ?1 AND kind IN ('member', 'project') AND standing IN ('open', 'closed')
+                AND (unlisted_walk IS NOT NULL AND EXISTS (
+                        SELECT 1 FROM scope AS s WHERE s.organization_id = ?1 AND s.complete_walk > coalesce(scope.newest_walk, 0)
+                           AND s.kind = CASE scope.kind WHEN 'member' THEN 'people' ELSE 'projects' END)
+                     OR kind = 'member' AND EXISTS (
+                        SELECT 1 FROM person AS p WHERE p.organization_id = ?1 AND p.remote_id = scope.remote_id AND p.kind = 'service_account'))
+                AND NOT EXISTS (SELECT 1 FROM hold AS h JOIN scope AS s ON s.id = h.scope_id
+                                 WHERE s.organization_id = ?1 AND h.ended_at IS NULL
+                                   AND s.kind = CASE scope.kind WHEN 'member' THEN 'people' ELSE 'projects' END)";
+
 /// Keys of ?1 whose owner is proven to have left. From the people to their keys: who left is rare.
 pub(super) const LEFT: &str =
     "UPDATE key SET left_at = (SELECT s.complete_at FROM scope AS s WHERE s.organization_id = ?1 AND s.kind = 'people')
@@ -147,18 +159,10 @@ impl Settling<'_> {
         Ok(())
     }
 
-    /// Scopes that a complete parent list no longer holds, and that nothing else led to since.
+    /// Scopes that the newest complete parent list does not hold, and that nothing else led to since; and those of service
+    /// accounts, which some lists of people hold too: whoever was asked once as a member is not asked again.
     fn vanish(&self) -> Stored<()> {
-        self.transaction
-            .prepare_cached(
-                "UPDATE scope SET standing = 'vanished', standing_reason = 'not_on_parent_list'
-              WHERE organization_id = ?1 AND unlisted_walk IS NOT NULL AND standing IN ('open', 'closed')
-                AND coalesce(newest_walk, 0) < unlisted_walk
-                AND NOT EXISTS (SELECT 1 FROM hold AS h JOIN scope AS s ON s.id = h.scope_id
-                                 WHERE s.organization_id = ?1 AND h.ended_at IS NULL
-                                   AND s.kind = CASE scope.kind WHEN 'member' THEN 'people' ELSE 'projects' END)",
-            )?
-            .execute([self.organization])?;
+        self.transaction.prepare_cached(VANISHED)?.execute([self.organization])?;
         Ok(())
     }
 

@@ -14,11 +14,11 @@ mod samples;
 use crate::domain::{ClosedReason, Failure, KeyKind, Reason, Refused, RemoteId, Scope, ScopeId, ScopeKind};
 
 use super::{
-    Account, Answer, Auth, End, Fact, Fetch, GROUPS, Item, KeyRef, Known, Method, Next, OptionSpec, Pace, Paging, Provider,
-    SignIn, Spec, Target, Way, wire,
+    Account, Answer, Auth, End, Fact, Fetch, GROUPS, Item, KeyRef, Known, Method, Next, OWN_KEYS, OptionSpec, Pace, Paging,
+    Provider, SignIn, Spec, Target, Way, wire,
 };
 use requests::{
-    AFTER, API_KEY, Asking, IMPERSONATE, ORGANIZATION_KEYS, ORGANIZATIONS, OWN_KEYS, SELF, SERVICE_TOKEN, SERVICE_TOKENS, USERS,
+    AFTER, API_KEY, Asking, IMPERSONATE, ORGANIZATION_KEYS, ORGANIZATIONS, SELF, SERVICE_TOKEN, SERVICE_TOKENS, USERS,
 };
 
 /// The adapter.

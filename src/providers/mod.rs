@@ -19,6 +19,8 @@ use crate::domain::{
 
 pub use spec::{Account, Auth, CredentialRule, Fact, OptionSpec, Pace, Paging, Sample, SamplePage, SignIn, Spec};
 
+/// The question which keys are the caller's own. The engine knows it: unanswered, it is no "none".
+pub const OWN_KEYS: &str = "own_keys";
 /// The question that names members whom the list of people may lack. The engine knows it: unanswered, it is no "none".
 pub const GROUPS: &str = "groups";
 

@@ -90,9 +90,8 @@ impl Course {
                 self.learn_from(&walked);
                 let walked = self.proofs.take(*walked, &subject, lacking, &self.known)?;
                 self.ended(&walked);
-                if self.is_of_the_way(&walked)
-                    && let WalkEnd::Incomplete(failure) = walked.end()
-                    && does_not_do(failure.reason)
+                if let WalkEnd::Incomplete(failure) = walked.end()
+                    && self.shows_the_way_wanting(walked.scope().id.kind, failure.reason)
                 {
                     self.wanting.get_or_insert_with(|| failure.clone());
                 }
@@ -123,15 +122,24 @@ impl Course {
         }
     }
 
-    /// The one list of the organisation, in a poll that goes by it.
-    fn is_of_the_way(&self, walked: &Walked) -> bool {
-        self.known.way == Some(Way::Organization) && walked.scope().id.kind == ScopeKind::Organization
+    /// Whether a list that failed so shows that the way of listing does not exist there, or cannot be trusted. A member's list
+    /// that does not exist is closed; not found is then the exchange of tokens.
+    fn shows_the_way_wanting(&self, kind: ScopeKind, reason: Reason) -> bool {
+        match (self.known.way, kind) {
+            (Some(Way::Organization), ScopeKind::Organization) => {
+                matches!(reason, Reason::NotFound | Reason::Forbidden | Reason::AttributionUnproven | Reason::AttributionMismatch)
+            }
+            (Some(Way::Token), ScopeKind::Member) => reason == Reason::NotFound,
+            (_, _) => false,
+        }
     }
 
     /// Leaves the way of listing that this poll goes, if it does not do and another is left. True where it was left.
     pub fn leave_way(&mut self, line: &Line) -> bool {
         let Some(way) = self.known.way else { return false };
-        let Some(why) = self.wanting.take().or_else(|| self.proofs.failure()) else { return false };
+        // Where some members' tokens were exchanged, the exchange does exist.
+        let wanting = self.wanting.take().filter(|_| way == Way::Organization || !self.proofs.has_read());
+        let Some(why) = wanting.or_else(|| self.proofs.failure()) else { return false };
         if !line.ways.leave(line.provider.spec(), &line.account, way, &why) {
             return false;
         }
@@ -201,11 +209,6 @@ impl Course {
         let others = (others > 0).then(|| format!("left out {others} keys that are another organisation's"));
         unanswered.chain(gap).chain(others).collect()
     }
-}
-
-/// Whether a list that failed so shows that the way of listing does not exist there, or cannot be trusted.
-const fn does_not_do(reason: Reason) -> bool {
-    matches!(reason, Reason::NotFound | Reason::Forbidden | Reason::AttributionUnproven | Reason::AttributionMismatch)
 }
 
 /// The scope that a request is a page of.

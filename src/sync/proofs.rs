@@ -9,7 +9,7 @@ use std::collections::hash_map::Entry;
 
 use super::doubt::{Elsewhere, Look, PROXY, Silent, doubt};
 use crate::domain::{Failure, KeyFacts, Owner, OwnerKind, Person, Reason, RemoteId, WalkEnd};
-use crate::providers::{Known, Proof, Subject};
+use crate::providers::{Known, OWN_KEYS, Proof, Subject};
 use crate::walk::Walked;
 
 /// What a poll knows of impersonation, and what waits for it.
@@ -150,8 +150,7 @@ impl Proofs {
     /// Why impersonation does not work, where nothing shows that it does and something should. Where every member's list is
     /// refused it does not, even if some other question was answered for a member.
     pub fn failure(&self) -> Option<Failure> {
-        let shown_elsewhere = self.proven && self.failed;
-        if !self.refused.is_empty() && self.silent.is_empty() && !self.read && !shown_elsewhere {
+        if self.all_refused() {
             let detail = format!("{} members were refused and none was read; {REMEDY}", self.refused.len());
             return Some(Failure::new(Reason::ImpersonationNotPermitted, detail));
         }
@@ -162,6 +161,16 @@ impl Proofs {
             return Some(mismatch.clone());
         }
         (!self.silent.is_empty()).then(|| Failure::new(Reason::AttributionUnproven, UNPROVEN))
+    }
+
+    /// Where some lists failed for other reasons, those are not known to be refused.
+    fn all_refused(&self) -> bool {
+        !self.refused.is_empty() && self.silent.is_empty() && !self.read && !self.failed
+    }
+
+    /// Some member's list was read that shows whose it is.
+    pub const fn has_read(&self) -> bool {
+        self.read
     }
 
     /// Some list was kept back until the organisation is asked for once more.
@@ -200,9 +209,13 @@ impl Proofs {
                 None => list.walked.attributed_to(&owner(&list.member, known)),
             });
         }
+        let nothing_shown = !self.proven && !self.read && self.failed;
         for walked in self.refused.drain(..) {
             settled.push(match &failure {
                 Some(failure) if failure.reason == Reason::ImpersonationNotPermitted => walked.doubted(failure.clone()),
+                Some(_) | None if nothing_shown => {
+                    walked.doubted(Failure::new(Reason::AttributionUnproven, REFUSED_IN_AN_OUTAGE))
+                }
                 Some(_) | None => walked,
             });
         }
@@ -222,6 +235,8 @@ impl Proofs {
 }
 
 const UNPROVEN: &str = "nothing shows that the provider answered for the member and not for us; does a proxy drop the header?";
+const REFUSED_IN_AN_OUTAGE: &str =
+    "refused, in a poll that could read no other member's list either: that says nothing of this member";
 const REMEDY: &str = "grant the Owner role of the organisation directly to the user whose key this is";
 
 /// The caller's own list holds what the question for the caller's own keys found a moment before, and at least the key that
@@ -240,6 +255,11 @@ fn own_list(walked: Walked, known: &Known) -> Walked {
 fn own_keys(walked: Walked, known: &Known) -> Walked {
     if *walked.end() != WalkEnd::Complete {
         return walked;
+    }
+    if let Some(failure) = known.unanswered.get(OWN_KEYS) {
+        let detail =
+            format!("which keys are the caller's own, to show whether the list is whole, was not answered: {}", failure.detail);
+        return walked.doubted(Failure::new(failure.reason, detail));
     }
     let unproven = |detail: &str| Failure::new(Reason::AttributionUnproven, detail);
     let own = known.own_keys.as_ref().map(|own| &own.bound).filter(|own| !own.is_empty());

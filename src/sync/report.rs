@@ -66,7 +66,7 @@ impl ScopeReport {
             pages: walked.pages(),
             refused,
             secret_like: walked.secret_like(),
-            other_organization: walked.other_organization(),
+            other_organization: walked.other_organization().len() as u64,
         }
     }
 }

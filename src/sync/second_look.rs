@@ -19,6 +19,9 @@ use crate::walk::Walked;
 const IDENTITIES: usize = 3;
 /// How often such a list is read again.
 const READINGS: usize = 2;
+/// How many lists are asked about after the poll's deadline: they were read before it, and where every poll ends at its
+/// deadline they would be believed in none.
+const LATE: usize = 4;
 /// How many keys that such a list lacks are asked for by their ids.
 const KEYS: usize = 3;
 
@@ -30,19 +33,25 @@ pub(super) async fn lacking(inventory: &Inventory, poll: Poll, ended: &Ended) ->
     }
     let mut lacking = inventory.witnessed_keys(poll.account, walked.scope().id.clone()).await?;
     let listed = ids(walked);
-    lacking.retain(|id| !listed.contains(id));
+    lacking.retain(|id| !listed.contains(id) && !walked.other_organization().contains(id));
     Ok(lacking)
 }
 
-/// Asks about the lists that the poll kept back, until its deadline, decides about them and gives them all back.
+/// Asks about the lists that the poll kept back, about few after its deadline, decides about them and gives them all back.
 pub(super) async fn second_look(common: Common, course: &mut Course, deadline: Instant, stop: &CancellationToken) -> Vec<Walked> {
-    let looking = Looking { common, deadline };
+    let looking = Looking { common };
+    let mut late = 0;
     let organization = tokio::select! {
         () = stop.cancelled() => Err(Failure::new(Reason::Stopped, "told to stop before the organisation was asked for once more")),
         shown = looking.organization(course.proofs.awaits_organization()) => shown,
     };
     let mut firsts: Option<HashMap<ScopeId, Fetch>> = None;
     for list in course.proofs.open(&course.known) {
+        late += usize::from(Instant::now() >= deadline);
+        if late > LATE {
+            list.look = Look::Unasked("the poll's deadline came");
+            continue;
+        }
         let first = firsts.get_or_insert_with(|| looking.plan()).get(&list.walked.scope().id);
         list.look = tokio::select! {
             biased;
@@ -61,7 +70,6 @@ pub(super) async fn second_look(common: Common, course: &mut Course, deadline: I
 
 struct Looking {
     common: Common,
-    deadline: Instant,
 }
 
 impl Looking {
@@ -106,7 +114,6 @@ impl Looking {
         let Common { line, known, .. } = &self.common;
         let Some(fetch) = line.provider.identity(&line.account, known, member) else { return Ok(false) };
         for _ in 0..IDENTITIES {
-            self.in_time()?;
             match identity(line, known, &fetch).await {
                 Some(answered) if answered == *member => {}
                 Some(another) => return Err(Look::TakenFor(another)),
@@ -118,7 +125,6 @@ impl Looking {
 
     /// Reads the list again: it has to hold the same.
     async fn read(&self, list: &Silent, first: Option<&Fetch>) -> Result<(), Look> {
-        self.in_time()?;
         let unplanned = || Look::Unreadable(Failure::new(Reason::Internal, "the adapter plans it no more"));
         let first = first.ok_or_else(unplanned)?.clone();
         let (again, _) = walk(&self.common, list.walked.scope().clone(), first).await;
@@ -136,7 +142,6 @@ impl Looking {
     /// Asks for keys that the list lacks by their ids.
     async fn by_id(&self, list: &Silent) -> Result<(), Look> {
         for key in list.lacking.iter().take(KEYS) {
-            self.in_time()?;
             let Some(answer) = ask_for_key(&self.common.line, &self.common.known, &list.walked.scope().id, key).await else {
                 break;
             };
@@ -145,10 +150,6 @@ impl Looking {
             }
         }
         Ok(())
-    }
-
-    fn in_time(&self) -> Result<(), Look> {
-        if Instant::now() < self.deadline { Ok(()) } else { Err(Look::Unasked("the poll's deadline came")) }
     }
 }
 

@@ -14,7 +14,7 @@ pub struct Walked {
     pub(super) found: Found,
     pub(super) pages: u64,
     pub(super) refused: Vec<(u64, Refused)>,
-    pub(super) other_organization: u64,
+    pub(super) other_organization: Vec<RemoteId>,
     pub(super) duplicates: u64,
     pub(super) secret_like: u64,
     pub(super) may_be_cut: bool,
@@ -126,8 +126,8 @@ impl Walked {
     }
 
     /// Keys left out because they are bound to another organisation.
-    pub const fn other_organization(&self) -> u64 {
-        self.other_organization
+    pub fn other_organization(&self) -> &[RemoteId] {
+        &self.other_organization
     }
 
     /// Texts that looked like a secret and were replaced at the gate.

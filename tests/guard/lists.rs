@@ -200,3 +200,42 @@ async fn whom_a_group_names_again_was_away_until_now() {
     site.poll().await;
     assert_eq!(site.count("keys WHERE presence = 'missing'"), 1, "and a member's key is missing from it");
 }
+
+#[tokio::test]
+async fn a_word_covers_what_a_held_list_lost_since() {
+    let mut site = Site::new(&[("p", 1)]).await;
+    site.people = ids("user", 0, 40);
+    site.poll().await;
+    site.people = ids("user", 0, 20);
+    site.poll().await;
+    site.people = ids("user", 0, 10);
+    site.poll().await;
+    assert_eq!(site.holds(), ["list_shrank|people||30"]);
+    assert_eq!(site.ack(Some("people")).await.holds, 1);
+    // A poll in which the list of people could not be read.
+    site.poll_nothing().await;
+    assert!(site.holds().is_empty(), "{:?}: a person looked at all thirty", site.holds());
+}
+
+#[tokio::test]
+async fn a_list_that_was_held_says_of_nobody_that_they_left() {
+    let mut site = Site::new(&[("p", 20)]).await;
+    site.people = ids("user", 0, 20);
+    site.owners = ids("p", 0, 20).into_iter().zip(ids("user", 0, 20)).collect();
+    site.poll().await;
+    site.poll().await;
+    site.people = ids("user", 10, 10);
+    site.poll().await;
+    assert_eq!(site.holds(), ["list_shrank|people||10"]);
+    // Held still, it lacks one more.
+    site.people.remove("user_019");
+    site.poll().await;
+    assert_eq!(site.holds(), ["list_shrank|people||11"]);
+    // The ten are back: the hold ends, and this is the first unheld list without the one.
+    site.people.extend(ids("user", 0, 10));
+    site.poll().await;
+    assert!(site.holds().is_empty());
+    assert_eq!(site.count("deadline WHERE orphaned_at IS NOT NULL"), 0, "one unheld list");
+    site.poll().await;
+    assert_eq!(site.count("deadline WHERE orphaned_at IS NOT NULL"), 1, "two");
+}

@@ -159,6 +159,15 @@ impl Site {
         (settled, row.is_none())
     }
 
+    /// One poll an hour later that could read no list at all.
+    pub async fn poll_nothing(&mut self) {
+        self.now += HOUR;
+        let (poll, row) = self.begin().await;
+        let end = PollEnd { failure: Some(Reason::Server), organization: Some(row) };
+        let now = self.stamp();
+        self.inventory.settle(poll, end, Arc::new(Policy::default()), self.guard, now).await.unwrap();
+    }
+
     pub async fn apply(&self, row: OrganizationRow, poll: i64, walks: Vec<Walked>) {
         let judge = Judge { policy: Arc::new(Policy::default()), provider: "openai".into(), account: "acme".into() };
         self.inventory.apply(row, poll, Arc::new(judge), walks).await.unwrap();

@@ -1,7 +1,7 @@
 //! Braintrust's requests: what is asked, as whom, and whom the answer must be about.
 
 use crate::domain::{Organization, RemoteId, Scope, ScopeKind, Text};
-use crate::providers::{Account, Fetch, GROUPS, Grant, Method, Proof, Subject, Target, Way};
+use crate::providers::{Account, Fetch, GROUPS, Grant, Method, OWN_KEYS, Proof, Subject, Target, Way};
 
 pub(super) const SELF: &str = "self";
 pub(super) const ORGANIZATIONS: &str = "organizations";
@@ -17,9 +17,6 @@ pub(super) const IMPERSONATE: &str = "impersonate";
 pub(super) const WHO: &str = "self";
 /// The same by GET.
 pub(super) const WHO_BY_GET: &str = "self_get";
-/// The question which keys are the caller's own.
-pub(super) const OWN_KEYS: &str = "own_keys";
-
 /// The field of every list.
 pub(super) const LIST: &str = "objects";
 /// The parameter that names the last element in hand.

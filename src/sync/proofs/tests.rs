@@ -272,3 +272,21 @@ fn each_cause_of_doubt_is_told_as_what_was_seen() {
         assert!(why.detail.contains(words), "{look:?}: {}", why.detail);
     }
 }
+
+/// An outage in which one member is refused is not a role that was never granted.
+#[test]
+fn one_who_is_refused_while_others_fail_does_not_speak_for_all() {
+    let mut proofs = Proofs::default();
+    let impersonated = |member| subject(member, Proof::Impersonation);
+    // Whom the provider takes us for could not be asked either, as always with tokens.
+    let failed = walked("bo", &[]).unfinished(Failure::new(Reason::Server, "status 500"));
+    assert!(proofs.take(failed, &impersonated("bo"), Vec::new(), &known()).is_some());
+    let scope = Scope::of(ScopeKind::Member, id("ana"), None);
+    let fetch = Fetch::get(Target::Scope(scope.clone()), "list", "/list");
+    let caps = Caps { items: 100, pages: 10, time: Duration::from_secs(60) };
+    let begun = Stamp { wall: Time::from_unix(1_760_000_000), boot: Duration::ZERO };
+    let mut walk = Walk::begin(WalkId(2), scope, &fetch, begun, caps);
+    let end = walk.refused_at_the_door(crate::domain::ClosedReason::MemberForbidden);
+    assert!(proofs.take(walk.finish(end, begun.wall), &impersonated("ana"), Vec::new(), &known()).is_none());
+    assert_eq!(proofs.failure(), None, "nine of ten failed with 500, and one is refused for good");
+}

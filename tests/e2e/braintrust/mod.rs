@@ -3,6 +3,7 @@
 //! no key under another person, and makes none missing.
 
 mod answers;
+mod endless;
 mod impersonation;
 mod keys;
 mod members;
