@@ -233,6 +233,7 @@ impl Driver {
         if rebooted {
             self.checker.clock_was_set();
         }
+        self.checker.restarted();
         self.disturb();
         let after = self.site.views().counts().await.unwrap();
         if before.accounts != after.accounts && policy == self.site.setup.policy {

@@ -42,6 +42,8 @@ struct Seen {
     /// When it last could not be settled: it could not be seen, or waited for a person.
     hindered: Moment,
     told: history::Told,
+    /// Since it is told to be missing.
+    missing: Option<presence::Missing>,
     orphaned: bool,
     held: bool,
 }
@@ -88,6 +90,12 @@ impl Checker {
     /// The clock was set, or the machine started anew: what waits may wait anew.
     pub fn clock_was_set(&mut self) {
         self.accounts.values_mut().for_each(|watched| watched.whole.clear());
+        self.seen.values_mut().filter_map(|seen| seen.missing.as_mut()).for_each(|missing| missing.set = true);
+    }
+
+    /// From one run to the next only the wall clock tells how much time went by.
+    pub fn restarted(&mut self) {
+        self.seen.values_mut().filter_map(|seen| seen.missing.as_mut()).for_each(|missing| missing.untold |= missing.set);
     }
 
     /// The account was taken out of the config: from here on nothing is known of its lists.
@@ -218,11 +226,13 @@ impl Checker {
                     let told = history::Told::at_first(row, &of_key);
                     let (orphaned, held) = (false, false);
                     let first_seen = row.first_seen_at;
-                    let new = Seen { first_seen, last_seen: None, as_of: from, hindered: 0, told, orphaned, held };
+                    let new = Seen { first_seen, last_seen: None, as_of: from, hindered: 0, told, missing: None, orphaned, held };
                     self.seen.entry(id).or_insert(new)
                 }
             };
             seen.told.follow(&of_key, row)?;
+            let told_now = presence::ToldNow { at: site.sun.now(), poll: self.polls };
+            presence::gone_as_designed(&mut seen.missing, &of_key, told_now).map_err(|why| format!("{why}: {row:?}"))?;
             self.tally.lines(&of_key);
             let (orphaned, held) = (row.conditions.contains(&Condition::Orphaned), row.held_since.is_some());
             self.tally.add_if(orphaned && !seen.orphaned, "concluded", "orphaned");

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use keymuster::domain::{Presence, PresenceReason};
-use keymuster::inventory::KeyRow;
+use keymuster::domain::{ChangeKind, Presence, PresenceReason, Time};
+use keymuster::inventory::{ChangeRow, KeyRow};
 
 use super::{About, Polled, Verdict, Watched, home, list_of};
 use crate::truth::{Life, Moment, Truth};
@@ -11,6 +11,59 @@ use crate::truth::{Life, Moment, Truth};
 /// Polls that read everything after which a deletion must be settled: one to miss the key, one to confirm it, and two that may
 /// have come too soon after.
 const SETTLED_AFTER: usize = 4;
+
+/// The wait between missing and gone, in seconds: the default of `[guard]`.
+const CONFIRM_AFTER: i64 = 600;
+
+/// Since when a key is told to be missing.
+pub struct Missing {
+    told: ToldNow,
+    /// The wall clock was set since.
+    pub set: bool,
+    /// And the daemon started anew, so that it cannot know how long that is.
+    pub untold: bool,
+}
+
+/// When something is told: the time as it truly is, and after how many polls.
+#[derive(Clone, Copy)]
+pub struct ToldNow {
+    pub at: Time,
+    pub poll: u64,
+}
+
+/// A key is proven gone only after it was told to be missing, by a poll of its own, and after the wait.
+pub fn gone_as_designed(missing: &mut Option<Missing>, changes: &[ChangeRow], now: ToldNow) -> Verdict {
+    for line in changes {
+        match line.change {
+            ChangeKind::BecameMissing => *missing = Some(Missing { told: now, set: false, untold: false }),
+            ChangeKind::BecameGone if line.after.as_deref() == Some(PresenceReason::ProvenAbsent.as_str()) => {
+                let Some(Missing { told, untold, .. }) = missing.take() else {
+                    return Err("early gone: it was not missing before".into());
+                };
+                if told.poll == now.poll {
+                    return Err("early gone: in the poll that missed it".into());
+                }
+                if !untold && now.at.since(told.at) < CONFIRM_AFTER {
+                    return Err(format!("early gone: {} s after it was missing", now.at.since(told.at)));
+                }
+            }
+            ChangeKind::Returned | ChangeKind::BecameGone | ChangeKind::BecameUnknown | ChangeKind::BecameUnmanaged => {
+                *missing = None
+            }
+            ChangeKind::Appeared
+            | ChangeKind::Renamed
+            | ChangeKind::Moved
+            | ChangeKind::OwnerChanged
+            | ChangeKind::OwnerAccessChanged
+            | ChangeKind::ExpiryChanged
+            | ChangeKind::Enabled
+            | ChangeKind::Disabled
+            | ChangeKind::LastUseWentBack
+            | ChangeKind::Recreated => {}
+        }
+    }
+    Ok(())
+}
 
 /// What was seen last was there to be seen.
 pub fn was_there(row: &KeyRow, life: &Life, from: Moment) -> Verdict {
@@ -40,6 +93,10 @@ pub fn no_lie(about: &About<'_>) -> Verdict {
                 "false missing: listed without interruption since {}, and seen after {}",
                 life.since, seen.as_of
             ));
+        }
+        // Nothing but a list that is refused for good ever held it.
+        Presence::Missing if life.homes.len() == 1 && !life.key.leaked && watched.closed.contains(&home(life, watched)) => {
+            return Err("false missing: the list that held it may not be read".into());
         }
         Presence::Present | Presence::Missing if row.held_since.is_none() => {
             // A list that once held it and cannot be read any more leaves the question open.

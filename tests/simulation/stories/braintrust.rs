@@ -128,7 +128,8 @@ fn a_second_look_ends_soon_after_the_polls_deadline() {
         // The caller's own keys take 40 s, and so do the members' lists, which are opened in time.
         tale.driver.fault("latency:braintrust:20000 on /v1/api_key");
         let report = tale.poll("braintrust").await;
-        let late = report.failures().filter(|(_, failure)| failure.to_string().contains("the poll's deadline came before")).count();
+        let late =
+            report.failures().filter(|(_, failure)| failure.to_string().contains("the poll's deadline came before")).count();
         assert_eq!((late, tale.count("braintrust", Presence::Missing).await), (2, 4));
         tale.driver.heal("latency:braintrust:20000 on /v1/api_key");
         tale.poll("braintrust").await;
