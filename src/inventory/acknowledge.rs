@@ -91,7 +91,7 @@ fn scope_row(transaction: &Transaction<'_>, account: i64, name: &str) -> Stored<
 }
 
 /// The keys stay under the ended hold: that is the mark that somebody looked at them. Of a list it covers all that was lost
-/// until now, not only what the hold began with.
+/// until a poll last settled, not only what the hold began with, and nothing that a poll under way has read.
 fn end_holds(transaction: &Transaction<'_>, account: i64, scope: Option<i64>, word: &Acknowledgement) -> Stored<(usize, usize)> {
     let keys: i64 = transaction.query_row(
         "SELECT count(DISTINCT x.key_id) FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id
@@ -101,7 +101,7 @@ fn end_holds(transaction: &Transaction<'_>, account: i64, scope: Option<i64>, wo
     )?;
     let holds = transaction.execute(
         "UPDATE hold SET ended_at = ?3, ended_by = ?4, ended_why = ?5,
-                walk_id = iif(walk_id IS NULL, NULL, (SELECT s.complete_walk FROM scope AS s WHERE s.id = hold.scope_id))
+                walk_id = coalesce(shown_walk, walk_id)
           WHERE account_id = ?1 AND ended_at IS NULL AND (?2 IS NULL OR scope_id = ?2)",
         (account, scope, word.at.unix(), &word.who, &word.why),
     )?;

@@ -183,8 +183,12 @@ fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, applied: &m
             None
         }
         WalkEnd::Incomplete(failure) => {
-            // What can be read in part is not refused for good.
-            let readable = walked.pages() > 0;
+            // What can be read in part is not refused for good, unless it was not the list that was read.
+            let readable = walked.pages() > 0
+                && !matches!(
+                    failure.reason,
+                    Reason::AttributionMismatch | Reason::AttributionUnproven | Reason::ImpersonationNotPermitted
+                );
             batch
                 .transaction
                 .prepare_cached(

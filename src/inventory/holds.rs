@@ -72,8 +72,8 @@ impl Holds<'_> {
                         .execute((hold, self.now.unix()))?;
                 } else {
                     self.transaction
-                        .prepare_cached("UPDATE hold SET held = max(held, ?2) WHERE id = ?1")?
-                        .execute((hold, loss.lost.cast_signed()))?;
+                        .prepare_cached("UPDATE hold SET held = max(held, ?2), shown_walk = ?3 WHERE id = ?1")?
+                        .execute((hold, loss.lost.cast_signed(), list.complete_walk))?;
                 }
             }
         }

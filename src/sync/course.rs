@@ -11,6 +11,9 @@ use crate::inventory::InGroups;
 use crate::providers::{Fetch, GROUPS, Known, Proof, Target, Way};
 use crate::walk::{Found, Walked};
 
+/// Of how many members it is asked whom the provider takes us for.
+const CANARIES: usize = 3;
+
 /// The course of a poll.
 #[derive(Default)]
 pub(super) struct Course {
@@ -55,14 +58,21 @@ impl Course {
         planned
     }
 
-    /// The question whom the provider takes us for, before the first list is read in somebody's name.
-    pub fn canary(&self, line: &Line, planned: &[Fetch]) -> Option<(RemoteId, Fetch)> {
+    /// The question whom the provider takes us for, before the first list is read in somebody's name: of some members, because
+    /// the first may be one whom nobody may act as.
+    pub fn canaries(&self, line: &Line, planned: &[Fetch]) -> Vec<(RemoteId, Fetch)> {
         if self.proofs.asked {
-            return None;
+            return Vec::new();
         }
-        let member = planned.iter().find(|fetch| fetch.subject.proof == Proof::Impersonation)?.subject.member.clone()?;
-        let fetch = line.provider.identity(&line.account, &self.known, &member)?;
-        Some((member, fetch))
+        let members: Vec<&RemoteId> = planned
+            .iter()
+            .filter(|fetch| fetch.subject.proof == Proof::Impersonation)
+            .filter_map(|fetch| fetch.subject.member.as_ref())
+            .collect();
+        let spread = members.iter().step_by((members.len() / CANARIES).max(1)).take(CANARIES);
+        spread
+            .filter_map(|member| Some(((*member).clone(), line.provider.identity(&line.account, &self.known, member)?)))
+            .collect()
     }
 
     /// Takes in what a task ended with, a list that lacks those keys; gives the walk back where it is for the inventory.

@@ -81,9 +81,12 @@ impl Polling<'_> {
                 }
                 break;
             }
-            if let Some((member, fetch)) = self.course.canary(self.line, &planned) {
+            for (member, fetch) in self.course.canaries(self.line, &planned) {
                 let answered = self.stop.run_until_cancelled(identity(self.line, &self.course.known, &fetch)).await.flatten();
                 self.course.proofs.identity(&member, answered.as_ref(), &self.course.known);
+                if answered.is_some() {
+                    break;
+                }
             }
             let mut round = Round::new(self.common(), planned);
             while let Some(ended) = round.next(self.deadline, self.stop).await {
@@ -102,7 +105,7 @@ impl Polling<'_> {
 
     /// In a poll that was cut short too: what was read in vain is not to be read first again.
     async fn look_again(&mut self) -> Stored<()> {
-        for walked in second_look(self.common(), &mut self.course, self.deadline, self.stop).await {
+        for walked in second_look(self.common(), &mut self.course, self.poll, self.deadline, self.stop).await {
             self.keep(walked).await?;
         }
         Ok(())

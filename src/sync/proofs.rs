@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::doubt::{Elsewhere, Look, PROXY, Silent, doubt};
-use crate::domain::{Failure, KeyFacts, Owner, OwnerKind, Person, Reason, RemoteId, WalkEnd};
+use crate::domain::{ErrorClass, Failure, KeyFacts, Owner, OwnerKind, Person, Reason, RemoteId, WalkEnd};
 use crate::providers::{Known, OWN_KEYS, Proof, Subject};
 use crate::walk::Walked;
 
@@ -17,13 +17,13 @@ use crate::walk::Walked;
 pub(super) struct Proofs {
     /// Somebody else than the caller was shown to have been answered for.
     proven: bool,
-    /// The question whom the provider takes us for has been asked.
+    /// The question whom the provider takes us for has been answered, or was asked often enough.
     pub asked: bool,
     /// Some member other than the caller was read, in part at least.
     read: bool,
     /// The first member whom keys named while nothing told who the caller is.
     named: Option<RemoteId>,
-    /// Some walk was neither read nor refused.
+    /// Some list was neither read nor refused, and may be read another time.
     failed: bool,
     /// Some walk was answered for somebody else.
     mismatch: Option<Failure>,
@@ -105,7 +105,8 @@ impl Proofs {
             }
             WalkEnd::Incomplete(failure) => {
                 let failure = failure.clone();
-                self.failed = true;
+                // A member who cannot be acted as at all, as a service account on the list of users, is answered with 400 for ever.
+                self.failed |= failure.reason != Reason::UnexpectedStatus;
                 if failure.reason == Reason::AttributionMismatch {
                     self.mismatch.get_or_insert_with(|| failure.clone());
                 }
@@ -257,9 +258,12 @@ fn own_keys(walked: Walked, known: &Known) -> Walked {
         return walked;
     }
     if let Some(failure) = known.unanswered.get(OWN_KEYS) {
+        // What may pass by itself says nothing of this way of listing.
+        let passing = failure.reason.class() == ErrorClass::Transient;
+        let reason = if passing { failure.reason } else { Reason::AttributionUnproven };
         let detail =
             format!("which keys are the caller's own, to show whether the list is whole, was not answered: {}", failure.detail);
-        return walked.doubted(Failure::new(failure.reason, detail));
+        return walked.doubted(Failure::new(reason, detail));
     }
     let unproven = |detail: &str| Failure::new(Reason::AttributionUnproven, detail);
     let own = known.own_keys.as_ref().map(|own| &own.bound).filter(|own| !own.is_empty());

@@ -38,7 +38,13 @@ pub(super) async fn lacking(inventory: &Inventory, poll: Poll, ended: &Ended) ->
 }
 
 /// Asks about the lists that the poll kept back, about few after its deadline, decides about them and gives them all back.
-pub(super) async fn second_look(common: Common, course: &mut Course, deadline: Instant, stop: &CancellationToken) -> Vec<Walked> {
+pub(super) async fn second_look(
+    common: Common,
+    course: &mut Course,
+    poll: Poll,
+    deadline: Instant,
+    stop: &CancellationToken,
+) -> Vec<Walked> {
     let looking = Looking { common };
     let mut late = 0;
     let organization = tokio::select! {
@@ -46,7 +52,13 @@ pub(super) async fn second_look(common: Common, course: &mut Course, deadline: I
         shown = looking.organization(course.proofs.awaits_organization()) => shown,
     };
     let mut firsts: Option<HashMap<ScopeId, Fetch>> = None;
-    for list in course.proofs.open(&course.known) {
+    let mut open: Vec<&mut Silent> = course.proofs.open(&course.known).collect();
+    if !open.is_empty() {
+        // Another one is the first in each poll: some may lack keys for long.
+        let first = usize::try_from(poll.id).unwrap_or(0) % open.len();
+        open.rotate_left(first);
+    }
+    for list in open {
         late += usize::from(Instant::now() >= deadline);
         if late > LATE {
             list.look = Look::Unasked("the poll's deadline came");

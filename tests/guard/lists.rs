@@ -239,3 +239,24 @@ async fn a_list_that_was_held_says_of_nobody_that_they_left() {
     site.poll().await;
     assert_eq!(site.count("deadline WHERE orphaned_at IS NOT NULL"), 1, "two");
 }
+
+/// What a walk of the poll under way lost is nothing that anybody could have looked at.
+#[tokio::test]
+async fn a_word_in_the_middle_of_a_poll_covers_nothing_that_was_not_shown_yet() {
+    let mut site = Site::new(&[("p", 1)]).await;
+    site.people = ids("user", 0, 60);
+    site.poll().await;
+    site.people = ids("user", 30, 30);
+    site.poll().await;
+    assert_eq!(site.holds(), ["list_shrank|people||30"]);
+    // The list of people comes first, and is applied long before the poll settles. Now it is almost empty.
+    site.people = ids("user", 58, 2);
+    site.now += crate::site::HOUR;
+    let (poll, row) = site.begin().await;
+    let walks = site.walks();
+    site.apply(row, poll.id, walks).await;
+    assert_eq!(site.holds(), ["list_shrank|people||30"], "which is what a person sees");
+    assert_eq!(site.ack(Some("people")).await.holds, 1);
+    site.poll_nothing().await;
+    assert_eq!(site.holds(), ["list_shrank|people||28"], "nobody looked at the other twenty-eight");
+}

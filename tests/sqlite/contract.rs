@@ -215,6 +215,7 @@ const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
             ("ended_at", Time),
             ("ended_by", OwnText),
             ("ended_why", OwnText),
+            ("shown_walk", Number),
         ],
     ),
     ("held_key", &[("hold_id", Number), ("key_id", Number), ("asked_poll", Number), ("absent_poll", Number)]),

@@ -290,3 +290,25 @@ fn one_who_is_refused_while_others_fail_does_not_speak_for_all() {
     assert!(proofs.take(walk.finish(end, begun.wall), &impersonated("ana"), Vec::new(), &known()).is_none());
     assert_eq!(proofs.failure(), None, "nine of ten failed with 500, and one is refused for good");
 }
+
+/// A member who cannot be acted as at all, as a service account without a token that the list of users holds, is answered
+/// with 400 for ever; that is no outage, and the remedy is to be named.
+#[test]
+fn one_who_cannot_be_impersonated_at_all_does_not_hide_that_all_others_are_refused() {
+    let mut proofs = Proofs::default();
+    let impersonated = |member| subject(member, Proof::Impersonation);
+    let never = crate::providers::wire::refusal(400, Some("the member cannot be impersonated, or belongs to no organisation"));
+    assert!(proofs.take(walked("ci", &[]).unfinished(never), &impersonated("ci"), Vec::new(), &known()).is_some());
+    let caps = Caps { items: 100, pages: 10, time: Duration::from_secs(60) };
+    let begun = Stamp { wall: Time::from_unix(1_760_000_000), boot: Duration::ZERO };
+    for member in ["ana", "bo", "cy"] {
+        let scope = Scope::of(ScopeKind::Member, id(member), None);
+        let fetch = Fetch::get(Target::Scope(scope.clone()), "list", "/list");
+        let mut walk = Walk::begin(WalkId(2), scope, &fetch, begun, caps);
+        let end = walk.refused_at_the_door(crate::domain::ClosedReason::MemberForbidden);
+        assert!(proofs.take(walk.finish(end, begun.wall), &impersonated(member), Vec::new(), &known()).is_none());
+    }
+    assert_eq!(proofs.failure().map(|failure| failure.reason), Some(Reason::ImpersonationNotPermitted));
+    let told: Vec<_> = proofs.settle(Ok(()), &known()).iter().map(reason).collect();
+    assert_eq!(told, [Some(Reason::ImpersonationNotPermitted); 3]);
+}

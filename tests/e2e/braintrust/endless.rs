@@ -156,6 +156,8 @@ fn a_service_account_that_the_user_list_shows_no_more_orphans_no_token() {
     for listing in ["header", "organization"] {
         let sim = Sim::of(Size::demo());
         let site = site(&sim, if listing == "header" { "listing = 'header'" } else { "listing = 'organization'" });
+        // The second time the list of users comes upon an account that tokens have told of.
+        poll(&site, 0);
         poll(&site, 0);
         let account = sim.braintrust_cast().unwrap().listed_account;
         let kind = site.value(&format!("SELECT DISTINCT owner_kind FROM {KEYS} AND owner_id = '{account}'"));
@@ -169,4 +171,24 @@ fn a_service_account_that_the_user_list_shows_no_more_orphans_no_token() {
         assert_eq!(site.count(&orphaned), 0, "{listing}: kind {kind}, holds {holds:?}");
         assert_eq!(kind, "service_account", "{listing}");
     }
+}
+
+/// Who is first of those that waited longest is first again the next time.
+#[test]
+fn a_refused_member_who_is_asked_for_first_does_not_leave_impersonation_unproven() {
+    let sim = Sim::of(Size::demo());
+    let site = site(&sim, "listing = 'header'");
+    let (caller, foreign) = (sim.braintrust_caller_id(), sim.braintrust_cast().unwrap().foreign_member);
+    for key in sim.truth().into_iter().filter(|key| key.provider == Remote::Braintrust) {
+        if key.home != "service_tokens" && key.home != caller {
+            assert!(sim.change(|world| world.revoke(&key.id)));
+        }
+    }
+    poll(&site, 0);
+    let open = "scopes WHERE kind = 'member' AND state = 'incomplete'";
+    assert_eq!(site.count(open), 0, "another member came first, and the provider told");
+    // As where the id of the one is the smallest.
+    site.meddle(&format!("UPDATE scope SET newest_walk = 1 WHERE remote_id = '{foreign}'"));
+    let reports: Vec<String> = (0..3).map(|_| site.poll(&["--account", BRAINTRUST]).all()).collect();
+    assert_eq!(site.count(open), 0, "{}", reports[2]);
 }
