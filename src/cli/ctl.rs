@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::args::{self, CtlCommand};
-use super::exit::{ConfigError, Exit, UsageError};
+use super::exit::{ConfigError, Exit, refusal};
 use super::output::{Output, Tone, warning_line};
 use super::{log, poll, setup, table};
 use crate::config::Config;
-use crate::control::{self, Account, Answer, AskError, Fault, Request};
+use crate::control::{self, Account, Answer, Request};
 
 /// Runs the command.
 ///
@@ -79,16 +79,6 @@ fn warn_of_problems(config: &Path) {
         for problem in problems.iter() {
             warning_line(&format!("the daemon will not reload this: {problem}"));
         }
-    }
-}
-
-/// The error that tells a refusal, and by its exit code what has to be put right.
-pub fn refusal(fault: Fault, why: String) -> anyhow::Error {
-    match fault {
-        Fault::Request => UsageError(why).into(),
-        Fault::Config => ConfigError(why.lines().map(str::to_owned).collect()).into(),
-        Fault::Stopping => AskError::Stopping.into(),
-        Fault::Other => anyhow::anyhow!(why),
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::output::error_line;
 use crate::config::Problems;
-use crate::control::AskError;
+use crate::control::{AskError, Fault};
 use crate::inventory::StoreError;
 
 /// How a command ends.
@@ -98,4 +98,14 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// The error that tells a refusal, and by its exit code what has to be put right.
+pub fn refusal(fault: Fault, why: String) -> anyhow::Error {
+    match fault {
+        Fault::Request => UsageError(why).into(),
+        Fault::Config => ConfigError(why.lines().map(str::to_owned).collect()).into(),
+        Fault::Stopping => AskError::Stopping.into(),
+        Fault::Other => anyhow::anyhow!(why),
+    }
 }

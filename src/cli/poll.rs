@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::args;
-use super::exit::{Exit, UsageError};
+use super::exit::{Exit, UsageError, refusal};
 use super::output::{Output, Tone, counted};
 use super::setup::{self, Uncounted};
 use super::signals::Signals;
@@ -84,7 +84,7 @@ async fn ourselves(
 async fn daemon(config: &Config, accounts: Vec<String>, locked: StoreError) -> anyhow::Result<Vec<PolledAccount>> {
     match control::ask(&control::socket_path(&config.inventory), &Request::Poll { accounts }).await {
         Ok(Answer::Polled { accounts }) => Ok(accounts),
-        Ok(Answer::Refused { fault, why }) => Err(super::ctl::refusal(fault, format!("the daemon refused: {why}"))),
+        Ok(Answer::Refused { fault, why }) => Err(refusal(fault, format!("the daemon refused: {why}"))),
         Ok(Answer::Status { .. } | Answer::Done { .. }) => Err(AskError::Foreign.into()),
         // Somebody holds the inventory who is no daemon: another poll, or a backup.
         Err(AskError::Nobody(_)) => Err(locked.into()),
