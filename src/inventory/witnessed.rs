@@ -16,7 +16,20 @@ pub(super) const WITNESSED: &str = "
      WHERE a.id = ?1 AND ?2 = 'member' AND p.remote_id = ?3 AND s.kind = 'organization'
      ORDER BY 1 DESC";
 
+/// Some of the keys ?3 that account ?1 knows as somebody else's than ?2.
+pub(super) const ANOTHERS: &str = "
+    SELECT 1 FROM account AS a CROSS JOIN json_each(?3) AS j CROSS JOIN key AS k ON k.organization_id = a.organization_id AND k.remote_id = j.value
+      CROSS JOIN person AS p ON p.id = k.person_id WHERE a.id = ?1 AND p.remote_id <> ?2";
+
 impl Inventory {
+    /// Some of those keys are known as another member's.
+    pub async fn is_anothers(&self, account: i64, member: RemoteId, keys: Vec<RemoteId>) -> Stored<bool> {
+        let keys = serde_json::Value::from(keys.iter().map(RemoteId::as_str).collect::<Vec<&str>>()).to_string();
+        self.reader()
+            .read(move |connection| Ok(connection.prepare_cached(ANOTHERS)?.exists((account, member.as_str(), keys))?))
+            .await
+    }
+
     /// The keys that the scope would list, the newest first; those that are gone are none of them.
     pub async fn witnessed_keys(&self, account: i64, scope: ScopeId) -> Stored<Vec<RemoteId>> {
         self.reader()

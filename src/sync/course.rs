@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::doubt::Before;
 use super::line::Line;
 use super::proofs::Proofs;
 use super::report::ScopeReport;
@@ -75,8 +76,8 @@ impl Course {
             .collect()
     }
 
-    /// Takes in what a task ended with, a list that lacks those keys; gives the walk back where it is for the inventory.
-    pub fn take(&mut self, ended: Ended, lacking: Vec<RemoteId>) -> Option<Walked> {
+    /// Takes in what a task ended with, a list that the inventory has that against; gives the walk back where it is for the inventory.
+    pub fn take(&mut self, ended: Ended, before: Before) -> Option<Walked> {
         match ended {
             Ended::Question(question, Ok(Answered { learnt, keys, owners })) => {
                 self.known.learn(learnt);
@@ -98,7 +99,7 @@ impl Course {
             Ended::Walk(walked, learnt, subject) => {
                 self.known.learn(learnt);
                 self.learn_from(&walked);
-                let walked = self.proofs.take(*walked, &subject, lacking, &self.known)?;
+                let walked = self.proofs.take(*walked, &subject, before, &self.known)?;
                 self.ended(&walked);
                 if let WalkEnd::Incomplete(failure) = walked.end()
                     && self.shows_the_way_wanting(walked.scope().id.kind, failure.reason)

@@ -7,9 +7,17 @@ use crate::walk::Walked;
 pub(super) struct Silent {
     pub walked: Walked,
     pub member: RemoteId,
+    pub before: Before,
+    pub look: Look,
+}
+
+/// What the inventory has against a list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Before {
     /// Keys that it held when they were last sighted and lacks now.
     pub lacking: Vec<RemoteId>,
-    pub look: Look,
+    /// A key on it names no owner, and is known as another member's.
+    pub strange: bool,
 }
 
 /// What asking about a silent list once more showed. The first that speaks against the list ends the asking.
@@ -56,12 +64,12 @@ impl Silent {
     /// not the caller's.
     pub fn needs_look(&self, own_keys_known: bool) -> bool {
         let anybodys = self.walked.has_ownerless() && !own_keys_known;
-        !self.lacking.is_empty() || self.walked.may_be_cut() || anybodys
+        !self.before.lacking.is_empty() || self.before.strange || self.walked.may_be_cut() || anybodys
     }
 
     /// Its member lost every key that was known.
     pub fn is_emptied(&self) -> bool {
-        self.walked.keys().is_empty() && !self.lacking.is_empty()
+        self.walked.keys().is_empty() && !self.before.lacking.is_empty()
     }
 
     /// A single answer for somebody else could have made it what it is.
@@ -101,6 +109,9 @@ pub(super) fn doubt(list: &Silent, elsewhere: Elsewhere) -> Option<Failure> {
         }
         Look::Uncontradicted if ownerless && !elsewhere.own_keys_known => {
             format!("the keys name no owner, and nothing shows whether they are the caller's own; {PROXY}")
+        }
+        Look::NotNeeded | Look::Uncontradicted if list.before.strange => {
+            format!("a key names no owner, and was another member's when it was last seen; {PROXY}")
         }
         Look::Uncontradicted if list.may_be_one_answer() && elsewhere.somebody_else => {
             format!("keys are no longer listed, {OTHERS}, and the provider does not say whom it takes us for; {PROXY}")

@@ -12,7 +12,7 @@ use super::inquiry::inquire;
 use super::line::Line;
 use super::report::{Progress, Report, ScopeReport};
 use super::round::{Common, Round};
-use super::second_look::{identity, lacking, second_look};
+use super::second_look::{before, identity, second_look};
 use super::twins::twins;
 use crate::clock::Clock;
 use crate::domain::{Failure, Reason, ScopeKind};
@@ -90,8 +90,8 @@ impl Polling<'_> {
             }
             let mut round = Round::new(self.common(), planned);
             while let Some(ended) = round.next(self.deadline, self.stop).await {
-                let lacking = lacking(self.inventory, self.poll, &ended).await?;
-                if let Some(walked) = self.course.take(ended, lacking) {
+                let before = before(self.inventory, self.poll, &ended).await?;
+                if let Some(walked) = self.course.take(ended, before) {
                     self.keep(walked).await?;
                 }
             }

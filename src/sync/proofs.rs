@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::doubt::{Elsewhere, Look, PROXY, Silent, doubt};
+use super::doubt::{Before, Elsewhere, Look, PROXY, Silent, doubt};
 use crate::domain::{ErrorClass, Failure, KeyFacts, Owner, OwnerKind, Person, Reason, RemoteId, WalkEnd};
 use crate::providers::{Known, OWN_KEYS, Proof, Subject};
 use crate::walk::Walked;
@@ -55,9 +55,9 @@ impl Proofs {
         }
     }
 
-    /// Takes a walk that was asked with that subject and lacks those keys that it held; gives it back where it can be believed,
-    /// or is not to be.
-    pub fn take(&mut self, walked: Walked, subject: &Subject, lacking: Vec<RemoteId>, known: &Known) -> Option<Walked> {
+    /// Takes a walk that was asked with that subject and that the inventory has that against; gives it back where it can be
+    /// believed, or is not to be.
+    pub fn take(&mut self, walked: Walked, subject: &Subject, before: Before, known: &Known) -> Option<Walked> {
         match (subject.proof, &subject.member) {
             (Proof::None, Some(member)) => {
                 self.hold(&walked, member, true);
@@ -70,11 +70,11 @@ impl Proofs {
                 None
             }
             (Proof::Impersonation, None) => Some(walked.doubted(Failure::new(Reason::Internal, "asked in nobody's name"))),
-            (Proof::Impersonation, Some(member)) => self.impersonated(walked, member, lacking, known),
+            (Proof::Impersonation, Some(member)) => self.impersonated(walked, member, before, known),
         }
     }
 
-    fn impersonated(&mut self, walked: Walked, member: &RemoteId, lacking: Vec<RemoteId>, known: &Known) -> Option<Walked> {
+    fn impersonated(&mut self, walked: Walked, member: &RemoteId, before: Before, known: &Known) -> Option<Walked> {
         let own = |key: &&KeyFacts| known.own_keys.as_ref().is_some_and(|own| own.contains(&key.id));
         let walked = match &known.caller {
             // Where keys name no owner, their ids still say whose they are.
@@ -96,7 +96,7 @@ impl Proofs {
                 None
             }
             WalkEnd::Complete => {
-                let list = Silent { walked, member: member.clone(), lacking, look: Look::NotNeeded };
+                let list = Silent { walked, member: member.clone(), before, look: Look::NotNeeded };
                 if list.speaks_for_itself() {
                     return Some(list.walked);
                 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::course::{Course, scope_of};
-use super::doubt::{Look, Silent};
+use super::doubt::{Before, Look, Silent};
 use super::key_by_id::ask_for_key;
 use super::line::Line;
 use super::round::{Common, Ended, walk};
@@ -25,16 +25,21 @@ const LATE: usize = 4;
 /// How many keys that such a list lacks are asked for by their ids.
 const KEYS: usize = 3;
 
-/// The keys that a list held when they were last sighted and lacks now. Only where it was read whole in a member's name.
-pub(super) async fn lacking(inventory: &Inventory, poll: Poll, ended: &Ended) -> Stored<Vec<RemoteId>> {
-    let Ended::Walk(walked, _, subject) = ended else { return Ok(Vec::new()) };
+/// What the inventory has against a list that was read whole in a member's name.
+pub(super) async fn before(inventory: &Inventory, poll: Poll, ended: &Ended) -> Stored<Before> {
+    let Ended::Walk(walked, _, subject) = ended else { return Ok(Before::default()) };
     if subject.proof != Proof::Impersonation || *walked.end() != WalkEnd::Complete {
-        return Ok(Vec::new());
+        return Ok(Before::default());
     }
     let mut lacking = inventory.witnessed_keys(poll.account, walked.scope().id.clone()).await?;
     let listed = ids(walked);
     lacking.retain(|id| !listed.contains(id) && !walked.other_organization().contains(id));
-    Ok(lacking)
+    let ownerless: Vec<RemoteId> = walked.keys().iter().filter(|key| key.owner.is_none()).map(|key| key.id.clone()).collect();
+    let strange = match &subject.member {
+        Some(member) if !ownerless.is_empty() => inventory.is_anothers(poll.account, member.clone(), ownerless).await?,
+        Some(_) | None => false,
+    };
+    Ok(Before { lacking, strange })
 }
 
 /// Asks about the lists that the poll kept back, about few after its deadline, decides about them and gives them all back.
@@ -153,7 +158,7 @@ impl Looking {
 
     /// Asks for keys that the list lacks by their ids.
     async fn by_id(&self, list: &Silent) -> Result<(), Look> {
-        for key in list.lacking.iter().take(KEYS) {
+        for key in list.before.lacking.iter().take(KEYS) {
             let Some(answer) = ask_for_key(&self.common.line, &self.common.known, &list.walked.scope().id, key).await else {
                 break;
             };

@@ -21,9 +21,9 @@ fn unread() -> Walked {
 fn a_list_that_waits_for_its_proof_is_read_once_it_is_settled() {
     let mut course = Course::default();
     let failed = || Ended::Question("which", Err(Failure::new(Reason::Server, "status 500")));
-    assert!(course.take(failed(), Vec::new()).is_none());
+    assert!(course.take(failed(), Before::default()).is_none());
     let subject = Subject { proof: Proof::Organization, ..Subject::default() };
-    assert!(course.take(Ended::Walk(Box::new(unread()), Learnt::default(), subject), Vec::new()).is_none(), "it waits");
+    assert!(course.take(Ended::Walk(Box::new(unread()), Learnt::default(), subject), Before::default()).is_none(), "it waits");
     assert_eq!((course.failures().len(), course.notes().len()), (1, 0));
     for walked in course.proofs.settle(Ok(()), &course.known) {
         course.ended(&walked);

@@ -69,7 +69,7 @@ fn a_key_of_the_callers_own_gives_a_lost_header_away_where_keys_name_no_owner() 
     for own in ["mine_1", "mine_2"] {
         let mut proofs = Proofs::default();
         let list = walked("ana", &[(own, None)]);
-        let taken = proofs.take(list, &subject("ana", Proof::Impersonation), Vec::new(), &known()).unwrap();
+        let taken = proofs.take(list, &subject("ana", Proof::Impersonation), Before::default(), &known()).unwrap();
         assert_eq!((reason(&taken), taken.keys().len()), (Some(Reason::AttributionMismatch), 0), "{own}");
         assert!(proofs.elsewhere(&known()).somebody_else);
     }
@@ -89,7 +89,7 @@ fn a_key_of_the_callers_own_is_nobodys_where_nothing_tells_who_the_caller_is() {
 #[test]
 fn the_callers_own_list_holds_what_was_found_a_moment_before() {
     let take = |keys: &[(&str, Option<&str>)], known: &Known| {
-        let list = Proofs::default().take(walked("me", keys), &subject("me", Proof::None), Vec::new(), known).unwrap();
+        let list = Proofs::default().take(walked("me", keys), &subject("me", Proof::None), Before::default(), known).unwrap();
         reason(&list)
     };
     assert_eq!(take(&[("mine_1", None), ("mine_3", None)], &known()), None);
@@ -106,7 +106,7 @@ fn keys_that_name_no_organisation_wait_for_it_to_be_shown_again() {
     let nameless = || {
         let mut proofs = Proofs::default();
         let subject = Subject { proof: Proof::Organization, ..Subject::default() };
-        let kept = proofs.take(walked("ana", &[("a", None)]), &subject, Vec::new(), &known());
+        let kept = proofs.take(walked("ana", &[("a", None)]), &subject, Before::default(), &known());
         assert!(kept.is_none() && proofs.awaits_organization());
         proofs
     };
@@ -130,9 +130,9 @@ fn settled(known: &Known, look: &Look, lists: &[List<'_>]) -> Vec<(String, Walke
 fn settled_after(mut proofs: Proofs, known: &Known, look: &Look, lists: &[List<'_>]) -> Vec<(String, Walked)> {
     let mut all = Vec::new();
     for (member, keys, lacking) in lists {
-        let lacking = lacking.iter().map(|key| id(key)).collect();
+        let before = Before { lacking: lacking.iter().map(|key| id(key)).collect(), strange: false };
         let proof = if known.caller == Some(id(member)) { Proof::None } else { Proof::Impersonation };
-        all.extend(proofs.take(walked(member, keys), &subject(member, proof), lacking, known));
+        all.extend(proofs.take(walked(member, keys), &subject(member, proof), before, known));
     }
     for list in proofs.open(known) {
         list.look = look.clone();
@@ -201,7 +201,7 @@ fn keys_without_an_owner_are_nobodys_where_somebody_else_was_answered_for() {
     let mut proofs = Proofs::default();
     proofs.identity(&id("canary"), Some(&id("canary")), &untold);
     for (member, keys, _) in lists {
-        proofs.take(walked(member, keys), &subject(member, Proof::Impersonation), Vec::new(), &untold);
+        proofs.take(walked(member, keys), &subject(member, Proof::Impersonation), Before::default(), &untold);
     }
     for list in proofs.open(&untold) {
         list.look = if list.member == id("bo") { Look::TakenFor(id("me")) } else { Look::Confirmed };
@@ -280,14 +280,14 @@ fn one_who_is_refused_while_others_fail_does_not_speak_for_all() {
     let impersonated = |member| subject(member, Proof::Impersonation);
     // Whom the provider takes us for could not be asked either, as always with tokens.
     let failed = walked("bo", &[]).unfinished(Failure::new(Reason::Server, "status 500"));
-    assert!(proofs.take(failed, &impersonated("bo"), Vec::new(), &known()).is_some());
+    assert!(proofs.take(failed, &impersonated("bo"), Before::default(), &known()).is_some());
     let scope = Scope::of(ScopeKind::Member, id("ana"), None);
     let fetch = Fetch::get(Target::Scope(scope.clone()), "list", "/list");
     let caps = Caps { items: 100, pages: 10, time: Duration::from_secs(60) };
     let begun = Stamp { wall: Time::from_unix(1_760_000_000), boot: Duration::ZERO };
     let mut walk = Walk::begin(WalkId(2), scope, &fetch, begun, caps);
     let end = walk.refused_at_the_door(crate::domain::ClosedReason::MemberForbidden);
-    assert!(proofs.take(walk.finish(end, begun.wall), &impersonated("ana"), Vec::new(), &known()).is_none());
+    assert!(proofs.take(walk.finish(end, begun.wall), &impersonated("ana"), Before::default(), &known()).is_none());
     assert_eq!(proofs.failure(), None, "nine of ten failed with 500, and one is refused for good");
 }
 
@@ -298,7 +298,7 @@ fn one_who_cannot_be_impersonated_at_all_does_not_hide_that_all_others_are_refus
     let mut proofs = Proofs::default();
     let impersonated = |member| subject(member, Proof::Impersonation);
     let never = crate::providers::wire::refusal(400, Some("the member cannot be impersonated, or belongs to no organisation"));
-    assert!(proofs.take(walked("ci", &[]).unfinished(never), &impersonated("ci"), Vec::new(), &known()).is_some());
+    assert!(proofs.take(walked("ci", &[]).unfinished(never), &impersonated("ci"), Before::default(), &known()).is_some());
     let caps = Caps { items: 100, pages: 10, time: Duration::from_secs(60) };
     let begun = Stamp { wall: Time::from_unix(1_760_000_000), boot: Duration::ZERO };
     for member in ["ana", "bo", "cy"] {
@@ -306,9 +306,25 @@ fn one_who_cannot_be_impersonated_at_all_does_not_hide_that_all_others_are_refus
         let fetch = Fetch::get(Target::Scope(scope.clone()), "list", "/list");
         let mut walk = Walk::begin(WalkId(2), scope, &fetch, begun, caps);
         let end = walk.refused_at_the_door(crate::domain::ClosedReason::MemberForbidden);
-        assert!(proofs.take(walk.finish(end, begun.wall), &impersonated(member), Vec::new(), &known()).is_none());
+        assert!(proofs.take(walk.finish(end, begun.wall), &impersonated(member), Before::default(), &known()).is_none());
     }
     assert_eq!(proofs.failure().map(|failure| failure.reason), Some(Reason::ImpersonationNotPermitted));
     let told: Vec<_> = proofs.settle(Ok(()), &known()).iter().map(reason).collect();
     assert_eq!(told, [Some(Reason::ImpersonationNotPermitted); 3]);
+}
+
+/// Another member's list, which a proxy gave once more, is not contradicted by anything either.
+#[test]
+fn an_ownerless_key_that_is_known_as_anothers_is_believed_only_of_whom_the_provider_named() {
+    for (look, expected) in [(Look::Uncontradicted, UNPROVEN), (Look::Confirmed, None)] {
+        let mut proofs = Proofs::default();
+        proofs.identity(&id("canary"), Some(&id("canary")), &known());
+        let before = Before { lacking: Vec::new(), strange: true };
+        let list = walked("ana", &[("a", None)]);
+        assert!(proofs.take(list, &subject("ana", Proof::Impersonation), before, &known()).is_none());
+        for list in proofs.open(&known()) {
+            list.look = look.clone();
+        }
+        assert_eq!(reason(&proofs.settle(Ok(()), &known())[0]), expected, "{look:?}");
+    }
 }
