@@ -211,6 +211,9 @@ impl Driver {
     /// The daemon dies in the middle of whatever it does, or the machine under it.
     pub async fn kill(&mut self, rebooted: bool) -> Verdict {
         self.polls.shutdown().await;
+        for account in self.running.keys() {
+            self.checker.cut_off(account);
+        }
         self.running.clear();
         self.restart(rebooted).await
     }

@@ -114,6 +114,17 @@ impl Plan {
         }
     }
 
+    /// A time at which no poll is under way, and not before the first: that one is believed whatever organisation it sees, and
+    /// a credential is one organisation's for as long as a poll lasts. Den's poll that sees two has a story of its own.
+    fn between_polls(&mut self) -> u64 {
+        loop {
+            let at = self.random.between(3 * DAY, MONTH);
+            if !self.polls.iter().any(|poll| (*poll..poll + 2 * HOUR).contains(&at)) {
+                return at;
+            }
+        }
+    }
+
     fn life(&mut self) {
         let all: u64 = LIFE.iter().map(|(_, weight)| weight).sum();
         for _ in 0..self.random.between(60, 220) {
@@ -150,7 +161,7 @@ impl Plan {
         let fitting: Vec<&Kind> = faults::ALL.iter().filter(|kind| kind.fits(listing)).collect();
         for _ in 0..self.random.between(6, 28) {
             let fault = self.random.pick(&fitting).text(&mut self.random);
-            let begins = self.time();
+            let begins = if fault.starts_with("wrong_org") { self.between_polls() } else { self.time() };
             let lasts = self.random.pick(&[60, 2 * HOUR, 9 * HOUR, 9 * HOUR, DAY, 3 * DAY]);
             self.put(begins, Event::Fault(fault.clone()));
             let ends = begins + self.random.between(lasts / 2, lasts * 2);

@@ -4,7 +4,7 @@ use keymuster::domain::{KeyKind, Moment, Presence, Reason};
 use keymuster::sim::Remote;
 use keymuster::sync::Report;
 
-use super::{About, Verdict, list_of};
+use super::{About, Verdict};
 
 /// A poll of a provider that does nothing wrong reads everything.
 pub fn quiet_poll_is_up(report: &Report) -> Verdict {
@@ -47,14 +47,9 @@ pub fn are_exact(about: &About<'_>) -> Verdict {
     let read = about.home_read().is_some_and(|began| Some(&began) == watched.whole.last() && began >= life.facts_since);
     // What better lists say of a key that has left them counts until they have been read again.
     let moved = life.homes.len() > 1 && watched.whole.iter().rev().nth(1).is_none_or(|began| *began < life.since);
-    // One that could not be read since, and was by this poll, has only now shown that the key left.
-    let left_now = life.homes.iter().filter(|home| **home != life.key.home).any(|home| {
-        let list = list_of(life.key.provider, home, watched);
-        watched.complete.get(&list) == watched.whole.last() && watched.before.get(&list).is_none_or(|began| *began < life.since)
-    });
     // Nor does the first poll that lists in another way know yet that the old lists are not to be asked again.
     let new_way = Some(&watched.way_since) == watched.whole.last();
-    if !read || moved || left_now || new_way || row.presence != Presence::Present || !life.key.listed {
+    if !read || moved || about.left_now() || new_way || row.presence != Presence::Present || !life.key.listed {
         return Ok(());
     }
     let at = |moment: Moment| moment.at().map(keymuster::domain::Time::unix);

@@ -60,11 +60,15 @@ struct Watched {
     before: HashMap<ScopeId, Moment>,
     /// Lists that are refused for good.
     closed: HashSet<ScopeId>,
+    /// Those that the newest poll was the first to find so.
+    closed_now: HashSet<ScopeId>,
+    /// When that poll began.
+    learnt: Moment,
     /// When each poll began that read everything, since the clock was last set.
     whole: Vec<Moment>,
     /// What lists the keys of Braintrust's members.
     way: Option<ScopeKind>,
-    /// When the poll began that first listed them so.
+    /// When the poll began that first read some of them so.
     way_since: Moment,
     last_change: i64,
 }
@@ -96,6 +100,11 @@ impl Checker {
     /// From one run to the next only the wall clock tells how much time went by.
     pub fn restarted(&mut self) {
         self.seen.values_mut().filter_map(|seen| seen.missing.as_mut()).for_each(|missing| missing.untold |= missing.set);
+    }
+
+    /// A poll died, and nobody tells in which way it listed what it stored.
+    pub fn cut_off(&mut self, account: &str) {
+        self.watched(account).way = None;
     }
 
     /// The account was taken out of the config: from here on nothing is known of its lists.
@@ -181,8 +190,14 @@ impl Checker {
         let way = kinds.rfind(|kind| matches!(kind, ScopeKind::Organization | ScopeKind::Member));
         if way.is_some() && way != watched.way {
             watched.complete.retain(|scope, _| !matches!(scope.kind, ScopeKind::Organization | ScopeKind::Member));
-            (watched.way, watched.way_since) = (way, polled.began);
+            watched.way = way;
         }
+        if !watched.complete.keys().any(|scope| Some(scope.kind) == watched.way) {
+            watched.way_since = polled.began;
+        }
+        let closed_before = watched.closed.clone();
+        watched.closed_now.clear();
+        watched.learnt = polled.began;
         for scope in &report.scopes {
             let id = &scope.scope.id;
             watched.closed.remove(id);
@@ -194,6 +209,9 @@ impl Checker {
                 }
                 WalkEnd::Closed(_) => {
                     watched.closed.insert(id.clone());
+                    if !closed_before.contains(id) {
+                        watched.closed_now.insert(id.clone());
+                    }
                 }
                 WalkEnd::Incomplete(failure) if failure.reason == Reason::RefusedOnce => {
                     watched.complete.remove(id);
@@ -280,6 +298,17 @@ impl About<'_> {
             Presence::Present | Presence::Missing | Presence::Unknown => true,
             Presence::Gone | Presence::Unmanaged => false,
         }
+    }
+
+    /// A list that could not be read since, and was by this poll, or was found to be refused for good, has only now shown that
+    /// the key left: what it said of the key counts until the next poll.
+    fn left_now(&self) -> bool {
+        let Self { life, watched, .. } = self;
+        life.homes.iter().filter(|home| **home != life.key.home).any(|home| {
+            let list = list_of(life.key.provider, home, watched);
+            let unread = watched.before.get(&list).is_none_or(|began| *began < life.since);
+            watched.closed_now.contains(&list) || (unread && watched.complete.get(&list) == Some(&watched.learnt))
+        })
     }
 
     /// When the poll began that last read the list whole where the key belongs.
