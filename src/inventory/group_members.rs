@@ -4,6 +4,7 @@ use rusqlite::Transaction;
 
 use super::error::Stored;
 use super::open::Inventory;
+use super::sql::ids_as_json;
 use crate::domain::RemoteId;
 
 /// What a poll learnt of members whom groups alone name.
@@ -49,13 +50,12 @@ impl Inventory {
 
 /// Who is newly named so may have been away until now, when lists of members' keys said nothing of theirs.
 fn name_by_groups(transaction: &Transaction<'_>, organization: i64, members: &[RemoteId], now: i64) -> Stored<()> {
-    let ids = serde_json::Value::from(members.iter().map(RemoteId::as_str).collect::<Vec<&str>>()).to_string();
     transaction
         .prepare_cached(
             "UPDATE person SET by_group = NOT by_group, back_walk = iif(by_group, back_walk, ?3)
               WHERE organization_id = ?1 AND by_group <> (remote_id IN (SELECT value FROM json_each(?2)))",
         )?
-        .execute((organization, ids, now))?;
+        .execute((organization, ids_as_json(members), now))?;
     Ok(())
 }
 

@@ -2,10 +2,10 @@
 
 use rusqlite::Connection;
 
-use super::error::{StoreError, Stored};
+use super::error::Stored;
 use super::open::Inventory;
 use super::poll::Poll;
-use super::sql::word;
+use super::sql::{key_id, word};
 use crate::domain::{RemoteId, ScopeId};
 use crate::walk::Absent;
 
@@ -88,8 +88,4 @@ fn held_lists(connection: &Connection, poll: Poll) -> Stored<Vec<HeldList>> {
         }
     }
     Ok(lists)
-}
-
-fn key_id(text: String) -> Stored<RemoteId> {
-    RemoteId::new(&text).ok_or(StoreError::Inconsistent { what: text, column: "key.remote_id" })
 }

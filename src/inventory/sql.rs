@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use rusqlite::Row;
 
 use super::error::{StoreError, Stored};
-use crate::domain::{Condition, Time};
+use crate::domain::{Condition, RemoteId, Time};
 
 /// The private view with every condition of every key, at `:now`.
 const STATES: &str = include_str!("views/states.sql");
@@ -74,4 +74,14 @@ pub fn optional_time(row: &Row<'_>, index: usize, column: &'static str) -> Store
 /// A time of a view that is always there.
 pub fn time(row: &Row<'_>, index: usize, column: &'static str) -> Stored<Time> {
     optional_time(row, index, column)?.ok_or(StoreError::Inconsistent { what: "no time".to_owned(), column })
+}
+
+/// A key's id as stored.
+pub(super) fn key_id(text: String) -> Stored<RemoteId> {
+    RemoteId::new(&text).ok_or(StoreError::Inconsistent { what: text, column: "key.remote_id" })
+}
+
+/// Ids as one parameter, for `json_each`.
+pub(super) fn ids_as_json(ids: &[RemoteId]) -> String {
+    serde_json::Value::from(ids.iter().map(RemoteId::as_str).collect::<Vec<&str>>()).to_string()
 }

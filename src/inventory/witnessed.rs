@@ -1,7 +1,8 @@
 //! Which keys a scope would list, as far as was seen: a list that lacks some of them is asked about once more.
 
-use super::error::{StoreError, Stored};
+use super::error::Stored;
 use super::open::Inventory;
+use super::sql::{ids_as_json, key_id};
 use crate::domain::{RemoteId, ScopeId};
 
 /// What the scope lists or listed when it was last sighted; and what an organisation's list showed of the member whose list it
@@ -24,7 +25,7 @@ pub(super) const ANOTHERS: &str = "
 impl Inventory {
     /// Some of those keys are known as another member's.
     pub async fn is_anothers(&self, account: i64, member: RemoteId, keys: Vec<RemoteId>) -> Stored<bool> {
-        let keys = serde_json::Value::from(keys.iter().map(RemoteId::as_str).collect::<Vec<&str>>()).to_string();
+        let keys = ids_as_json(&keys);
         self.reader()
             .read(move |connection| Ok(connection.prepare_cached(ANOTHERS)?.exists((account, member.as_str(), keys))?))
             .await
@@ -38,8 +39,7 @@ impl Inventory {
                 let of = scope.of.as_ref().map_or("", RemoteId::as_str);
                 let ids: Vec<String> =
                     select.query_map((account, scope.kind.as_str(), of), |row| row.get(1))?.collect::<Result<_, _>>()?;
-                let read = |id: String| RemoteId::new(&id).ok_or(StoreError::Inconsistent { what: id, column: "key.remote_id" });
-                ids.into_iter().map(read).collect()
+                ids.into_iter().map(key_id).collect()
             })
             .await
     }

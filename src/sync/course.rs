@@ -209,8 +209,8 @@ impl Course {
         if self.keys_read { Vec::new() } else { self.failed_questions.iter().map(|(_, failure)| failure.clone()).collect() }
     }
 
-    /// What is amiss without being a failure: questions that others answered for, members whom only groups
-    /// name, keys that are not ours to tell.
+    /// What is amiss without being a failure: questions that others answered for, members whom only groups name,
+    /// keys that are not ours to tell.
     pub fn notes(&self) -> Vec<String> {
         let unanswered =
             self.failed_questions.iter().filter(|_| self.keys_read).map(|(question, failure)| format!("{question}: {failure}"));
