@@ -13,6 +13,7 @@ use tokio_cron_scheduler::JobSchedulerError;
 use tokio_util::sync::CancellationToken;
 
 use super::served::Served;
+use super::service::{self, Pulse};
 use super::setup;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -105,6 +106,12 @@ impl Daemon {
     pub async fn reload(&self) {
         // Refused or not: that has been told where it happened.
         let _ = self.served.reload().await;
+    }
+
+    /// Keeps the service manager told, until the daemon stops.
+    pub fn attend(&self) {
+        let pulse = Pulse { commands: self.served.commands.clone(), inventory: self.inventory.clone() };
+        tokio::spawn(service::attend(pulse, self.views.clone(), self.stop.clone()));
     }
 
     /// For questions about the inventory.

@@ -17,6 +17,7 @@ mod poll;
 mod run;
 mod scratch;
 mod served;
+mod service;
 mod setup;
 mod signals;
 mod simulate;

@@ -4,7 +4,7 @@ use super::args;
 use super::daemon::{Daemon, Look};
 use super::exit::Exit;
 use super::signals::{Signals, Told};
-use super::{log, setup};
+use super::{log, service, setup};
 use crate::clock::Clock;
 
 /// Runs until it is told to stop; SIGHUP makes it read its config again.
@@ -17,12 +17,19 @@ pub async fn run(arguments: args::Run) -> anyhow::Result<Exit> {
     log::start(&config.log);
     let mut signals = Signals::listen()?;
     let daemon = Daemon::start(&config, Some(arguments.config), &Clock::system(), Look::default()).await?;
+    service::ready();
+    daemon.attend();
     loop {
         match signals.next().await {
             Told::Stop => break,
-            Told::Reload => daemon.reload().await,
+            Told::Reload => {
+                service::reloading();
+                daemon.reload().await;
+                service::ready();
+            }
         }
     }
+    service::stopping();
     daemon.stop().await?;
     Ok(Exit::Ok)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::exit::ConfigError;
-use super::setup;
+use super::{log, setup};
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::control::{Account, Answer, AskError, Fault, Peer, PolledAccount, Request, Serve, Waits};
@@ -142,6 +142,7 @@ impl Served {
         setup::apply(&config, &self.inventory, &self.clock).await?;
         setup::warn_of_twins(&config);
         let facts = AccountFacts::of_all(&config);
+        log::set_level(config.log.level);
         self.tally.know(&facts);
         self.views.configure(facts);
         let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };
@@ -156,7 +157,7 @@ impl Served {
             ("inventory.path", before.inventory != config.inventory),
             ("[web]", before.web != config.web),
             ("[metrics]", before.metrics != config.metrics),
-            ("[log]", before.log != config.log),
+            ("log.format", before.log.format != config.log.format),
         ];
         let told: Vec<String> = changed
             .into_iter()

@@ -172,12 +172,14 @@ impl Metrics {
 closed_enum! {
     /// How log lines look.
     LogFormat {
-        /// JSON where the standard error is no terminal, text where it is.
+        /// Text where the standard error is a terminal, the journal where it is that, JSON elsewhere.
         Auto = "auto",
         /// Lines for people.
         Text = "text",
         /// One JSON object a line.
         Json = "json",
+        /// Fields for systemd's journal.
+        Journal = "journal",
     }
 }
 

@@ -105,12 +105,16 @@ impl Hint {
     }
 }
 
-/// Characters that change how the text around them is read: controls, bidi, invisible, private use, tags.
+/// What text from a remote never holds; a backslash, because it begins what stands for the others.
 fn is_forbidden(c: char) -> bool {
+    c == '\\' || changes_what_is_around_it(c)
+}
+
+/// Characters that change how the text around them is read: controls, bidi, invisible, private use, tags.
+pub fn changes_what_is_around_it(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\\'
-            | '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
             | '\u{e000}'..='\u{f8ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'

@@ -19,7 +19,7 @@ mod time;
 pub use change::ChangeKind;
 pub(crate) use closed_enum::closed_enum;
 pub use condition::{Basis, Condition, Deadlines};
-pub use gate::{Hint, RemoteId, Text};
+pub use gate::{Hint, RemoteId, Text, changes_what_is_around_it};
 pub use key::{KeyFacts, KeyKind, Owner, OwnerAccess, OwnerKind};
 pub use moment::Moment;
 pub use organization::Organization;

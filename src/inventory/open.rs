@@ -142,6 +142,11 @@ impl Inventory {
         Ok(result)
     }
 
+    /// Waits until the writer has done what was handed to it before, and changes nothing.
+    pub async fn turn(&self) -> Stored<()> {
+        self.0.writer.run(|_| Ok(())).await
+    }
+
     /// Stops the writer after what it has in hand and leaves a file that everybody can read: without a write-ahead log.
     pub async fn close(self) -> Stored<()> {
         self.0.reader.close();

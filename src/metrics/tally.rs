@@ -217,6 +217,7 @@ struct AccountRequests {
 impl Requests for AccountRequests {
     fn ended(&self, endpoint: &'static str, outcome: &'static str, took: Duration) {
         let (provider, account) = (self.provider, self.account.as_str());
+        tracing::debug!(provider, account, endpoint, outcome, took_ms = took.as_millis(), "asked");
         self.tally.requests.with_label_values(&[provider, account, endpoint, outcome]).inc();
         self.tally.request_duration.with_label_values(&[provider, account, endpoint]).observe(took.as_secs_f64());
     }

@@ -25,5 +25,6 @@ mod refusals;
 mod reload;
 mod scrape;
 mod secrets;
+mod service;
 mod stopping;
 mod support;

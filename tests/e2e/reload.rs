@@ -215,13 +215,31 @@ fn a_config_with_errors_keeps_nobody_from_the_daemon_that_runs() {
 }
 
 #[test]
+fn the_level_of_the_log_follows_a_reload() {
+    let house = Reloading::new();
+    let told = |message| house.events(message).len();
+    let polled = told("polled");
+    assert!(polled > 0 && told("asked") == 0);
+    house.site.edit("format = \"json\"", "format = \"json\"\nlevel = \"error\"");
+    ctl(&house.site, &["reload"]).ended(0);
+    ctl(&house.site, &["poll"]).ended(0);
+    house.site.edit("level = \"error\"", "level = \"debug\"");
+    ctl(&house.site, &["reload"]).ended(0);
+    eventually("the second reload in the log", PATIENCE, || (told("reloaded") > 0).then_some(()));
+    assert_eq!((told("polled"), told("asked")), (polled, 0));
+    ctl(&house.site, &["poll", DEN]).ended(0);
+    eventually("what happened since", PATIENCE, || (told("polled") > polled && told("asked") > 0).then_some(()));
+    house.daemon.stop().ended(0);
+}
+
+#[test]
 fn what_needs_a_restart_is_refused_by_name() {
     let house = Reloading::new();
     house.site.edit("127.0.0.1:0", "127.0.0.1:1");
     house.site.edit("format = \"json\"", "format = \"text\"");
     house.site.edit("[guard]", "[metrics]\nper_key_limit = 7\n\n[guard]");
     let refused = ctl(&house.site, &["reload"]).ended(78);
-    for name in ["[web]", "[log]", "[metrics]"] {
+    for name in ["[web]", "log.format", "[metrics]"] {
         assert!(refused.stderr.contains(&format!("{name} differs from what the daemon started with")), "{}", refused.stderr);
     }
     assert!(refused.stderr.contains("restart"), "{}", refused.stderr);

@@ -1,0 +1,188 @@
+//! The daemon as systemd runs it, with stand-ins for systemd's ends: a socket that is told how it stands, a folder of
+//! credentials, a journal.
+
+use std::cell::Cell;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::control::ctl;
+use crate::process::{PATIENCE, Running, eventually, get};
+use crate::support::{DEN, OPENAI, Settings, Sim, Site, far_off, log_events};
+
+/// A socket of systemd's, which is always read at once.
+struct Listener {
+    heard: Arc<Mutex<Vec<String>>>,
+    /// Up to here the test has listened.
+    upto: Cell<usize>,
+    gone: Arc<AtomicBool>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Listener {
+    fn at(path: &Path) -> Self {
+        let socket = UnixDatagram::bind(path).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        let (heard, gone) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (into, end) = (Arc::clone(&heard), Arc::clone(&gone));
+        let reader = std::thread::spawn(move || {
+            let mut bytes = [0; 65_536];
+            while !end.load(Ordering::Relaxed) {
+                let Ok(count) = socket.recv(&mut bytes) else { continue };
+                into.lock().unwrap().push(String::from_utf8(bytes[..count].to_vec()).unwrap());
+            }
+        });
+        Self { heard, upto: Cell::new(0), gone, reader: Some(reader) }
+    }
+
+    /// Waits for a message that holds that text, after the one that was waited for before.
+    #[track_caller]
+    fn hears(&self, text: &str) -> String {
+        eventually(text, PATIENCE, || {
+            let heard = self.heard.lock().unwrap();
+            let nth = (self.upto.get()..heard.len()).find(|nth| heard[*nth].contains(text))?;
+            self.upto.set(nth + 1);
+            Some(heard[nth].clone())
+        })
+    }
+
+    /// Everything so far.
+    fn all(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.gone.store(true, Ordering::Relaxed);
+        // Only then is the socket closed.
+        self.reader.take().unwrap().join().unwrap();
+    }
+}
+
+fn far() -> Settings {
+    Settings { schedule: far_off(), ..Settings::default() }
+}
+
+fn daemon(site: &Site, environment: &[(&str, &Path)]) -> Running {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keymuster"));
+    command.args(["run", "--config", site.config().to_str().unwrap()]).env_clear().env("TMPDIR", site.path("tmp"));
+    command.envs(environment.iter().copied());
+    Running::start(command, "none, it is ours")
+}
+
+#[test]
+fn the_service_manager_is_told_when_it_is_ready_how_it_stands_and_when_it_stops() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &far());
+    let manager = Listener::at(&site.path("notify"));
+    let run = daemon(&site, &[("NOTIFY_SOCKET", &site.path("notify")), ("WATCHDOG_USEC", Path::new("2000000"))]);
+    manager.hears("READY=1\n");
+    assert_eq!(manager.all()[0], "READY=1\n", "told before it was ready: {:?}", manager.all());
+    // Ready is: the store is open, and the listener answers.
+    let address = eventually("the start in the log", PATIENCE, || {
+        let started = log_events(&run.stderr()).into_iter().find(|event| event["message"] == "started")?;
+        Some(started["address"].as_str().unwrap().parse().unwrap())
+    });
+    assert_eq!(get(address, "/readyz").unwrap().status, 200);
+    ctl(&site, &["poll"]).ended(0);
+    let keys = site.count("keys");
+    manager.hears(&format!("STATUS=2 accounts, {keys} keys, "));
+    sim.faults("unauthorized:den");
+    ctl(&site, &["poll"]).ended(69);
+    manager.hears(&format!("; not read whole: {DEN}\n"));
+    // Again and again.
+    manager.hears("WATCHDOG=1\n");
+
+    run.signal(Signal::HUP);
+    let reloading = manager.hears("RELOADING=1\n");
+    let monotonic = reloading.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC="));
+    assert!(monotonic.is_some_and(|usec| usec.parse::<u64>().unwrap() > 0), "{reloading}");
+    manager.hears("READY=1\n");
+
+    run.signal(Signal::TERM);
+    manager.hears("STOPPING=1\n");
+    run.finish(PATIENCE).ended(0);
+}
+
+#[test]
+fn a_start_that_fails_is_never_called_ready() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &far());
+    let manager = Listener::at(&site.path("notify"));
+    std::fs::remove_file(site.path("den-session")).unwrap();
+    daemon(&site, &[("NOTIFY_SOCKET", &site.path("notify"))]).finish(PATIENCE).ended(78);
+    assert_eq!(manager.all(), Vec::<String>::new());
+}
+
+#[test]
+fn credentials_come_from_the_folder_that_systemd_makes() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &far());
+    let credentials = site.path("credentials");
+    std::fs::create_dir(&credentials).unwrap();
+    for (file, name) in [("openai-key", "openai"), ("den-session", "den")] {
+        std::fs::rename(site.path(file), credentials.join(name)).unwrap();
+        // As systemd 252 makes them where the user is another: by an access list, which shows as the group's mode.
+        std::fs::set_permissions(credentials.join(name), std::fs::Permissions::from_mode(0o440)).unwrap();
+        site.edit(&format!("credential_file = \"{file}\""), &format!("credential = \"{name}\""));
+    }
+    let refused = site.run("check", &[]).ended(78);
+    assert!(refused.stdout.contains("CREDENTIALS_DIRECTORY is not set"), "{}", refused.all());
+
+    let run = daemon(&site, &[("CREDENTIALS_DIRECTORY", &credentials)]);
+    eventually("the first polls", PATIENCE, || (site.inventory().exists() && run.stderr().contains("started")).then_some(()));
+    ctl(&site, &["poll"]).ended(0);
+    for account in [OPENAI, DEN] {
+        assert!(site.count(&format!("keys WHERE account = '{account}' AND presence = 'present'")) > 0);
+    }
+    run.signal(Signal::TERM);
+    run.finish(PATIENCE).ended(0);
+}
+
+#[test]
+fn events_reach_the_journal_with_their_fields() {
+    if !rustix::process::geteuid().is_root() {
+        use std::io::Write;
+        writeln!(std::io::stderr(), "skipped: only root can put a journal of its own in the place of the machine's").unwrap();
+        return;
+    }
+    let sim = Sim::small();
+    let settings = Settings { log: "format = \"auto\"", ..far() };
+    let site = Site::new(&sim, &settings);
+    let folder = site.path("journal");
+    std::fs::create_dir(&folder).unwrap();
+    let journal = Listener::at(&folder.join("socket"));
+    let script = r#"mkdir -p /run/systemd/journal && mount --bind "$1" /run/systemd/journal &&
+export JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) && exec "$2" run --config "$3""#;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, "sh"]);
+    command.args([&folder, Path::new(env!("CARGO_BIN_EXE_keymuster")), &site.config()]);
+    command.env("TMPDIR", site.path("tmp"));
+    let run = Running::start(command, "util-linux");
+
+    let started = journal.hears("MESSAGE=started ");
+    assert!(started.contains("\nPRIORITY=6\n") && started.contains("\nSYSLOG_IDENTIFIER=keymuster\n"), "{started}");
+    assert!(started.contains("\nKEYMUSTER_ACCOUNTS=2\n"), "{started}");
+    sim.faults("unauthorized:den");
+    ctl(&site, &["poll"]).ended(69);
+    let failed = journal.hears(&format!("account={DEN} reason=auth"));
+    for field in [&format!("KEYMUSTER_ACCOUNT={DEN}\n"), "KEYMUSTER_REASON=auth\n", "\nPRIORITY=4\n"] {
+        assert!(failed.contains(field), "{field} in {failed}");
+    }
+
+    // A journal that is gone keeps nothing from being told.
+    drop(journal);
+    run.signal(Signal::HUP);
+    eventually("the line on standard error", PATIENCE, || run.stderr().contains("<6>reloaded ").then_some(()));
+    run.signal(Signal::TERM);
+    let finished = run.finish(PATIENCE).ended(0);
+    assert!(!finished.stderr.contains("started"), "told twice: {}", finished.stderr);
+}
