@@ -141,13 +141,13 @@ SELECT a.id, a.name, a.provider, a.configured, o.remote_id, o.name, p.started_at
 
 const SCOPES: &str = "SELECT account, state, count(*) FROM scopes GROUP BY 1, 2";
 
-/// A claim about use that lies ahead begins by itself only where the key was seen after its deadline; else a walk begins it.
+/// A claim about use that lies ahead begins by itself only where its use was told after its deadline; else a walk begins it.
 const KEYS: &str = "
 SELECT t.account_id, t.kind, t.presence, t.conditions, iif(t.stale, t.stale_basis, NULL), t.waived, count(*),
        min(k.created_at),
        min(k.expires_at) FILTER (WHERE k.expires_at > :now),
-       min(u.stale_at) FILTER (WHERE u.stale_at > :now AND (u.stale_basis = 'age' OR u.stale_at <= t.last_seen)),
-       min(u.never_used_at) FILTER (WHERE u.never_used_at > :now AND u.never_used_at <= t.last_seen),
+       min(u.stale_at) FILTER (WHERE u.stale_at > :now AND (u.stale_basis = 'age' OR u.stale_at <= t.use_told)),
+       min(u.never_used_at) FILTER (WHERE u.never_used_at > :now AND u.never_used_at <= t.use_told),
        min(d.expiring_at) FILTER (WHERE d.expiring_at > :now),
        min(d.expired_at) FILTER (WHERE d.expired_at > :now),
        min(d.no_expiry_at) FILTER (WHERE d.no_expiry_at > :now),

@@ -88,7 +88,7 @@ pub struct Update {
     pub facts: bool,
     /// Its last use differs: write the narrow row.
     pub used: bool,
-    /// And is told to be earlier than what is stored, or none: believed only where no other list may have told the later one.
+    /// And is told to be earlier than what is stored, or never: believed only where no other list may have told the later one.
     pub used_earlier: bool,
     /// It was not there, or not seen: it is present again.
     pub returns: bool,
@@ -111,7 +111,8 @@ pub fn update(stored: &Stored, found: &KeyFacts) -> Update {
     Update {
         facts: stored.home.moves() || (takes && stored.fingerprint != fingerprint(found)),
         used: later || (takes && stored.used != found.last_used),
-        used_earlier: found.last_used.at() < stored.used.at(),
+        // A list that does not tell of use contradicts nobody; what it leaves open is open.
+        used_earlier: found.last_used != Moment::NotReported && found.last_used.at() < stored.used.at(),
         returns: stored.presence != Presence::Present,
         sighted: stored.here.is_none_or(|here| here.unlisted),
     }

@@ -6,6 +6,8 @@ use crate::site::Site;
 
 const USED: &str = "SELECT last_used_state, last_used_at FROM keys WHERE key_id = 'p_000'";
 
+const CONDITIONS: &str = "SELECT coalesce(stale_basis, ''), last_seen_at FROM keys WHERE key_id = 'p_000'";
+
 /// The project's list says so of key `p_000`, and the list of admin keys that.
 fn tell(site: &mut Site, project: Moment, admin: Moment) {
     site.used.insert(("p_000".into(), KeyKind::Project.as_str()), project);
@@ -37,4 +39,38 @@ async fn a_use_that_goes_back_is_believed_of_the_only_list_and_told() {
     site.poll().await;
     assert_eq!(site.rows(USED), ["at|2025-02-19T21:20:00Z"]);
     assert_eq!(site.count("changes WHERE change = 'last_use_went_back'"), 1);
+}
+
+#[tokio::test]
+async fn what_no_list_tells_any_more_is_not_reported() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    site.admin = Some(["p_000".to_owned()].into());
+    let before = Moment::At(Time::from_unix(1_750_000_000));
+    tell(&mut site, before, before);
+    site.poll().await;
+    tell(&mut site, Moment::NotReported, Moment::NotReported);
+    site.poll().await;
+    assert_eq!(site.rows(USED), ["not_reported|-"]);
+    assert_eq!(site.count("changes WHERE change = 'last_use_went_back'"), 0);
+}
+
+/// The list that is left tells of no use: it must not make the word of the other one, from before, one of today.
+#[tokio::test]
+async fn a_list_that_tells_of_no_use_makes_no_older_word_newer() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    site.admin = Some(["p_000".to_owned()].into());
+    // Stale in a day from now.
+    let used = Moment::At(Time::from_unix(site.now - 89 * 86_400));
+    tell(&mut site, used, used);
+    site.poll().await;
+    assert_eq!(site.rows(CONDITIONS), ["|2025-10-09T09:53:24Z"]);
+
+    site.now += 10 * 86_400;
+    tell(&mut site, used, Moment::NotReported);
+    site.projects.get_mut("p").unwrap().remove("p_000");
+    site.poll().await;
+    assert_eq!(site.rows(CONDITIONS), ["|2025-10-19T10:53:28Z"], "not used for 90 days, as nobody told");
+    // From now on its facts are those of the list that is left.
+    site.poll().await;
+    assert_eq!(site.rows(USED), ["not_reported|-"]);
 }

@@ -189,6 +189,11 @@ impl Site {
             self.walk(Scope::only(ScopeKind::Projects), projects, Next::Done),
             self.walk(Scope::only(ScopeKind::People), people, Next::Done),
         ];
+        // As polls do: the list of admin keys first.
+        if let Some(keys) = self.admin.clone() {
+            let items = self.items(&keys, KeyKind::Unattributed);
+            walks.push(self.walk(Scope::only(ScopeKind::Admin), items, Next::Done));
+        }
         for (project, keys) in self.projects.clone() {
             let (items, next) = if self.closed.contains(&project) {
                 (Vec::new(), Next::Closed(ClosedReason::ProjectArchived))
@@ -197,14 +202,9 @@ impl Site {
             };
             walks.push(self.walk(Scope::of(ScopeKind::Project, id(&project), None), items, next));
         }
-        for (kind, of, keys) in [
-            (ScopeKind::Organization, KeyKind::Organization, self.members.clone()),
-            (ScopeKind::Admin, KeyKind::Unattributed, self.admin.clone()),
-        ] {
-            if let Some(keys) = keys {
-                let items = self.items(&keys, of);
-                walks.push(self.walk(Scope::only(kind), items, Next::Done));
-            }
+        if let Some(keys) = self.members.clone() {
+            let items = self.items(&keys, KeyKind::Organization);
+            walks.push(self.walk(Scope::only(ScopeKind::Organization), items, Next::Done));
         }
         walks
     }

@@ -1,9 +1,10 @@
 -- One row per key with every condition as 0 or 1 at :now. Private; everything that speaks of conditions stands on it.
 --
 -- Claims about use hold only as of what was seen: their deadline is compared with the earlier of now and the last time
--- that a complete walk listed the key: that of the newest walk, which after a jump of the clock need not be the latest time.
--- A key that no complete walk listed yet has no such time, and no such claim. That time is asked for last: it is dear, and most
--- deadlines lie ahead.
+-- that the scope from which the key's facts come listed it completely (use_told): another that still lists it may tell of no use
+-- at all. Where that one never was complete since it lists the key, it is the newest complete walk that listed it (last_seen),
+-- which after a jump of the clock need not be the latest time. A key that no complete walk listed yet has no such time, and no
+-- such claim. These times are asked for last: they are dear, and most deadlines lie ahead.
 SELECT *,
        substr(iif(stale, ',stale', '') ||
               iif(never_used, ',never_used', '') ||
@@ -19,9 +20,10 @@ SELECT *,
          k.kind AS kind,
          k.presence AS presence,
          nullif(k.last_seen, 0) AS last_seen,
+         coalesce(k.home_told, k.last_seen) AS use_told,
          u.stale_basis AS stale_basis,
-         iif(k.judged AND u.stale_at <= :now, iif(u.stale_basis = 'age', 1, u.stale_at <= k.last_seen), 0) AS stale,
-         iif(k.judged AND u.never_used_at <= :now, u.never_used_at <= k.last_seen, 0) AS never_used,
+         iif(k.judged AND u.stale_at <= :now, iif(u.stale_basis = 'age', 1, u.stale_at <= coalesce(k.home_told, k.last_seen)), 0) AS stale,
+         iif(k.judged AND u.never_used_at <= :now, u.never_used_at <= coalesce(k.home_told, k.last_seen), 0) AS never_used,
          k.judged AND coalesce(d.expiring_at <= :now AND k.expires_at > :now, 0) AS expiring,
          k.judged AND coalesce(d.expired_at <= :now, 0) AS expired,
          k.judged AND coalesce(d.no_expiry_at <= :now, 0) AS no_expiry,
@@ -35,7 +37,11 @@ SELECT *,
                              FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id
                             WHERE x.key_id = key.id AND x.unlisted_walk IS NULL AND x.walk_id <= s.complete_walk
                               AND s.complete_walk > coalesce(key.seen_walk, 0))),
-                          key.seen_at, 0) AS last_seen
+                          key.seen_at, 0) AS last_seen,
+                 (SELECT CASE WHEN x.unlisted_walk IS NOT NULL THEN coalesce(key.seen_at, 0)
+                              WHEN x.walk_id <= s.complete_walk THEN s.complete_at END
+                    FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id
+                   WHERE x.key_id = key.id AND x.scope_id = key.scope_id) AS home_told
             FROM key JOIN organization AS o ON o.id = key.organization_id) AS k
     LEFT JOIN last_use AS u ON u.key_id = k.id
     LEFT JOIN deadline AS d ON d.key_id = k.id

@@ -63,7 +63,8 @@ fn orphaned(about: &About<'_>) -> Verdict {
         let read = |moment: Option<Moment>| moment.is_some_and(|began| began >= life.access_since && began >= life.since);
         // What a list says from which it has moved counts until the better ones have been read again.
         let newest = if life.homes.len() > 1 { 2 } else { 1 };
-        if always || (read(whole(newest)) && read(about.home_read()) && !about.left_now()) {
+        let told = read(about.home_read()) && read(about.people_read());
+        if always || (read(whole(newest)) && told && !about.left_now()) {
             return Err(format!("false orphaned: the owner has access since {}", life.access_since));
         }
     }

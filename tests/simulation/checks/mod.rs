@@ -60,6 +60,8 @@ struct Watched {
     before: HashMap<ScopeId, Moment>,
     /// Lists that are refused for good.
     closed: HashSet<ScopeId>,
+    /// Those that ever were.
+    once_closed: HashSet<ScopeId>,
     /// Those that the newest poll was the first to find so.
     closed_now: HashSet<ScopeId>,
     /// When that poll began.
@@ -209,6 +211,7 @@ impl Checker {
                 }
                 WalkEnd::Closed(_) => {
                     watched.closed.insert(id.clone());
+                    watched.once_closed.insert(id.clone());
                     if !closed_before.contains(id) {
                         watched.closed_now.insert(id.clone());
                     }
@@ -309,6 +312,16 @@ impl About<'_> {
             let unread = watched.before.get(&list).is_none_or(|began| *began < life.since);
             watched.closed_now.contains(&list) || (unread && watched.complete.get(&list) == Some(&watched.learnt))
         })
+    }
+
+    /// At some time nobody could see it, or its list was refused for good.
+    fn was_out_of_sight(&self) -> bool {
+        self.life.once_hidden || self.watched.once_closed.contains(&home(self.life, self.watched))
+    }
+
+    /// When the poll began that last read the list of people whole.
+    fn people_read(&self) -> Option<Moment> {
+        self.watched.complete.get(&ScopeId { kind: ScopeKind::People, of: None }).copied()
     }
 
     /// When the poll began that last read the list whole where the key belongs.

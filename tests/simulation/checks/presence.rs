@@ -83,7 +83,9 @@ pub fn no_lie(about: &About<'_>) -> Verdict {
         Presence::Gone
             if life.exists()
                 && !(life.hidden && life.homes.len() > 1)
-                && !(life.once_hidden && life.homes.len() > 1 && about.home_read().is_none_or(|began| began < life.since)) =>
+                && !(about.was_out_of_sight()
+                    && life.homes.len() > 1
+                    && about.home_read().is_none_or(|began| began < life.since)) =>
         {
             return Err("false gone: it exists".into());
         }
@@ -94,8 +96,13 @@ pub fn no_lie(about: &About<'_>) -> Verdict {
                 life.since, seen.as_of
             ));
         }
-        // Nothing but a list that is refused for good ever held it.
-        Presence::Missing if life.homes.len() == 1 && !life.key.leaked && watched.closed.contains(&home(life, watched)) => {
+        // Nothing but a list that is refused for good ever held it; what is held stays as it was.
+        Presence::Missing
+            if row.held_since.is_none()
+                && life.homes.len() == 1
+                && !life.key.leaked
+                && watched.closed.contains(&home(life, watched)) =>
+        {
             return Err("false missing: the list that held it may not be read".into());
         }
         Presence::Present | Presence::Missing if row.held_since.is_none() => {
