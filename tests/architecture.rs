@@ -20,7 +20,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("control", &["domain", "sync"]),
     ("views", &["clock", "config", "domain", "inventory", "policy", "providers"]),
     ("metrics", &["clock", "config", "domain", "inventory", "providers", "remote", "sync", "views"]),
-    ("web", &["clock", "domain", "inventory", "metrics", "views"]),
+    ("web", &["clock", "config", "domain", "inventory", "metrics", "views"]),
     ("sim", &["clock", "domain"]),
     (
         "cli",

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::Exit;
+use crate::config::Argument;
 use crate::domain::{Condition, KeyKind, Presence};
 use crate::inventory::PUBLIC_VIEWS;
 use crate::providers::PROVIDERS;
@@ -70,6 +71,25 @@ pub struct Run {
     /// The config file
     #[arg(long, short, value_name = "FILE", default_value = CONFIG)]
     pub config: PathBuf,
+    /// Where pages and metrics are served, instead of `listen` in [web]
+    #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// TLS and sign-in, instead of `config_file` in [web]
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub web_config: Option<PathBuf>,
+}
+
+impl Run {
+    /// What stands over the config file, at the start and at each reload.
+    pub fn arguments(&self) -> Vec<Argument> {
+        let listen =
+            self.listen.clone().map(|value| Argument { name: "--web.listen-address", setting: &["web", "listen"], value });
+        // Relative to where the command was given, not to the config's folder.
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone()).to_string_lossy().into_owned();
+        let file = self.web_config.as_ref().map(absolute);
+        let file = file.map(|value| Argument { name: "--web.config.file", setting: &["web", "config_file"], value });
+        listen.into_iter().chain(file).collect()
+    }
 }
 
 /// Arguments of `poll`.

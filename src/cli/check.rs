@@ -29,6 +29,15 @@ pub async fn check(arguments: args::Check) -> anyhow::Result<Exit> {
     config.limits.retries = 0;
     let mut findings = Findings { output: Output::new(), exit: Exit::Ok };
     findings.good("config", &format!("{} is valid", arguments.config.display()))?;
+    if let Some(file) = &config.web.file {
+        match setup::access(&config) {
+            Ok(_) => findings.good("listener", &format!("{} and what it names can be used", file.path.display()))?,
+            Err(error) => findings.bad(Exit::Config, "listener", &error.to_string())?,
+        }
+    }
+    if config.web.is_open() {
+        findings.warning("listener", "whoever reaches the address can read everything: `insecure = true` in [web]")?;
+    }
     inventory(&config.inventory, &mut findings)?;
     for (one, other) in twins(&config).await {
         findings.warning("accounts", &format!("accounts {one} and {other} are one organisation; both are counted"))?;

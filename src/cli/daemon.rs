@@ -1,20 +1,19 @@
 //! The daemon, put together: inventory, supervisor, page and metrics; started in this order and stopped in the reverse.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_cron_scheduler::JobSchedulerError;
 use tokio_util::sync::CancellationToken;
 
 use super::served::Served;
 use super::service::{self, Pulse};
-use super::setup;
+use super::setup::{self, Source};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, Control};
@@ -53,7 +52,8 @@ impl Daemon {
     ///
     /// # Errors
     /// Credentials, inventory or the address cannot be used; nothing is left running.
-    pub async fn start(config: &Config, file: Option<PathBuf>, clock: &Clock, look: Look) -> anyhow::Result<Self> {
+    pub async fn start(config: &Config, source: Option<Source>, clock: &Clock, look: Look) -> anyhow::Result<Self> {
+        let (access, asked) = watch::channel(setup::access(config)?);
         let listener = TcpListener::bind(config.web.listen)
             .await
             .with_context(|| format!("cannot listen on {}; set web.listen to a free address", config.web.listen))?;
@@ -73,7 +73,7 @@ impl Daemon {
         };
         let views = Views::new(&inventory, clock.clone(), facts);
         let exposition = Exposition::new(views.clone(), Arc::clone(&tally), config.metrics.clone());
-        let app = App { views: views.clone(), exposition, title: look.title, refresh: look.refresh, names: Vec::new() };
+        let app = App { views: views.clone(), exposition, title: look.title, refresh: look.refresh, access: asked };
 
         let stop = CancellationToken::new();
         let web = tokio::spawn(web::serve(listener, app, stop.clone()));
@@ -83,13 +83,14 @@ impl Daemon {
             Supervisor::new(inventory.clone(), clock.clone(), Arc::clone(&tally) as Arc<dyn Polls>, plan, stop.clone());
         let supervisor = tokio::spawn(supervisor.run(told));
         let served = Arc::new(Served {
-            file,
+            source,
             began_with: config.clone(),
             inventory: inventory.clone(),
             views: views.clone(),
             tally,
             clock: clock.clone(),
             commands,
+            access,
             reloading: tokio::sync::Mutex::default(),
         });
         let control = tokio::spawn(control.run(Arc::clone(&served), stop.clone()));

@@ -3,8 +3,9 @@
 use super::args;
 use super::daemon::{Daemon, Look};
 use super::exit::Exit;
+use super::setup::Source;
 use super::signals::{Signals, Told};
-use super::{log, service, setup};
+use super::{log, service};
 use crate::clock::Clock;
 
 /// Runs until it is told to stop; SIGHUP makes it read its config again.
@@ -12,11 +13,11 @@ use crate::clock::Clock;
 /// # Errors
 /// Config, credentials, inventory or the address cannot be used.
 pub async fn run(arguments: args::Run) -> anyhow::Result<Exit> {
-    let config = setup::config(&arguments.config)?;
-    config.require_accounts(&arguments.config)?;
+    let source = Source { arguments: arguments.arguments(), file: arguments.config };
+    let config = source.config()?;
     log::start(&config.log);
     let mut signals = Signals::listen()?;
-    let daemon = Daemon::start(&config, Some(arguments.config), &Clock::system(), Look::default()).await?;
+    let daemon = Daemon::start(&config, Some(source), &Clock::system(), Look::default()).await?;
     service::ready();
     daemon.attend();
     loop {

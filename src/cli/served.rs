@@ -1,12 +1,12 @@
 //! What the daemon does when it is told something over its control socket, or by SIGHUP.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::exit::ConfigError;
-use super::{log, setup};
+use super::log;
+use super::setup::{self, Source};
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::control::{Account, Answer, AskError, Fault, Peer, PolledAccount, Request, Serve, Waits};
@@ -15,11 +15,12 @@ use crate::inventory::{Acknowledged, Acknowledgement, Inventory, StoreError};
 use crate::metrics::Tally;
 use crate::sync::{Command, Plan};
 use crate::views::{AccountFacts, ScopeRow, Views, Waiting};
+use crate::web::Access;
 
 /// What it takes to do it.
 pub struct Served {
-    /// The config file; `None` where the config was made for this process alone.
-    pub file: Option<PathBuf>,
+    /// From where the config came; `None` where it was made for this process alone.
+    pub source: Option<Source>,
     /// The config that the daemon started with.
     pub began_with: Config,
     /// The inventory.
@@ -32,6 +33,8 @@ pub struct Served {
     pub clock: Clock,
     /// To the supervisor.
     pub commands: mpsc::Sender<Command>,
+    /// To the listener: who may ask.
+    pub access: watch::Sender<Access>,
     /// Held while the config is read again.
     pub reloading: tokio::sync::Mutex<()>,
 }
@@ -133,13 +136,14 @@ impl Served {
     }
 
     async fn take_over(&self) -> anyhow::Result<String> {
-        let Some(file) = &self.file else { anyhow::bail!("this daemon has no config file to read again") };
-        let config = setup::config(file)?;
-        config.require_accounts(file)?;
+        let Some(source) = &self.source else { anyhow::bail!("this daemon has no config file to read again") };
+        let config = source.config()?;
         self.refuse_what_needs_a_restart(&config)?;
         let accounts =
             setup::lines(&config, &self.clock, &|account| self.tally.requests(account.provider.spec().id, &account.name))?;
+        let access = setup::access(&config)?;
         setup::apply(&config, &self.inventory, &self.clock).await?;
+        self.access.send_replace(access);
         setup::warn_of_twins(&config);
         let facts = AccountFacts::of_all(&config);
         log::set_level(config.log.level);
@@ -148,14 +152,14 @@ impl Served {
         let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };
         let count = plan.accounts.len();
         self.commands.send(Command::Replace(plan)).await.map_err(|_| AskError::Stopping)?;
-        Ok(format!("reloaded {}: {}", file.display(), super::output::counted(count, "account", "accounts")))
+        Ok(format!("reloaded {}: {}", source.file.display(), super::output::counted(count, "account", "accounts")))
     }
 
     fn refuse_what_needs_a_restart(&self, config: &Config) -> Result<(), ConfigError> {
         let before = &self.began_with;
         let changed = [
             ("inventory.path", before.inventory != config.inventory),
-            ("[web]", before.web != config.web),
+            ("web.listen", before.web.listen != config.web.listen),
             ("[metrics]", before.metrics != config.metrics),
             ("log.format", before.log.format != config.log.format),
         ];

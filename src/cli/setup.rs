@@ -1,15 +1,16 @@
 //! From a config file to accounts that can be polled: what `run`, `poll` and `check` have in common.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::exit::ConfigError;
 use crate::clock::Clock;
-use crate::config::{AccountConfig, Config, credential};
+use crate::config::{AccountConfig, Argument, Config, credential};
 use crate::inventory::{ConfiguredAccount, Inventory, StoreError};
 use crate::remote::Requests;
 use crate::sync::{Line, Scheduled};
+use crate::web::Access;
 
 /// Reads the config, with the environment laid over it.
 ///
@@ -17,6 +18,27 @@ use crate::sync::{Line, Scheduled};
 /// Everything that is wrong with it.
 pub fn config(path: &Path) -> anyhow::Result<Config> {
     Ok(Config::load(path, environment())?)
+}
+
+/// From where the daemon's config comes, at its start and at each reload.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The config file.
+    pub file: PathBuf,
+    /// What the command line says instead of it.
+    pub arguments: Vec<Argument>,
+}
+
+impl Source {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; or it has no account.
+    pub fn config(&self) -> anyhow::Result<Config> {
+        let config = Config::load_with(&self.file, environment(), &self.arguments)?;
+        config.require_accounts(&self.file)?;
+        Ok(config)
+    }
 }
 
 /// Variables that are no text are none of ours.
@@ -50,6 +72,14 @@ pub fn lines(
         }
     }
     if problems.is_empty() { Ok(accounts) } else { Err(ConfigError(problems)) }
+}
+
+/// Reads what the web config file names.
+///
+/// # Errors
+/// One of those files cannot be used.
+pub fn access(config: &Config) -> Result<Access, ConfigError> {
+    Access::new(&config.web).map_err(|error| ConfigError(vec![error.to_string()]))
 }
 
 /// Opens the inventory at `path` and makes it the config's: its accounts, its policy.

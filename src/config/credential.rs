@@ -99,6 +99,16 @@ pub fn load(source: &CredentialSource, sign_in: &SignIn) -> Result<SecretString,
     Ok(SecretString::from(text))
 }
 
+/// What others may do with a file of that mode that holds a secret, and must not. Its group may read it.
+pub const fn open_to(mode: u32) -> Option<&'static str> {
+    match (mode & 0o004 != 0, mode & 0o002 != 0, mode & 0o020 != 0) {
+        (true, _, _) => Some("everybody may read it"),
+        (false, true, _) => Some("everybody may write it"),
+        (false, false, true) => Some("its group may write it"),
+        (false, false, false) => None,
+    }
+}
+
 fn read(path: &Path, check_mode: bool) -> Result<String, CredentialError> {
     let io = |source| CredentialError::Io { path: path.to_owned(), source };
     let content = |what| CredentialError::Content { path: path.to_owned(), what };
@@ -111,13 +121,7 @@ fn read(path: &Path, check_mode: bool) -> Result<String, CredentialError> {
     }
     if check_mode {
         let mode = facts.mode() & 0o7777;
-        let who = match (mode & 0o004 != 0, mode & 0o002 != 0, mode & 0o020 != 0) {
-            (true, _, _) => Some("everybody may read it"),
-            (false, true, _) => Some("everybody may write it"),
-            (false, false, true) => Some("its group may write it"),
-            (false, false, false) => None,
-        };
-        if let Some(who) = who {
+        if let Some(who) = open_to(mode) {
             return Err(CredentialError::Mode { path: path.to_owned(), mode, who });
         }
     }

@@ -14,6 +14,9 @@ mod secrets;
 mod sections;
 mod tree;
 mod values;
+mod web;
+mod web_file;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +28,9 @@ pub use accounts::AccountConfig;
 pub use credential::{CredentialError, CredentialSource};
 pub use problem::{Place, Problem, Problems};
 pub use schedule::{Schedule, ScheduleError};
-pub use sections::{Guard, Limits, Log, LogFormat, LogLevel, Metrics, PerKey, Retention, Web};
+pub use sections::{Guard, Limits, Log, LogFormat, LogLevel, Metrics, PerKey, Retention};
+pub use web::Web;
+pub use web_file::{Clients, PasswordHash, Tls, TlsVersion, WebFile};
 
 use accounts::Surroundings;
 use problem::Sink;
@@ -58,6 +63,17 @@ pub struct Config {
     pub accounts: BTreeMap<String, AccountConfig>,
 }
 
+/// An argument of a command that sets what the config file sets.
+#[derive(Debug, Clone)]
+pub struct Argument {
+    /// Its name, as `--web.listen-address`.
+    pub name: &'static str,
+    /// The setting, as `["web", "listen"]`.
+    pub setting: &'static [&'static str],
+    /// The value.
+    pub value: String,
+}
+
 impl Config {
     /// Reads a config file, with the environment laid over it.
     ///
@@ -65,6 +81,18 @@ impl Config {
     /// Everything that is wrong, at once.
     pub fn load(path: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Self, Problems> {
         Self::parse(path, &text(path)?, environment, PROVIDERS)
+    }
+
+    /// The same, with arguments of a command laid over all.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn load_with(
+        path: &Path,
+        environment: impl Iterator<Item = (String, String)>,
+        arguments: &[Argument],
+    ) -> Result<Self, Problems> {
+        Self::parse_with(path, &text(path)?, environment, arguments, PROVIDERS)
     }
 
     /// Where the inventory is, whatever else is wrong with the config: for whoever looks for the daemon that runs by it.
@@ -83,7 +111,8 @@ impl Config {
         Ok(inventory)
     }
 
-    /// The same from a text that was read already, for those providers. Pure. The file's path is for messages, and its folder
+    /// The same from a text that was read already, for those providers. It reads nothing but a web config file that the text
+    /// names. The file's path is for messages, and its folder
     /// is where relative paths begin. Of the environment only `KEYMUSTER__…` and `CREDENTIALS_DIRECTORY` are looked at.
     ///
     /// # Errors
@@ -94,6 +123,16 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
         providers: &[&'static dyn Provider],
     ) -> Result<Self, Problems> {
+        Self::parse_with(path, text, environment, &[], providers)
+    }
+
+    fn parse_with(
+        path: &Path,
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+        arguments: &[Argument],
+        providers: &[&'static dyn Provider],
+    ) -> Result<Self, Problems> {
         let sink = Sink::default();
         let mut root = tree::from_toml(path, text, &sink);
         sink.into_result()?;
@@ -101,6 +140,7 @@ impl Config {
         let sink = Sink::default();
         let environment: Vec<(String, String)> = environment.collect();
         tree::overlay(&mut root, &environment, &sink);
+        arguments.iter().for_each(|argument| tree::argue(&mut root, argument, &sink));
         secrets::refuse(&mut root, &sink);
         let directory = environment.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY").map(|(_, path)| Path::new(path));
         let config = read(Section::new("", &root, &sink), folder(path), directory, providers);
@@ -199,7 +239,7 @@ fn read(root: Section<'_>, folder: &Path, credentials_directory: Option<&Path>, 
 
     let config = Config {
         inventory: inventory_path,
-        web: Web::read(root.section("web")),
+        web: Web::read(root.section("web"), folder),
         policy,
         guard: Guard::read(root.section("guard")),
         limits: Limits::read(root.section("limits")),

@@ -11,6 +11,8 @@ pub enum Place {
     File(Arc<str>, Option<usize>),
     /// An environment variable, by its name.
     Variable(String),
+    /// A command's argument, by its name.
+    Argument(&'static str),
 }
 
 impl fmt::Display for Place {
@@ -19,6 +21,7 @@ impl fmt::Display for Place {
             Self::File(file, Some(line)) => write!(f, "{file}:{line}"),
             Self::File(file, None) => f.write_str(file),
             Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Argument(name) => write!(f, "argument {name}"),
         }
     }
 }

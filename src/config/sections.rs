@@ -1,39 +1,10 @@
 //! The sections that are about the daemon as a whole: typed, with their defaults, and read.
 
-use std::net::{Ipv4Addr, SocketAddr};
-
 use crate::domain::closed_enum;
 use crate::policy::Span;
 
 use super::reader::Section;
 use super::values;
-
-/// `[web]`: where pages, metrics and health are served.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Web {
-    /// Address and port; a loopback address unless `insecure`.
-    pub listen: SocketAddr,
-    /// Other machines may connect, though there is neither TLS nor sign-in.
-    pub insecure: bool,
-}
-
-impl Web {
-    pub(super) fn read(section: Section<'_>) -> Self {
-        let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 10847));
-        let web = Self {
-            listen: section.get_or("listen", default, values::socket),
-            insecure: section.get_or("insecure", false, values::boolean),
-        };
-        if !web.insecure && !web.listen.ip().is_loopback() {
-            let message =
-                format!("`{}` is no loopback address, and the pages have neither TLS nor sign-in", section.full("listen"));
-            let remedy = "listen on 127.0.0.1 behind a proxy that has both, or set `insecure = true` in [web]";
-            section.problem(section.place_of("listen"), message, remedy);
-        }
-        section.finish();
-        web
-    }
-}
 
 /// `[guard]`: when too much changes at once for keys to go without a person's word.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,6 +8,7 @@ use ::config::{Environment, Source};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::Argument;
 use super::problem::{Place, Sink};
 
 /// What begins the names of our environment variables; parts of a name are parted by `__` too.
@@ -142,6 +143,11 @@ pub(super) fn overlay(root: &mut Node, variables: &[(String, String)], sink: &Si
         }
         set(root, &parts, text, &place, sink);
     }
+}
+
+/// Lays a command's argument over the tree.
+pub(super) fn argue(root: &mut Node, argument: &Argument, sink: &Sink) {
+    set(root, argument.setting, argument.value.clone(), &Place::Argument(argument.name), sink);
 }
 
 fn set(node: &mut Node, parts: &[&str], text: String, place: &Place, sink: &Sink) {

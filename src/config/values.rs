@@ -1,7 +1,6 @@
 //! Readers of single values: what a node has to be, and what to write instead. None of them repeats a value.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -150,12 +149,6 @@ pub(super) fn words<T: Copy>(
     });
     let read: Vec<Option<T>> = read?;
     read.into_iter().collect()
-}
-
-/// An address with its port.
-pub(super) fn socket(node: &Node) -> Result<SocketAddr, Fault> {
-    let fault = || Fault::new("is no IP address with a port", "write one such as \"127.0.0.1:10847\" or \"[::1]:10847\"");
-    text(node)?.parse().map_err(|_| fault())
 }
 
 /// An instant: a date, which is its first second in UTC, or a date and time with `Z` or an offset.

@@ -1,6 +1,5 @@
 //! Accepts connections: a bounded number of them, each for a bounded time, with bounds on what may come before a request.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,13 +9,15 @@ use axum::{Router, middleware};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::guard::{self, Hosts};
+use super::access::Access;
+use super::guard::{self, Asked};
 
 /// Connections at once; more are told so and closed.
 pub(super) const MOST: usize = 64;
@@ -29,9 +30,8 @@ const LONGEST: Duration = Duration::from_mins(2);
 /// What is under way when a connection or the server is to end may take so long.
 pub(super) const DRAIN: Duration = Duration::from_secs(5);
 
-/// Serves until `stop`; ends at most [`DRAIN`] after it.
-pub(super) async fn serve(listener: TcpListener, router: Router, names: BTreeSet<String>, stop: CancellationToken) {
-    let names = Arc::new(names);
+/// Serves until `stop`; ends at most [`DRAIN`] after it. A new connection has to pass what `access` says then.
+pub(super) async fn serve(listener: TcpListener, router: Router, access: watch::Receiver<Access>, stop: CancellationToken) {
     let room = Arc::new(Semaphore::new(MOST));
     let tracker = TaskTracker::new();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
@@ -49,11 +49,20 @@ pub(super) async fn serve(listener: TcpListener, router: Router, names: BTreeSet
             continue;
         };
         let Ok(local) = stream.local_addr() else { continue };
-        let hosts = Hosts { local: local.ip().to_canonical(), names: Arc::clone(&names) };
-        let router = router.clone().layer(middleware::from_fn_with_state(hosts, guard::guard));
+        let Access { tls, sign_in, names, .. } = access.borrow().clone();
+        let asked = Asked { local: local.ip().to_canonical(), names, sign_in };
+        let router = router.clone().layer(middleware::from_fn_with_state(asked, guard::guard));
         let stop = stop.clone();
         tracker.spawn(async move {
-            connection(stream, router, stop).await;
+            match tls {
+                None => connection(stream, router, stop).await,
+                // Who does not get through is told so by TLS itself; to the log that is noise of scanners.
+                Some(tls) => {
+                    if let Ok(Ok(stream)) = timeout(HEADERS, tls.accept(stream)).await {
+                        connection(stream, router, stop).await;
+                    }
+                }
+            }
             drop(place);
         });
     }
@@ -61,7 +70,10 @@ pub(super) async fn serve(listener: TcpListener, router: Router, names: BTreeSet
     tracker.wait().await;
 }
 
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn connection<S>(stream: S, router: Router, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)

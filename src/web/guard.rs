@@ -10,13 +10,18 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// The hosts that a request may name. A page of a stranger that points its own name at this machine names another.
-#[derive(Debug, Clone)]
-pub(super) struct Hosts {
+use super::sign_in::SignIn;
+
+/// What a request has to pass.
+#[derive(Clone)]
+pub(super) struct Asked {
     /// The address that the connection came in on.
     pub local: IpAddr,
-    /// Further names, in lower case.
+    /// Further hosts that a request may name, in lower case. A page of a stranger that points its own name at this machine
+    /// names another.
     pub names: Arc<BTreeSet<String>>,
+    /// Who may come in; `None` for everybody.
+    pub sign_in: Option<Arc<SignIn>>,
 }
 
 /// Nothing from elsewhere, no script, no frame, no form.
@@ -34,8 +39,13 @@ pub(super) const HEADERS: [(HeaderName, HeaderValue); 7] = [
 ];
 
 /// Refuses what must not reach a route.
-pub(super) async fn guard(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
-    let mut response = match refusal(&hosts, &request) {
+pub(super) async fn guard(State(asked): State<Asked>, request: Request, next: Next) -> Response {
+    let authorization = request.headers().get(header::AUTHORIZATION).cloned();
+    let refusal = match (refusal(&asked, &request), &asked.sign_in) {
+        (None, Some(sign_in)) => sign_in.refusal(authorization.as_ref()).await,
+        (refusal, _) => refusal,
+    };
+    let mut response = match refusal {
         Some(response) => response,
         None => next.run(request).await,
     };
@@ -45,9 +55,9 @@ pub(super) async fn guard(State(hosts): State<Hosts>, request: Request, next: Ne
     response
 }
 
-fn refusal(hosts: &Hosts, request: &Request) -> Option<Response> {
+fn refusal(asked: &Asked, request: &Request) -> Option<Response> {
     let authority = request.uri().authority().map(|authority| authority.as_str());
-    if !names_us(hosts, request.headers()) || authority.is_some_and(|name| !is_ours(hosts, name)) {
+    if !names_us(asked, request.headers()) || authority.is_some_and(|name| !is_ours(asked, name)) {
         return Some((StatusCode::MISDIRECTED_REQUEST, "this host is not served here\n").into_response());
     }
     if *request.method() != Method::GET && *request.method() != Method::HEAD {
@@ -66,16 +76,16 @@ fn has_body(headers: &HeaderMap) -> bool {
 }
 
 /// Exactly one host, and ours.
-fn names_us(hosts: &Hosts, headers: &HeaderMap) -> bool {
+fn names_us(asked: &Asked, headers: &HeaderMap) -> bool {
     let mut named = headers.get_all(header::HOST).iter();
     match (named.next(), named.next()) {
-        (Some(host), None) => host.to_str().is_ok_and(|host| is_ours(hosts, host)),
+        (Some(host), None) => host.to_str().is_ok_and(|host| is_ours(asked, host)),
         (_, _) => false,
     }
 }
 
 /// Any port: what forwards a port to us keeps the name and has a port of its own.
-fn is_ours(hosts: &Hosts, host: &str) -> bool {
+fn is_ours(asked: &Asked, host: &str) -> bool {
     let Some(name) = without_port(host) else { return false };
     let name = name.to_ascii_lowercase();
     let address = match name.strip_prefix('[') {
@@ -83,8 +93,8 @@ fn is_ours(hosts: &Hosts, host: &str) -> bool {
         None => name.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
     };
     match address.map(|address| address.to_canonical()) {
-        Some(address) => address == Ipv4Addr::LOCALHOST || address == Ipv6Addr::LOCALHOST || address == hosts.local,
-        None => name == "localhost" || hosts.names.contains(&name),
+        Some(address) => address == Ipv4Addr::LOCALHOST || address == Ipv6Addr::LOCALHOST || address == asked.local,
+        None => name == "localhost" || asked.names.contains(&name),
     }
 }
 
@@ -106,7 +116,7 @@ mod tests {
     #[test]
     fn only_our_own_hosts_are_served() {
         let names = Arc::new(BTreeSet::from(["keys.example.com".to_owned()]));
-        let hosts = Hosts { local: IpAddr::from([10, 0, 0, 7]), names };
+        let asked = Asked { local: IpAddr::from([10, 0, 0, 7]), names, sign_in: None };
         for ours in [
             "localhost",
             "LOCALHOST:10847",
@@ -117,7 +127,7 @@ mod tests {
             "10.0.0.7:80",
             "Keys.Example.com",
         ] {
-            assert!(is_ours(&hosts, ours), "{ours}");
+            assert!(is_ours(&asked, ours), "{ours}");
         }
         for foreign in [
             "",
@@ -138,7 +148,7 @@ mod tests {
             "[::1]x",
             "[::2]",
         ] {
-            assert!(!is_ours(&hosts, foreign), "{foreign}");
+            assert!(!is_ours(&asked, foreign), "{foreign}");
         }
     }
 }

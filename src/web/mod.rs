@@ -1,13 +1,15 @@
 //! What people and scrapers see over HTTP: the first page, the metrics, and whether the process is alive and ready.
 //!
-//! It answers GET and HEAD, changes nothing and asks no provider. There is neither sign-in nor TLS: it listens on loopback,
-//! or behind something that has both.
+//! It answers GET and HEAD, changes nothing and asks no provider. It speaks TLS and asks for passwords where a web config file
+//! says so; else it belongs on loopback, or behind something that has both.
 
+mod access;
 mod cards;
 mod connections;
 mod guard;
 mod page;
 mod shown;
+mod sign_in;
 pub(crate) mod told;
 
 use std::sync::Arc;
@@ -20,14 +22,16 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{CONTENT_TYPE, Exposition};
 use crate::views::Views;
+pub use access::{Access, AccessError};
 use page::Page;
 
 /// What is served.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct App {
     /// What the page shows.
     pub views: Views,
@@ -37,14 +41,14 @@ pub struct App {
     pub title: String,
     /// The page loads itself again after this long, in whole seconds; `None` leaves that to the reader.
     pub refresh: Option<Duration>,
-    /// Host names under which the listener is reached, beside loopback and the address that a connection comes in on.
-    pub names: Vec<String>,
+    /// Who may ask, from the next connection on.
+    pub access: watch::Receiver<Access>,
 }
 
 /// Serves until `stop`, and then for at most some seconds what is under way.
 pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) {
-    let names = app.names.iter().map(|name| name.to_ascii_lowercase()).collect();
-    connections::serve(listener, router(app), names, stop).await;
+    let access = app.access.clone();
+    connections::serve(listener, router(app), access, stop).await;
 }
 
 fn router(app: App) -> Router {

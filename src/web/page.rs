@@ -16,6 +16,8 @@ use crate::views::{AccountCounts, AccountFacts, ChangeRow, Counts, KeyRow, Overv
 #[template(path = "page.html", config = "src/web/askama.toml")]
 pub(super) struct Page {
     title: String,
+    /// Whoever reaches the address may read all of this.
+    open: bool,
     refresh: Option<u64>,
     now: Instant,
     headline: Headline,
@@ -109,6 +111,7 @@ impl Page {
         let blind = accounts.iter().filter(|(_, read)| read.is_none()).filter_map(|(facts, _)| blind_line(counts, facts));
         Self {
             title: app.title.clone(),
+            open: app.access.borrow().is_open(),
             refresh: app.refresh.map(|every| every.as_secs().max(1)),
             now: Instant::new(now, now),
             headline: headline(&accounts, overview.unseen_in_all, now),

@@ -15,6 +15,7 @@ mod db;
 mod demo;
 mod faults;
 mod inquiry;
+mod listener;
 mod member_outcomes;
 mod outcomes;
 mod patience;

@@ -297,7 +297,7 @@ pub struct Daemon {
 
 impl Daemon {
     #[track_caller]
-    fn started(mut process: Running) -> Self {
+    pub fn started(mut process: Running) -> Self {
         let address = eventually("the daemon's start", PATIENCE, || {
             assert!(process.runs(), "the daemon ended:\n{}", process.stderr());
             let line = log_events(&process.stderr()).into_iter().find(|event| event["message"] == "started")?;

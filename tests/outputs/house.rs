@@ -101,7 +101,13 @@ impl House {
 
     pub fn app(&self) -> App {
         let exposition = self.exposition(OFF);
-        App { views: self.views.clone(), exposition, title: "test".into(), refresh: None, names: Vec::new() }
+        App {
+            views: self.views.clone(),
+            exposition,
+            title: "test".into(),
+            refresh: None,
+            access: tokio::sync::watch::channel(keymuster::web::Access::default()).1,
+        }
     }
 
     pub async fn serve(&self) -> Served {

@@ -12,10 +12,11 @@ use tokio::net::TcpListener;
 use super::args;
 use super::daemon::{Daemon, Look};
 use super::exit::Exit;
+use super::log;
 use super::output::{Output, Tone, fault_line};
 use super::scratch::{self, WATCHED};
+use super::setup::{self, Source};
 use super::signals::Signals;
-use super::{log, setup};
 use crate::clock::Clock;
 use crate::config::{Config, Log, LogFormat, LogLevel};
 use crate::sim::{self, Fault, Options, Size};
@@ -49,7 +50,7 @@ pub async fn demo(arguments: args::Demo) -> anyhow::Result<Exit> {
     config.web.listen = listen(arguments.listen, config.web.listen).await;
 
     let look = Look { title: "demo".into(), refresh: Some(REFRESH) };
-    let daemon = Daemon::start(&config, Some(path.clone()), &clock, look).await?;
+    let daemon = Daemon::start(&config, Some(Source { file: path.clone(), arguments: Vec::new() }), &clock, look).await?;
     let mut output = Output::new();
     print(&mut output, &config, daemon.address(), &faults)?;
     let mut story = Story::new(daemon.views().clone(), control(&path)?);

@@ -12,7 +12,7 @@ const DAY: i64 = 86_400;
 const SKEW: i64 = 3_700;
 
 pub fn no_lie(about: &About<'_>) -> Verdict {
-    let About { row, life, seen, .. } = about;
+    let About { row, life, .. } = about;
     let holds = |condition| row.conditions.contains(&condition);
     if !about.is_judged() {
         return if row.conditions.is_empty() { Ok(()) } else { Err("conditions of a key that is not there".into()) };
@@ -21,7 +21,7 @@ pub fn no_lie(about: &About<'_>) -> Verdict {
     if (holds(Condition::Disabled) && row.enabled) || (!row.enabled && row.conditions.iter().any(|c| *c != Condition::Disabled)) {
         return Err("disabled: the conditions say otherwise than the row".into());
     }
-    let used = life.used_as_of(seen.as_of);
+    let used = life.used_as_of(about.use_told());
     if holds(Condition::NeverUsed)
         && let Some(used) = used
     {

@@ -319,6 +319,16 @@ impl About<'_> {
         self.life.once_hidden || self.watched.once_closed.contains(&home(self.life, self.watched))
     }
 
+    /// The walk that last told of its use began then or later: one of the list where the row stands. One that has only now shown
+    /// that the key left told it before, and another that still lists the key is believed from the next poll on.
+    fn use_told(&self) -> Moment {
+        let Self { row, life, seen, watched, .. } = self;
+        let place = if row.scope_id.is_empty() { "admin" } else { &row.scope_id };
+        let list = list_of(life.key.provider, place, watched);
+        let told = if self.left_now() { &watched.before } else { &watched.complete };
+        told.get(&list).map_or(seen.as_of, |began| seen.as_of.min(*began))
+    }
+
     /// When the poll began that last read the list of people whole.
     fn people_read(&self) -> Option<Moment> {
         self.watched.complete.get(&ScopeId { kind: ScopeKind::People, of: None }).copied()

@@ -1,0 +1,100 @@
+//! Who may ask, and over what: TLS, client certificates and passwords, as the web config file says.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use tokio_rustls::TlsAcceptor;
+
+use super::sign_in::SignIn;
+use crate::config::{Clients, Tls, TlsVersion, Web, credential};
+
+/// What a connection has to pass.
+#[derive(Clone, Default)]
+pub struct Access {
+    /// Answers in TLS; `None` speaks in clear.
+    pub(super) tls: Option<TlsAcceptor>,
+    /// Asks for a password; `None` lets everybody in.
+    pub(super) sign_in: Option<Arc<SignIn>>,
+    /// Further names under which the listener is reached, in lower case.
+    pub(super) names: Arc<BTreeSet<String>>,
+    /// Nobody is asked, and other machines can connect: told on every page.
+    is_open: bool,
+}
+
+/// Why the files that the web config file names cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {what}", path.display())]
+pub struct AccessError {
+    path: PathBuf,
+    what: String,
+}
+
+impl Access {
+    /// Reads the files that the web config file names.
+    ///
+    /// # Errors
+    /// One of them cannot be read, or does not hold what it should.
+    pub fn new(web: &Web) -> Result<Self, AccessError> {
+        let file = web.file.as_ref();
+        let tls = file.and_then(|file| file.tls.as_ref()).map(acceptor).transpose()?;
+        let sign_in = file.filter(|file| !file.users.is_empty()).map(|file| Arc::new(SignIn::new(file.users.clone())));
+        Ok(Self { tls, sign_in, names: Arc::new(web.hosts.clone()), is_open: web.is_open() })
+    }
+
+    /// Other machines can connect, and nobody is asked.
+    pub(super) const fn is_open(&self) -> bool {
+        self.is_open
+    }
+}
+
+fn acceptor(tls: &Tls) -> Result<TlsAcceptor, AccessError> {
+    let versions: &[&rustls::SupportedProtocolVersion] = match tls.oldest {
+        TlsVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        TlsVersion::Tls13 => &[&rustls::version::TLS13],
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let wrong = |path: &Path, what: String| AccessError { path: path.to_owned(), what };
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)
+        .map_err(|error| wrong(&tls.cert, error.to_string()))?;
+    let verifier = |ca: &Path, required: bool| {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(ca)? {
+            roots.add(certificate).map_err(|error| wrong(ca, format!("holds a certificate that is no root: {error}")))?;
+        }
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let verifier = if required { verifier } else { verifier.allow_unauthenticated() };
+        verifier.build().map_err(|error| wrong(ca, error.to_string()))
+    };
+    let builder = match &tls.clients {
+        Clients::NotAsked => builder.with_no_client_auth(),
+        Clients::IfGiven(ca) => builder.with_client_cert_verifier(verifier(ca, false)?),
+        Clients::Required(ca) => builder.with_client_cert_verifier(verifier(ca, true)?),
+    };
+    // The same care as for credentials: who reads it can answer in our name.
+    let facts = std::fs::metadata(&tls.key).map_err(|error| wrong(&tls.key, format!("cannot be read: {error}")))?;
+    if let Some(who) = credential::open_to(facts.mode()) {
+        let what = format!("has mode {:04o}, so that {who}; run chmod 600 on it", facts.mode() & 0o7777);
+        return Err(wrong(&tls.key, what));
+    }
+    let key =
+        PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| wrong(&tls.key, format!("holds no private key: {error}")))?;
+    let mut config = builder
+        .with_single_cert(certificates(&tls.cert)?, key)
+        .map_err(|error| wrong(&tls.cert, format!("does not go with {}: {error}", tls.key.display())))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, AccessError> {
+    let wrong = |what: String| AccessError { path: path.to_owned(), what };
+    let read = CertificateDer::pem_file_iter(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let certificates: Vec<_> = read.collect::<Result<_, _>>().map_err(|error| wrong(format!("is no PEM: {error}")))?;
+    if certificates.is_empty() { Err(wrong("holds no certificate".to_owned())) } else { Ok(certificates) }
+}

@@ -1,0 +1,239 @@
+//! Who may ask the listener, and over what: TLS, client certificates and passwords by a web config file, as curl meets them.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use rustix::process::Signal;
+
+use crate::process::{Finished, PATIENCE, Running, eventually, get};
+use crate::support::{Daemon, Settings, Sim, Site, far_off, log_events};
+
+/// bcrypt of `correct horse`, at the lowest cost.
+const HASH: &str = "$2b$04$VLjjMDO2/iKHtWgvMAnC.enUBq1zYJ.mFb/Ye7UmWgfO9hwx5wB36";
+const WHO: &str = "scraper:correct horse";
+
+/// A site with a web config file and certificates.
+struct House {
+    site: Site,
+    _sim: Sim,
+}
+
+impl House {
+    fn new(web: &str) -> Self {
+        let sim = Sim::small();
+        let site = Site::new(&sim, &Settings { schedule: far_off(), ..Settings::default() });
+        site.edit("[web]", "[web]\nconfig_file = \"web.yml\"");
+        let house = Self { site, _sim: sim };
+        house.write(web);
+        house
+    }
+
+    fn write(&self, web: &str) {
+        std::fs::write(self.site.path("web.yml"), web).unwrap();
+    }
+
+    /// An authority, a certificate for `localhost` and one for a client.
+    fn certificates(self) -> Self {
+        self.openssl(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem",
+        );
+        for (name, extension) in
+            [("server", "subjectAltName=DNS:localhost,IP:127.0.0.1"), ("client", "extendedKeyUsage=clientAuth")]
+        {
+            std::fs::write(self.site.path("extension"), extension).unwrap();
+            self.openssl(&format!(
+                "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"
+            ));
+            self.openssl(&format!(
+                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extension -out {name}.pem"
+            ));
+        }
+        self
+    }
+
+    fn openssl(&self, arguments: &str) {
+        let mut command = Command::new("openssl");
+        command.args(arguments.split(' ')).current_dir(self.site.path(""));
+        Running::start(command, "openssl").finish(PATIENCE).ended(0);
+    }
+
+    /// The first page, as curl gets it with these options.
+    #[track_caller]
+    fn curl(&self, daemon: &Daemon, scheme: &str, options: &[&str]) -> Finished {
+        let mut command = Command::new("curl");
+        command.args(["--silent", "--show-error", "--output", "body", "--write-out", "%{http_code}", "--max-time", "60"]);
+        command.args(options).arg(format!("{scheme}://localhost:{}/metrics", daemon.address.port()));
+        command.args(["--resolve", &format!("localhost:{}:127.0.0.1", daemon.address.port())]).current_dir(self.site.path(""));
+        Running::start(command, "curl").finish(PATIENCE)
+    }
+
+    /// The status that curl got.
+    #[track_caller]
+    fn status(&self, daemon: &Daemon, scheme: &str, options: &[&str]) -> String {
+        self.curl(daemon, scheme, options).ended(0).stdout
+    }
+
+    /// `check` and `run` refuse the config and say so.
+    #[track_caller]
+    fn is_refused(&self, parts: &[&str]) {
+        for command in ["check", "run"] {
+            let refused = self.site.run(command, &[]).ended(78).all();
+            for part in parts {
+                assert!(refused.contains(part), "{command} does not say {part}: {refused}");
+            }
+        }
+    }
+}
+
+#[test]
+fn who_signs_in_is_let_in_and_nobody_else() {
+    let house = House::new(&format!("basic_auth_users:\n  scraper: {HASH}\n"));
+    let daemon = house.site.daemon();
+    for path in ["/", "/metrics", "/healthz", "/readyz", "/none"] {
+        let refused = get(daemon.address, path).unwrap();
+        assert_eq!(refused.status, 401, "{path}");
+        assert!(refused.head.contains("www-authenticate: basic realm=") && refused.head.contains("nosniff"), "{}", refused.head);
+    }
+    for _ in 0..2 {
+        assert_eq!(house.status(&daemon, "http", &["--user", WHO]), "200");
+    }
+    for who in [
+        "scraper:correct hors",
+        "scraper:",
+        "scraper:correct horse ",
+        "nobody:correct horse",
+        ":correct horse",
+        "Scraper:correct horse",
+    ] {
+        assert_eq!(house.status(&daemon, "http", &["--user", who]), "401", "{who}");
+    }
+    for header in ["Basic", "Basic ###", "Basic c2NyYXBlcg==", "Bearer c2NyYXBlcjpjb3JyZWN0IGhvcnNl"] {
+        assert_eq!(house.status(&daemon, "http", &["--header", &format!("Authorization: {header}")]), "401", "{header}");
+    }
+    let finished = daemon.stop().ended(0);
+    assert!(!finished.all().contains("correct horse") && !finished.all().contains(HASH));
+}
+
+#[test]
+fn tls_and_client_certificates_are_asked_for_as_the_file_says() {
+    let tls = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n";
+    let house = House::new(tls).certificates();
+    let daemon = house.site.daemon();
+    assert_eq!(house.status(&daemon, "https", &["--cacert", "ca.pem"]), "200");
+    assert_eq!(house.status(&daemon, "https", &["--cacert", "ca.pem", "--tlsv1.2", "--tls-max", "1.2"]), "200");
+    // Whoever trusts other roots, speaks too old a version, or in clear, gets nothing.
+    house.curl(&daemon, "https", &[]).ended(60);
+    assert_ne!(house.curl(&daemon, "https", &["--cacert", "ca.pem", "--tls-max", "1.1"]).code, Some(0));
+    assert_ne!(house.curl(&daemon, "http", &[]).code, Some(0));
+
+    // From the next connection on, by a reload.
+    house
+        .write(&format!("{tls}  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n  min_version: TLS13\n"));
+    let reload = |message: &str| {
+        let told = || {
+            log_events(&daemon.process.stderr()).into_iter().filter(|e| e["message"].as_str().unwrap().contains(message)).count()
+        };
+        let before = told();
+        daemon.process.signal(Signal::HUP);
+        eventually(message, PATIENCE, || (told() > before).then_some(()));
+    };
+    reload("reloaded ");
+    let client = ["--cacert", "ca.pem", "--cert", "client.pem", "--key", "client.key"];
+    assert_eq!(house.status(&daemon, "https", &client), "200");
+    assert_ne!(house.curl(&daemon, "https", &client[..2]).code, Some(0));
+    assert_ne!(house.curl(&daemon, "https", &[&client[..], &["--tls-max", "1.2"]].concat()).code, Some(0));
+
+    // One that cannot be used changes nothing.
+    std::fs::write(house.site.path("server.pem"), "nothing").unwrap();
+    reload("the config was not reloaded");
+    assert_eq!(house.status(&daemon, "https", &client), "200");
+    daemon.stop().ended(0);
+}
+
+#[test]
+fn other_machines_are_served_only_over_tls_with_sign_in_or_by_a_word_that_shows() {
+    let house = House::new(&format!("basic_auth_users:\n  scraper: {HASH}\n")).certificates();
+    house.site.edit("127.0.0.1:0", "0.0.0.0:0");
+    house.is_refused(&["`web.listen` is no loopback address, and there is no TLS", "insecure = true"]);
+    let tls = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n";
+    house.write(tls);
+    house.is_refused(&["and there is no sign-in"]);
+    house.site.edit("config_file = \"web.yml\"", "");
+    house.is_refused(&["and there is neither TLS nor sign-in"]);
+
+    // What is allowed by a word is told on the page.
+    house.site.edit("[web]", "[web]\ninsecure = true");
+    let daemon = house.site.daemon();
+    let local = SocketAddr::from(([127, 0, 0, 1], daemon.address.port()));
+    assert!(get(local, "/").unwrap().body.contains("Open to everybody who reaches this address"));
+    daemon.stop().ended(0);
+
+    // With both, the word is not needed; the arguments that operators know say the same as the config.
+    house.write(&format!("{tls}basic_auth_users:\n  scraper: {HASH}\n"));
+    house.site.edit("insecure = true", "");
+    house.site.edit("0.0.0.0:0", "127.0.0.1:1");
+    let config = house.site.config();
+    let arguments =
+        ["run", "--config", config.to_str().unwrap(), "--web.listen-address", "0.0.0.0:0", "--web.config.file", "web.yml"];
+    let daemon = Daemon::started(house.site.start(&arguments));
+    assert_eq!(house.status(&daemon, "https", &["--cacert", "ca.pem", "--user", WHO]), "200");
+    let page = std::fs::read_to_string(house.site.path("body")).unwrap();
+    assert!(page.contains("keymuster_build_info") && !page.contains("Open to everybody"));
+    assert_eq!(house.status(&daemon, "https", &["--cacert", "ca.pem"]), "401");
+    // A reload keeps to them.
+    daemon.process.signal(Signal::HUP);
+    eventually("the reload", PATIENCE, || daemon.process.stderr().contains("reloaded ").then_some(()));
+    daemon.stop().ended(0);
+}
+
+#[test]
+fn what_a_web_config_file_gets_wrong_is_told_with_its_line() {
+    let house = House::new("").certificates();
+    let tls = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n";
+    for (web, parts) in [
+        ("tls_server_config:\n  cert_file: server.pem\n".to_owned(), &["web.yml:1: `tls_server_config.key_file` is missing"][..]),
+        (
+            format!("{tls}  client_allowed_sans: [a]\n"),
+            &["web.yml:4: `tls_server_config.client_allowed_sans` is not done by keymuster"],
+        ),
+        (format!("{tls}  min_versoin: TLS12\n"), &["web.yml:4: `tls_server_config.min_versoin` is no setting", "`min_version`"]),
+        (format!("{tls}  min_version: TLS11\n"), &["web.yml:4: `tls_server_config.min_version` is none of"]),
+        (
+            format!("{tls}  client_auth_type: RequireAnyClientCert\n"),
+            &["web.yml:4: `tls_server_config.client_auth_type` is none of"],
+        ),
+        (format!("{tls}  client_auth_type: RequireAndVerifyClientCert\n"), &["web.yml:4: ", "needs `client_ca_file`"]),
+        (format!("{tls}  client_ca_file: ca.pem\n"), &["web.yml:4: ", "asked for no certificate"]),
+        (
+            "basic_auth_users:\n  scraper: secret-canary\n".to_owned(),
+            &["web.yml:2: `basic_auth_users.scraper` is no bcrypt hash"],
+        ),
+        (
+            "rate_limit:\n  burst: 1\nhttp_server_config:\n  http2: true\n".to_owned(),
+            &["web.yml:1: `rate_limit` is not", "web.yml:3: `http"],
+        ),
+        ("basic_auth_users: [a\n".to_owned(), &["web.yml:", "is no YAML"]),
+        ("a: 1\n---\nb: 1\n".to_owned(), &["is a second document"]),
+        (tls.replace("server.key", "none.key"), &["none.key: cannot be read"]),
+        (tls.replace("server.key", "ca.pem"), &["ca.pem"]),
+        (tls.replace("server.key", "client.key"), &["server.pem: does not go with"]),
+    ] {
+        house.write(&web);
+        house.is_refused(parts);
+        assert!(!house.site.run("check", &[]).all().contains("secret-canary"));
+    }
+    house.write(tls);
+    std::fs::set_permissions(house.site.path("server.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    house.is_refused(&["server.key: has mode 0644, so that everybody may read it"]);
+    std::fs::remove_file(house.site.path("web.yml")).unwrap();
+    house.is_refused(&["keymuster.toml:", "`web.config_file` cannot be read"]);
+}
+
+#[test]
+fn an_empty_web_config_file_changes_nothing() {
+    let house = House::new("# nothing yet\ntls_server_config:\nbasic_auth_users:\n");
+    let daemon = house.site.daemon();
+    assert_eq!(house.status(&daemon, "http", &[]), "200");
+    daemon.stop().ended(0);
+}
