@@ -43,8 +43,12 @@ pub struct AccountCounts {
     pub held_keys: u64,
     /// The earliest expiry still ahead, of keys that may be there.
     pub next_expiry: Option<Time>,
+    /// The earliest expiry still ahead of keys that are expiring and not waived.
+    pub next_expiring: Option<Time>,
     /// When the oldest key that may be there was made.
     pub oldest_created: Option<Time>,
+    /// When an admin key last came to be seen where it was not before; what the first walk of a list showed is no news.
+    pub newest_admin: Option<Time>,
     /// Its keys.
     pub groups: Vec<Group>,
 }
@@ -154,7 +158,9 @@ SELECT t.account_id, t.kind, t.presence, t.conditions, iif(t.stale, t.stale_basi
        min(d.overdue_at) FILTER (WHERE d.overdue_at > :now),
        min(d.disabled_at) FILTER (WHERE d.disabled_at > :now),
        min(d.orphaned_at) FILTER (WHERE d.orphaned_at > :now),
-       min(d.waived_until) FILTER (WHERE d.waived_until > :now)
+       min(d.waived_until) FILTER (WHERE d.waived_until > :now),
+       max(iif(t.kind = 'admin', (SELECT max(c.at) FROM change AS c WHERE c.key_id = t.id
+                                     AND c.change IN ('appeared', 'returned', 'moved', 'recreated')), NULL))
   FROM key_state AS t
   JOIN key AS k ON k.id = t.id
   JOIN last_use AS u ON u.key_id = t.id
@@ -162,6 +168,8 @@ SELECT t.account_id, t.kind, t.presence, t.conditions, iif(t.stale, t.stale_basi
  GROUP BY 1, 2, 3, 4, 5, 6";
 /// Columns of [`KEYS`] that are deadlines; the first is the expiry.
 const DEADLINES: std::ops::RangeInclusive<usize> = 8..=17;
+/// The column of [`KEYS`] that says when an admin key was news.
+const ADMIN_NEWS: usize = 18;
 
 impl Reader {
     /// Counts everything anew.
@@ -224,14 +232,20 @@ fn add(account: &mut AccountCounts, row: &Row<'_>) -> Stored<Option<Time>> {
         waived: row.get(5)?,
         keys: row.get::<_, i64>(6)?.unsigned_abs(),
     };
-    let presence = group.presence;
+    let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Time::from_unix));
+    // Also of one that is gone again: somebody made it.
+    account.newest_admin = account.newest_admin.max(time(ADMIN_NEWS)?);
+    let (presence, is_expiring) = (group.presence, !group.waived && group.conditions.contains(&Condition::Expiring));
     account.groups.push(group);
     if !may_be_there(presence) {
         return Ok(None);
     }
-    let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Time::from_unix));
+    let expiry = time(*DEADLINES.start())?;
     account.oldest_created = earlier(account.oldest_created, time(7)?);
-    account.next_expiry = earlier(account.next_expiry, time(*DEADLINES.start())?);
+    account.next_expiry = earlier(account.next_expiry, expiry);
+    if is_expiring {
+        account.next_expiring = earlier(account.next_expiring, expiry);
+    }
     let mut next = None;
     for index in DEADLINES {
         next = earlier(next, time(index)?);

@@ -47,8 +47,12 @@ metrics! {
         "1 if the provider tells enough for the condition to be claimed; 0 means that it does not say.";
     NEXT_EXPIRY = Gauge "keymuster_next_expiry_timestamp_seconds" [provider account]
         "The earliest expiry still ahead among keys that may be there.";
+    NEXT_EXPIRING = Gauge "keymuster_next_flagged_expiry_timestamp_seconds" [provider account]
+        "The earliest expiry still ahead among keys in the condition expiring, without waived ones.";
     OLDEST_KEY = Gauge "keymuster_oldest_key_created_timestamp_seconds" [provider account]
         "When the oldest key that may be there was made.";
+    NEW_ADMIN_KEY = Gauge "keymuster_new_admin_key_timestamp_seconds" [provider account]
+        "When an admin key was last seen that was not there before: new, returned, made anew, or only now known for one.";
     ACCOUNT_INFO = Gauge "keymuster_account_info" [provider account organization]
         "Always 1. The id of the organisation that the account sees; empty until known or where the provider does not tell.";
     ACCOUNT_UP = Gauge "keymuster_account_up" [provider account]
@@ -57,6 +61,10 @@ metrics! {
         "Everything was read since then, in one poll or several; 0 until it was: counts mean nothing yet.";
     LAST_POLL = Gauge "keymuster_last_poll_timestamp_seconds" [provider account]
         "When the newest poll that ended began; 0 for never.";
+    LAST_POLL_FAILURE = Gauge "keymuster_last_poll_failure" [provider account reason]
+        "Always 1. Why the newest poll that ended did not read everything: of its first failure; no series if it did.";
+    STALE_BEFORE = Gauge "keymuster_data_stale_before_timestamp_seconds" [provider account]
+        "Three polls have come due since then, by the schedule: an older last complete poll is stale.";
     POLL_INTERVAL = Gauge "keymuster_poll_interval_seconds" [provider account]
         "The shortest time between two polls of the schedule.";
     SCOPES = Gauge "keymuster_scopes" [provider account state]

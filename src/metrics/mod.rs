@@ -58,7 +58,7 @@ impl Exposition {
     /// The inventory cannot be read.
     pub async fn text(&self) -> Result<String, ExpositionError> {
         let counts = self.views.counts().await?;
-        let mut families = state::families(&self.views.accounts(), &counts);
+        let mut families = state::families(&self.views.accounts(), &counts, self.views.clock().now());
         families.extend(per_key::families(&self.views, &self.settings, &counts).await?);
         families.extend(self.inventory());
         families.extend(self.tally.registry.gather());

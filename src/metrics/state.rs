@@ -6,12 +6,16 @@ use prometheus::proto::MetricFamily;
 
 use super::declared::{
     ACCOUNT_INFO, ACCOUNT_UP, CONDITION_SUPPORTED, CREDENTIAL_EXPIRY, FLAGGED_KEYS, HELD_KEYS, KEYS, LAST_COMPLETE_POLL,
-    LAST_POLL, Metric, NEXT_EXPIRY, OLDEST_KEY, POLL_INTERVAL, SCOPES, STALE_KEYS, WAIVED_KEYS,
+    LAST_POLL, LAST_POLL_FAILURE, Metric, NEW_ADMIN_KEY, NEXT_EXPIRING, NEXT_EXPIRY, OLDEST_KEY, POLL_INTERVAL, SCOPES,
+    STALE_BEFORE, STALE_KEYS, WAIVED_KEYS,
 };
 use super::family::Family;
 use crate::domain::{Basis, Condition, Presence, ScopeState, Time};
 use crate::providers::{Fact, Spec};
 use crate::views::{AccountCounts, AccountFacts, Counts};
+
+/// One poll may fail, and the next may take long: data older than this many are stale.
+const POLLS_UNTIL_STALE: usize = 3;
 
 /// A configured account and what is counted of it.
 struct Row<'a> {
@@ -22,8 +26,8 @@ struct Row<'a> {
     counts: &'a AccountCounts,
 }
 
-/// The families of all accounts.
-pub(super) fn families(accounts: &[AccountFacts], counts: &Counts) -> Vec<MetricFamily> {
+/// The families of all accounts, as of that instant.
+pub(super) fn families(accounts: &[AccountFacts], counts: &Counts, now: Time) -> Vec<MetricFamily> {
     let nothing = AccountCounts::default();
     let row = |facts| of(facts, counts, &nothing);
     let rows: Vec<Row<'_>> = accounts.iter().map(row).collect();
@@ -47,7 +51,9 @@ pub(super) fn families(accounts: &[AccountFacts], counts: &Counts) -> Vec<Metric
             }
         }),
         one(&NEXT_EXPIRY, &rows, |row| row.counts.next_expiry.map(instant)),
+        one(&NEXT_EXPIRING, &rows, |row| row.counts.next_expiring.map(instant)),
         one(&OLDEST_KEY, &rows, |row| row.counts.oldest_created.map(instant)),
+        one(&NEW_ADMIN_KEY, &rows, |row| row.counts.newest_admin.map(instant)),
         each(&ACCOUNT_INFO, &rows, |family, row| {
             let organization = row.counts.organization_id.as_deref().unwrap_or_default();
             family.add([row.provider, row.account, organization], 1.0);
@@ -55,6 +61,12 @@ pub(super) fn families(accounts: &[AccountFacts], counts: &Counts) -> Vec<Metric
         one(&ACCOUNT_UP, &rows, |row| Some(row.counts.last_poll.as_ref().is_some_and(|poll| poll.up).into())),
         one(&LAST_COMPLETE_POLL, &rows, |row| Some(row.counts.read_since.map_or(0.0, instant))),
         one(&LAST_POLL, &rows, |row| Some(row.counts.last_poll.as_ref().map_or(0.0, |poll| instant(poll.started)))),
+        each(&LAST_POLL_FAILURE, &rows, |family, row| {
+            if let Some(reason) = row.counts.last_poll.as_ref().and_then(|poll| poll.reason.as_deref()) {
+                family.add([row.provider, row.account, reason], 1.0);
+            }
+        }),
+        one(&STALE_BEFORE, &rows, |row| row.facts.due_before(POLLS_UNTIL_STALE, now).map(instant)),
         one(&POLL_INTERVAL, &rows, |row| Some(seconds(row.facts.interval))),
         each(&SCOPES, &rows, |family, row| {
             for state in ScopeState::ALL.iter().filter(|state| **state != ScopeState::Retired) {

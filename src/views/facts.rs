@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::config::{AccountConfig, Config};
+use crate::config::{AccountConfig, Config, Schedule};
 use crate::domain::{Condition, Time};
 use crate::policy::{Limits, Policy};
 use crate::providers::{Account, Known, Provider};
@@ -19,6 +19,7 @@ pub struct AccountFacts {
     pub endpoints: BTreeSet<&'static str>,
     /// Seconds between two polls: the shortest gap of its schedule.
     pub interval: i64,
+    schedule: Schedule,
     /// When the credential expires, where somebody wrote that down.
     pub credential_expires: Option<Time>,
     /// Conditions that policy does not claim for the account as a whole; rules may say otherwise for some of its keys.
@@ -40,9 +41,15 @@ impl AccountFacts {
             provider: account.provider,
             endpoints: endpoints(account.provider, &account.account),
             interval: account.schedule.shortest_gap().as_secs(),
+            schedule: account.schedule.clone(),
             credential_expires: account.credential_expires,
             ignored,
         }
+    }
+
+    /// When a poll was due so many times ago: 1 for the last time before `now`. `None` where the calendar ends.
+    pub fn due_before(&self, times: usize, now: Time) -> Option<Time> {
+        (0..times).try_fold(now, |time, _| self.schedule.previous_before(time))
     }
 
     /// Whether the provider tells enough for the condition to be claimed.

@@ -9,7 +9,7 @@ use keymuster::config::{Metrics, PerKey};
 use keymuster::domain::{Basis, ChangeKind, Condition, ItemReason, KeyKind, Presence, Reason};
 use keymuster::inventory::StoreError;
 use keymuster::metrics::declared::{ALL, Metric, Type};
-use keymuster::sim::Fault;
+use keymuster::sim::{Fault, Happening};
 use keymuster::sync::Polls;
 
 use crate::house::{House, OFF};
@@ -49,6 +49,10 @@ async fn promtool_finds_no_fault() {
 #[tokio::test]
 async fn every_series_is_declared_and_everything_declared_is_there() {
     let house = House::polled().await;
+    let now = house.clock.now();
+    house.simulation.change(|world| world.happen(Happening::MadeAdmin, 0, now)).unwrap();
+    house.simulation.set_faults(Fault::parse_all("html_200:den").unwrap());
+    house.poll().await;
     let text = house.exposition(EVERY_KEY).text().await.unwrap();
     for metric in ALL {
         let kind = match metric.kind {
@@ -190,6 +194,55 @@ async fn state_is_that_of_the_inventory() {
     let left = series(&text);
     assert_eq!(left[r#"keymuster_keys{account="acme-den",kind="organization",presence="unmanaged",provider="den"}"#], keys);
     assert!(!text.contains("keymuster_flagged_keys") && !text.contains("keymuster_account_up"));
+}
+
+#[tokio::test]
+async fn what_alerts_go_by_is_told_as_state() {
+    let house = House::polled().await;
+    let exposition = house.exposition(OFF);
+    let of = async |metric: &str, account: &str| {
+        let text = exposition.text().await.unwrap();
+        let is_it =
+            |series: &str| series.starts_with(&format!("{metric}{{")) && series.contains(&format!("account=\"{account}\""));
+        series(&text).into_iter().find(|(series, _)| is_it(series)).map(|(series, value)| (series.to_owned(), value as i64))
+    };
+    let value = async |metric: &str, account: &str| of(metric, account).await.map(|(_, value)| value);
+
+    let now = house.clock.now().unix();
+    let hour = now - now.rem_euclid(3_600);
+    let third = if hour == now { hour - 3 * 3_600 } else { hour - 2 * 3_600 };
+    assert_eq!(value("keymuster_data_stale_before_timestamp_seconds", "acme-den").await, Some(third), "@hourly, at {now}");
+
+    let soon = house.views.counts().await.unwrap().accounts["acme-openai"].next_expiring.unwrap();
+    assert_eq!(value("keymuster_next_flagged_expiry_timestamp_seconds", "acme-openai").await, Some(soon.unix()));
+    assert!((1..=14 * 86_400).contains(&(soon.unix() - now)));
+
+    // The first reading is no news, and what is read in vain changes nothing.
+    assert_eq!(value("keymuster_new_admin_key_timestamp_seconds", "acme-openai").await, None);
+    assert_eq!(of("keymuster_last_poll_failure", "acme-openai").await, None);
+    house.simulation.change(|world| world.happen(Happening::MadeAdmin, 0, house.clock.now())).unwrap();
+    house.simulation.set_faults(Fault::parse_all("unauthorized:openai").unwrap());
+    house.poll().await;
+    let (failure, one) = of("keymuster_last_poll_failure", "acme-openai").await.unwrap();
+    assert!(failure.contains(r#"reason="auth""#) && one == 1, "{failure}");
+    assert_eq!(value("keymuster_new_admin_key_timestamp_seconds", "acme-openai").await, None);
+    house.simulation.set_faults(Vec::new());
+    house.poll().await;
+    assert_eq!(of("keymuster_last_poll_failure", "acme-openai").await, None);
+    let news = value("keymuster_new_admin_key_timestamp_seconds", "acme-openai").await.unwrap();
+    assert!((now..=house.clock.now().unix()).contains(&news));
+    assert_eq!(of("keymuster_new_admin_key_timestamp_seconds", "acme-den").await, None, "Den has no such keys");
+}
+
+#[tokio::test]
+async fn a_waived_key_is_not_the_next_to_expire() {
+    let waived = "[[waivers]]\nmatch = { account = 'acme-openai' }\nreason = 'r'\nwho = 'w'\nuntil = 2099-01-01T00:00:00Z";
+    let house = House::new(waived).await;
+    house.poll().await;
+    let text = house.exposition(OFF).text().await.unwrap();
+    assert!(text.contains(r#"keymuster_next_expiry_timestamp_seconds{account="acme-openai""#));
+    assert!(!text.contains(r#"keymuster_next_flagged_expiry_timestamp_seconds{account="acme-openai""#));
+    assert!(text.contains(r#"keymuster_next_flagged_expiry_timestamp_seconds{account="acme-den""#));
 }
 
 #[tokio::test]
