@@ -22,6 +22,7 @@ mod patience;
 mod polling;
 mod presence;
 mod process;
+mod prometheus;
 mod refusals;
 mod reload;
 mod scrape;

@@ -1,12 +1,11 @@
 //! A real Prometheus beside the daemon: it scrapes `/metrics`, and answers for every family that the program promises.
 
-use std::net::{SocketAddr, TcpListener};
-use std::process::Command;
+use std::net::SocketAddr;
 
 use keymuster::sim::Size;
-use serde_json::Value;
 
-use crate::process::{PATIENCE, Running, eventually, get};
+use crate::process::{PATIENCE, eventually, get};
+use crate::prometheus::Prometheus;
 use crate::support::{DEN, Daemon, OPENAI, Settings, Sim, Site};
 
 /// Every family that is there from the start or after polls such as these, and is not asked for by config.
@@ -51,77 +50,11 @@ const PER_KEY: &[&str] = &[
     "keymuster_key_expiry_timestamp_seconds",
 ];
 
-/// An address of loopback that belongs to this program alone, as long as another one has not the same number.
-fn own_host() -> SocketAddr {
-    let [_, high, low, _] = (std::process::id() << 8).to_be_bytes();
-    SocketAddr::from(([127, 78 + high % 64, low, 1], 0))
-}
-
-struct Prometheus {
-    _process: Running,
-    address: SocketAddr,
-}
-
-impl Prometheus {
-    fn beside(daemon: &Daemon, site: &Site) -> Self {
-        let config = site.path("prometheus.yml");
-        let text = format!(
-            "global:\n  scrape_interval: 2s\n  scrape_timeout: 2s\nscrape_configs:\n  - job_name: keymuster\n    static_configs:\n      - targets: ['{}']\n",
-            daemon.address
-        );
-        std::fs::write(&config, text).unwrap();
-        let config = config.to_str().unwrap();
-        let mut promtool = Command::new("promtool");
-        promtool.args(["check", "config", config]);
-        Running::start(promtool, "prometheus").finish(PATIENCE).ended(0);
-
-        // Given back at once, where nobody else takes one; Prometheus cannot be told to take any that is free.
-        let address = TcpListener::bind(own_host()).unwrap().local_addr().unwrap();
-        let mut command = Command::new("prometheus");
-        command.args([
-            format!("--config.file={config}"),
-            format!("--web.listen-address={address}"),
-            format!("--storage.tsdb.path={}", site.path("tsdb").display()),
-            "--storage.tsdb.retention.time=1h".to_owned(),
-        ]);
-        let mut process = Running::start(command, "prometheus");
-        eventually("Prometheus", PATIENCE, || {
-            assert!(process.runs(), "Prometheus ended:\n{}", process.stderr());
-            get(address, "/-/ready").filter(|answer| answer.status == 200)
-        });
-        Self { _process: process, address }
-    }
-
-    /// The samples that a query gives now.
-    fn query(&self, query: &str) -> Vec<Value> {
-        let escaped: String = query
-            .bytes()
-            .map(|b| if b.is_ascii_alphanumeric() || b == b'_' { char::from(b).to_string() } else { format!("%{b:02X}") })
-            .collect();
-        let answer = get(self.address, &format!("/api/v1/query?query={escaped}")).unwrap();
-        let mut answer: Value = serde_json::from_str(&answer.body).unwrap();
-        assert_eq!(answer["status"], "success", "{query}: {answer}");
-        serde_json::from_value(answer["data"]["result"].take()).unwrap()
-    }
-
-    /// Waits until a query gives something.
-    #[track_caller]
-    fn samples(&self, query: &str) -> Vec<Value> {
-        eventually(query, PATIENCE, || Some(self.query(query)).filter(|samples| !samples.is_empty()))
-    }
-
-    /// Waits until the only sample of a query has that value: a scrape may have failed, or be still to come.
-    #[track_caller]
-    fn becomes(&self, query: &str, wanted: f64) {
-        eventually(&format!("{query} = {wanted}"), PATIENCE, || (self.value(query) == wanted).then_some(()));
-    }
-
-    #[track_caller]
-    fn value(&self, query: &str) -> f64 {
-        let samples = self.samples(query);
-        assert_eq!(samples.len(), 1, "{query}: {samples:?}");
-        samples[0]["value"][1].as_str().unwrap().parse().unwrap()
-    }
+fn beside(daemon: SocketAddr, site: &Site) -> Prometheus {
+    let config = format!(
+        "global:\n  scrape_interval: 2s\n  scrape_timeout: 2s\nscrape_configs:\n  - job_name: keymuster\n    static_configs:\n      - targets: ['{daemon}']\n"
+    );
+    Prometheus::start(&config, &site.path("prometheus"))
 }
 
 /// A daemon that has seen everything there is to count: good polls, failed ones, changes, secrets, refused elements.
@@ -161,7 +94,7 @@ fn prometheus_scrapes_every_family() {
     assert_eq!(metrics.status, 200);
     assert!(metrics.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{}", metrics.head);
 
-    let prometheus = Prometheus::beside(&daemon, &site);
+    let prometheus = beside(daemon.address, &site);
     prometheus.becomes("up", 1.0);
     for family in FAMILIES {
         prometheus.samples(family);
@@ -210,7 +143,7 @@ fn now() -> i64 {
 fn prometheus_scrapes_single_keys_where_asked() {
     let sim = Sim::of(Size::demo());
     let (site, daemon) = eventful(&sim, "[metrics]\nper_key = \"flagged\"");
-    let prometheus = Prometheus::beside(&daemon, &site);
+    let prometheus = beside(daemon.address, &site);
     for family in PER_KEY {
         let samples = prometheus.samples(family);
         assert!(samples.iter().all(|sample| sample["metric"]["key_id"].is_string()), "{family}");
