@@ -53,10 +53,10 @@ impl Webhook {
 
     fn alert(&self, receiver: &str, status: &str, labels: &[(&str, &str)]) -> Option<Value> {
         let notifications = self.of(receiver);
-        let alerts = notifications.iter().rev().flat_map(|told| told["alerts"].as_array().unwrap());
+        let mut alerts = notifications.iter().rev().flat_map(|told| told["alerts"].as_array().unwrap());
         let is_it =
             |alert: &&Value| alert["status"] == status && labels.iter().all(|(name, value)| alert["labels"][name] == *value);
-        alerts.filter(is_it).cloned().next()
+        alerts.find(is_it).cloned()
     }
 }
 
