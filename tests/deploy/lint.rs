@@ -35,6 +35,16 @@ fn variables_choose_the_data_source_the_daemon_and_the_account() {
         assert!(variable["multi"] == true && variable["includeAll"] == true, "{variable}");
         assert!(!word(variable, "/label").is_empty());
     }
+    // Each offers what goes with the choices before it.
+    for (nth, variable) in variables.iter().enumerate().skip(1) {
+        let query = word(variable, "/query");
+        let inside = query.strip_prefix("label_values(").and_then(|query| query.strip_suffix(')')).unwrap();
+        let (selector, label) = inside.rsplit_once(", ").unwrap();
+        assert_eq!(label, names[nth]);
+        assert_eq!(wrong_names(selector, &[]), [""; 0], "{query}");
+        let matched: Vec<String> = crate::promql::read(selector).0[0].matchers.iter().map(|(name, ..)| name.clone()).collect();
+        assert_eq!(matched, names[1..nth], "{query}");
+    }
     // Everything that is scraped has a job and an instance; `.+` would take in other programs where `up` is asked for.
     assert!(variables[1].get("allValue").is_none() && variables[2].get("allValue").is_none());
 }
