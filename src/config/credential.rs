@@ -186,6 +186,7 @@ mod tests {
         about: "an admin key",
         auth: Auth::Bearer,
         rules: &[CredentialRule { refused_prefix: "sk-proj-", because: "This is a project key; create an admin key." }],
+        mask_shows: None,
     };
 
     fn loaded(content: &[u8], mode: u32) -> Result<String, String> {

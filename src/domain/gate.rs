@@ -88,12 +88,13 @@ pub struct Hint(Box<str>);
 impl Hint {
     /// What providers begin their secrets with; longest first.
     const PREFIXES: &[&str] = &["sk-svcacct-", "sk-admin-", "sk-proj-", "sk-admin", "sk-proj", "bt-st-", "den_", "sk-"];
+    /// What stands for the characters that are not shown.
+    const GAP: [char; 4] = ['*', '…', '•', '.'];
 
     /// The hint, or `None` where it shows more than the prefix and twelve characters, or could not be a mask.
     pub fn new(raw: &str) -> Option<Self> {
         let masked = raw.contains(['*', '…', '•']) || raw.contains("...");
-        let bare = Self::PREFIXES.iter().find_map(|p| raw.strip_prefix(p)).unwrap_or(raw);
-        let visible = bare.chars().filter(|c| !matches!(c, '*' | '…' | '•' | '.')).count();
+        let visible = Self::bare(raw).chars().filter(|c| !Self::GAP.contains(c)).count();
         let short = raw.chars().count() <= if masked { LONGEST } else { 20 };
         let printable = raw.bytes().all(|b| b > b' ' && b != 0x7f) && !raw.chars().any(is_forbidden);
         (!raw.is_empty() && short && printable && visible <= 12).then(|| Self(raw.into()))
@@ -102,6 +103,24 @@ impl Hint {
     /// The hint as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What the secret begins and ends with, as far as the mask shows it; a mask without a gap shows its beginning alone.
+    /// `None` where there are several gaps.
+    pub fn ends(&self) -> Option<(&str, &str)> {
+        let Some(gap) = self.0.find(Self::GAP) else { return Some((&self.0, "")) };
+        let (start, rest) = self.0.split_at(gap);
+        let end = rest.trim_start_matches(Self::GAP);
+        (!end.contains(Self::GAP)).then_some((start, end))
+    }
+
+    /// How many characters of the secret it shows beside the prefix of its sort.
+    pub fn visible(&self) -> usize {
+        Self::bare(&self.0).chars().filter(|c| !Self::GAP.contains(c)).count()
+    }
+
+    fn bare(raw: &str) -> &str {
+        Self::PREFIXES.iter().find_map(|p| raw.strip_prefix(p)).unwrap_or(raw)
     }
 }
 
@@ -240,6 +259,22 @@ mod tests {
         }
         for bad in ["", "sk-proj-abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnop...q", "sk-\u{1b}..."] {
             assert!(Hint::new(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn masks_tell_both_ends() {
+        for (mask, ends, visible) in [
+            ("sk-admin...def", Some(("sk-admin", "def")), 3),
+            ("sk-proj-****************wxyz", Some(("sk-proj-", "wxyz")), 4),
+            ("sk-…abcd", Some(("sk-", "abcd")), 4),
+            ("den_Px", Some(("den_Px", "")), 2),
+            ("sk-...", Some(("sk-", "")), 0),
+            ("***", Some(("", "")), 0),
+            ("sk-ab..cd..ef", None, 6),
+        ] {
+            let hint = Hint::new(mask).unwrap();
+            assert_eq!((hint.ends(), hint.visible()), (ends, visible), "{mask}");
         }
     }
 }

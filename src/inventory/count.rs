@@ -39,6 +39,8 @@ pub struct AccountCounts {
     pub keys_read: bool,
     /// Scopes by state; states without any are left out.
     pub scopes: BTreeMap<ScopeState, u64>,
+    /// When the credential that it is polled with expires, where the provider tells.
+    pub credential_expires: Option<Time>,
     /// Keys whose disappearance waits for a person.
     pub held_keys: u64,
     /// The earliest expiry still ahead, of keys that may be there.
@@ -138,7 +140,8 @@ SELECT a.id, a.name, a.provider, a.configured, o.remote_id, o.name, p.started_at
            UNION
            SELECT v.key_id FROM held_by_list AS v WHERE v.account_id = a.id)),
        EXISTS (SELECT 1 FROM scope AS s WHERE s.organization_id = a.organization_id
-                  AND s.complete_at IS NOT NULL AND s.kind NOT IN ('people', 'projects'))
+                  AND s.complete_at IS NOT NULL AND s.kind NOT IN ('people', 'projects')),
+       coalesce((SELECT k.expires_at FROM key AS k WHERE k.self = 1 AND k.organization_id = a.organization_id), a.credential_expires_at)
   FROM account AS a
   LEFT JOIN organization AS o ON o.id = a.organization_id
   LEFT JOIN poll AS p ON p.id = (SELECT max(id) FROM poll WHERE account_id = a.id AND settled_at IS NOT NULL)";
@@ -218,6 +221,7 @@ fn account(row: &Row<'_>) -> Stored<AccountCounts> {
         read_since: time(9)?,
         held_keys: row.get::<_, i64>(10)?.unsigned_abs(),
         keys_read: row.get(11)?,
+        credential_expires: time(12)?,
         ..AccountCounts::default()
     })
 }

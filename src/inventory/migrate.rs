@@ -12,8 +12,12 @@ use super::sql::VIEWS;
 const APPLICATION_ID: i64 = 0x6b6d_7374;
 
 /// The schemas in order; the number of a file's schema is how many of them were applied.
-pub const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql"), include_str!("migrations/0003.sql")];
+pub const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
+    include_str!("migrations/0004.sql"),
+];
 
 /// Migrates to the newest of `migrations`. Old or new, never between: a crash inside leaves the old file.
 pub fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Stored<()> {

@@ -27,6 +27,7 @@ mod list_keys;
 mod list_scopes;
 mod migrate;
 mod open;
+mod own_credential;
 #[cfg(test)]
 mod plans;
 mod poll;
@@ -62,6 +63,7 @@ pub use list_changes::{ChangeRow, ChangesAsked};
 pub use list_keys::{Filter, KeyRow, KeysAsked, Order, OwnerRow};
 pub use list_scopes::ScopeRow;
 pub use open::Inventory;
+pub use own_credential::{OwnCredential, OwnKey};
 pub use poll::{Poll, SeenOrganization};
 pub use read::Reader;
 pub use retention::{Forgotten, Keep};

@@ -82,7 +82,7 @@ metrics! {
     REQUEST_DURATION = Histogram "keymuster_provider_request_duration_seconds" [provider account endpoint]
         "How long requests took, without the wait for their turn.";
     CREDENTIAL_EXPIRY = Gauge "keymuster_credential_expiry_timestamp_seconds" [provider account]
-        "When the credential that keymuster signs in with expires, as configured.";
+        "When the credential that keymuster signs in with expires, as the provider tells, else as configured.";
     ITEMS_REFUSED = Counter "keymuster_items_refused_total" [provider account reason]
         "Elements of lists that broke the documented shape.";
     SECRET_LIKE_VALUES = Counter "keymuster_secret_like_values_total" [provider account reason]

@@ -75,7 +75,7 @@ pub(super) fn families(accounts: &[AccountFacts], counts: &Counts, now: Time) ->
             }
         }),
         one(&HELD_KEYS, &rows, |row| Some(number(row.counts.held_keys))),
-        one(&CREDENTIAL_EXPIRY, &rows, |row| row.facts.credential_expires.map(instant)),
+        one(&CREDENTIAL_EXPIRY, &rows, |row| row.counts.credential_expires.or(row.facts.credential_expires).map(instant)),
     ];
     all.into_iter().filter_map(Family::finish).collect()
 }

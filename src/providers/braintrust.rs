@@ -11,7 +11,7 @@ mod records;
 mod requests;
 mod samples;
 
-use crate::domain::{ClosedReason, Failure, KeyKind, Reason, Refused, RemoteId, Scope, ScopeId, ScopeKind};
+use crate::domain::{ClosedReason, Failure, KeyFacts, KeyKind, Reason, Refused, RemoteId, Scope, ScopeId, ScopeKind};
 
 use super::{
     Account, Answer, Auth, End, Fact, Fetch, GROUPS, Item, KeyRef, Known, Method, Next, OWN_KEYS, OptionSpec, Pace, Paging,
@@ -35,6 +35,8 @@ static SPEC: Spec = Spec {
         auth: Auth::Bearer,
         // A service token of an owner may do as well: not confirmed by Braintrust, and not refused here.
         rules: &[],
+        // The mask is not documented.
+        mask_shows: Some(3),
     }],
     base_url: "https://api.braintrust.dev",
     options: &[
@@ -151,6 +153,17 @@ impl Provider for Braintrust {
         }
         let by_get = known.answered.contains(requests::WHO_BY_GET) && !known.answered.contains(requests::WHO);
         Some(requests::whoami_as(member, &if by_get { Method::Get } else { Method::WhoAmI }))
+    }
+
+    /// A key of the caller's, or a service token: of whom the provider takes that one's holder for, nothing is told.
+    fn may_be_own<'k>(&self, _: &Account, known: &Known, scope: &ScopeId, keys: &'k [KeyFacts]) -> Option<Vec<&'k KeyFacts>> {
+        let is_callers = |key: &&KeyFacts| known.own_keys.as_ref().is_some_and(|own| own.contains(&key.id));
+        match scope.kind {
+            ScopeKind::ServiceTokens => Some(keys.iter().collect()),
+            ScopeKind::Organization => Some(keys.iter().filter(is_callers).collect()),
+            ScopeKind::Member if scope.of.is_some() && scope.of == known.caller => Some(keys.iter().filter(is_callers).collect()),
+            ScopeKind::Member | ScopeKind::People | ScopeKind::Projects | ScopeKind::Project | ScopeKind::Admin => None,
+        }
     }
 
     fn by_id(&self, account: &Account, known: &Known, key: &KeyRef) -> Option<Fetch> {

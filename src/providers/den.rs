@@ -6,7 +6,7 @@
 
 mod records;
 
-use crate::domain::{Failure, KeyFacts, KeyKind, Moment, Reason, Refused, RemoteId, Scope, ScopeKind, Time};
+use crate::domain::{Failure, KeyFacts, KeyKind, Moment, Reason, Refused, RemoteId, Scope, ScopeId, ScopeKind, Time};
 
 use super::{
     Account, Answer, Auth, CredentialRule, End, Fact, Fetch, Item, Known, Learnt, Next, OptionSpec, Pace, Paging, Proof,
@@ -16,6 +16,7 @@ use super::{
 /// The adapter.
 pub struct Den;
 
+const SESSION: &str = "session";
 const ORGANIZATIONS: &str = "organizations";
 const ORGANIZATION: &str = "organization";
 const KEYS: &str = "api_keys";
@@ -25,6 +26,8 @@ const SELECT: &str = "x-openwork-org-id";
 
 /// The question which organisations the credential sees.
 const WHICH: &str = "organizations";
+/// The question until when the session lives.
+const UNTIL: &str = "session";
 
 static SPEC: Spec = Spec {
     id: "den",
@@ -39,12 +42,15 @@ static SPEC: Spec = Spec {
                 refused_prefix: "den_",
                 because: "The server answers 401 to every den_ key that is sent as a bearer token; set sign_in = \"api_key\".",
             }],
+            mask_shows: None,
         },
         SignIn {
             word: "api_key",
             about: "an API key, sent as x-api-key; its own organisation is listed, and polling counts as its use",
             auth: Auth::Header("x-api-key"),
             rules: &[],
+            // `start` is all that the server shows of a key: `den_` and two letters.
+            mask_shows: Some(2),
         },
     ],
     base_url: "https://api.openworklabs.com",
@@ -78,6 +84,9 @@ const USE_IS_RECORDED: i64 = 90 * 86_400;
 /// The server's clock may be ahead of ours by as much before a walk is refused for it.
 const AHEAD: i64 = 3_600;
 
+/// For how many seconds other keys may be used between the moment at which a request counts as a use and its answer.
+const BETWEEN: i64 = 2;
+
 impl Provider for Den {
     fn spec(&self) -> &'static Spec {
         &SPEC
@@ -96,6 +105,9 @@ impl Provider for Den {
             })
         };
         if let Some(asked) = asked {
+            if signs_in_by_session(account) {
+                wanted.push(session());
+            }
             wanted.push(organization(&asked));
             if known.organization.as_ref().is_some_and(|shown| shown.id == asked) {
                 wanted.push(keys(&asked));
@@ -119,6 +131,7 @@ impl Provider for Den {
             wire::elements(answer, list)?;
         }
         let learnt = match fetch.endpoint {
+            SESSION => Learnt { credential_expires: records::session_expires(answer)?, ..Learnt::default() },
             ORGANIZATIONS => Learnt { organizations: Some(vec![records::the_organization(answer)?]), ..Learnt::default() },
             ORGANIZATION => {
                 let shown = records::shown_organization(answer)?;
@@ -144,6 +157,15 @@ impl Provider for Den {
                 key.last_used = Moment::NotReported;
             }
         }
+    }
+
+    /// Two letters fit many keys: the credential's is the one that this very answer shows as used, later than any other but
+    /// for what came in between.
+    fn may_be_own<'k>(&self, _: &Account, _: &Known, _: &ScopeId, keys: &'k [KeyFacts]) -> Option<Vec<&'k KeyFacts>> {
+        let newest = keys.iter().filter_map(|key| key.last_used.at()).max();
+        let just_used =
+            |key: &&KeyFacts| key.last_used.at().zip(newest).is_some_and(|(used, newest)| newest.since(used) <= BETWEEN);
+        Some(keys.iter().filter(just_used).collect())
     }
 
     fn organization(&self, known: &Known) -> Option<Fetch> {
@@ -185,6 +207,15 @@ fn organization_id(raw: &str) -> Option<RemoteId> {
     is_organization_id(raw).then(|| RemoteId::new(raw)).flatten()
 }
 
+fn signs_in_by_session(account: &Account) -> bool {
+    SPEC.sign_in(account).auth == Auth::Bearer
+}
+
+/// Until when the session lives, which any request may have made later.
+fn session() -> Fetch {
+    Fetch::get(Target::Question(UNTIL), SESSION, "/v1/me")
+}
+
 fn organizations() -> Fetch {
     Fetch::get(Target::Question(WHICH), ORGANIZATIONS, "/v1/me/orgs")
 }
@@ -215,6 +246,13 @@ fn sampled(request: fn(&RemoteId) -> Fetch) -> Fetch {
 }
 
 static SAMPLES: &[Sample] = &[
+    Sample { name: "session", fetch: session, pages: &[SamplePage { status: 200, body: include_str!("den/me.json") }], items: 0 },
+    Sample {
+        name: "session: none, as with an API key",
+        fetch: session,
+        pages: &[SamplePage { status: 200, body: include_str!("den/me_by_key.json") }],
+        items: 0,
+    },
     Sample {
         name: "organisations: one that the credential administers, one where it is a member",
         fetch: organizations,

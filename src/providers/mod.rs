@@ -74,6 +74,19 @@ pub trait Provider: Sync {
         None
     }
 
+    /// Of the keys of a scope's complete walk, those that may be the very key that the account signs in with, for all that
+    /// their records tell. `None` where this list would not hold it. The engine, which alone sees the credential, takes the
+    /// one whose mask fits it, and none where several do.
+    fn may_be_own<'k>(
+        &self,
+        _account: &Account,
+        _known: &Known,
+        _scope: &ScopeId,
+        _keys: &'k [KeyFacts],
+    ) -> Option<Vec<&'k KeyFacts>> {
+        None
+    }
+
     /// The request that asks for one key by its id, as whom and in the way in which its list is read, where the provider has
     /// such a call. A 404 by itself proves nothing: see
     /// [`Absent`](crate::walk::Absent).
@@ -269,16 +282,19 @@ pub struct Learnt {
     pub caller: Option<RemoteId>,
     /// Members that the organisation's groups name, who may be missing from the list of people.
     pub members: BTreeSet<RemoteId>,
+    /// When the credential expires, where it is no key whose record tells.
+    pub credential_expires: Option<Time>,
 }
 
 impl Learnt {
     /// Adds what a later page told: the later word counts, members add up.
     pub fn add(&mut self, later: Self) {
-        let Self { organization, organizations, caller, members } = later;
+        let Self { organization, organizations, caller, members, credential_expires } = later;
         self.organization = organization.or(self.organization.take());
         self.organizations = organizations.or(self.organizations.take());
         self.caller = caller.or(self.caller.take());
         self.members.extend(members);
+        self.credential_expires = credential_expires.or(self.credential_expires);
     }
 }
 
@@ -309,16 +325,19 @@ pub struct Known {
     pub own_keys: Option<OwnKeys>,
     /// The way of listing that this poll goes; `None` where the provider has only one.
     pub way: Option<Way>,
+    /// When the credential expires, where an answer said so.
+    pub credential_expires: Option<Time>,
 }
 
 impl Known {
     /// Adds what an answer told; never that of [`Provider::identity`], which is about somebody else.
     pub fn learn(&mut self, learnt: Learnt) {
-        let Learnt { organization, organizations, caller, members } = learnt;
+        let Learnt { organization, organizations, caller, members, credential_expires } = learnt;
         self.organization = organization.or(self.organization.take());
         self.organizations = organizations.or(self.organizations.take());
         self.caller = caller.or(self.caller.take());
         self.group_members.extend(members);
+        self.credential_expires = credential_expires.or(self.credential_expires);
     }
 
     /// The walk of that scope ended in this poll, completely.

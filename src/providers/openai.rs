@@ -5,7 +5,7 @@
 
 mod records;
 
-use crate::domain::{ClosedReason, Failure, KeyKind, Reason, Refused, RemoteId, Scope, ScopeId, ScopeKind};
+use crate::domain::{ClosedReason, Failure, KeyFacts, KeyKind, Reason, Refused, RemoteId, Scope, ScopeId, ScopeKind};
 
 use super::{
     Account, Answer, Auth, CredentialRule, End, Fact, Fetch, Item, KeyRef, Known, Pace, Paging, Provider, Sample, SamplePage,
@@ -37,6 +37,8 @@ static SPEC: Spec = Spec {
             CredentialRule { refused_prefix: "sk-proj-", because: PROJECT_KEY_REFUSED },
             CredentialRule { refused_prefix: "sk-svcacct-", because: PROJECT_KEY_REFUSED },
         ],
+        // What the mask shows is documented by examples alone, `sk-admin...def`.
+        mask_shows: Some(3),
     }],
     base_url: "https://api.openai.com/v1",
     options: &[],
@@ -95,6 +97,11 @@ impl Provider for OpenAi {
         // Documentation examples show a `last_id` that is no element's id, so it comes last.
         let last = answer.last_id.map(RemoteId::as_str);
         wire::paged(fetch, AFTER, elements, page.has_more, [page.next.as_deref(), last, page.last_id.as_deref()])
+    }
+
+    /// Only an admin key opens anything here, and this is where all of them are listed.
+    fn may_be_own<'k>(&self, _: &Account, _: &Known, scope: &ScopeId, keys: &'k [KeyFacts]) -> Option<Vec<&'k KeyFacts>> {
+        (scope.kind == ScopeKind::Admin).then(|| keys.iter().collect())
     }
 
     fn by_id(&self, _: &Account, _: &Known, key: &KeyRef) -> Option<Fetch> {

@@ -104,6 +104,10 @@ pub struct SignIn {
     pub auth: Auth,
     /// What a credential of this kind cannot look like, checked before it is ever sent.
     pub rules: &'static [CredentialRule],
+    /// How many characters of the credential, beside the prefix of its sort, a mask must show for it to be taken for the
+    /// credential's; [`Provider::may_be_own`](super::Provider::may_be_own) says among which keys. `None` where the credential is
+    /// no key.
+    pub mask_shows: Option<usize>,
 }
 
 /// Where a credential goes.

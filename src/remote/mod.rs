@@ -29,7 +29,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::clock::Clock;
-use crate::domain::{ClosedReason, Failure, Reason};
+use crate::domain::{ClosedReason, Failure, Hint, Reason};
 use crate::providers::{Answer, Fetch, Grant, Known, Next as Closing, Provider};
 use crate::walk::Page;
 
@@ -155,6 +155,11 @@ impl Remote {
         let detail = "the answer of the exchange holds no token where one is looked for; set token_field";
         let token = token::find(&reading.rest.rest, &grant.token).ok_or_else(|| Failure::new(Reason::Malformed, detail))?;
         Ok(Exchanged::Token(token))
+    }
+
+    /// The mask is one of our own credential, and shows at least that many characters of it beside the prefix of its sort.
+    pub fn is_masked_by(&self, mask: &Hint, at_least: usize) -> bool {
+        self.0.signer.is_masked_by(mask, at_least)
     }
 
     async fn read(

@@ -5,7 +5,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Method, Request};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::domain::{Failure, Reason};
+use crate::domain::{Failure, Hint, Reason};
 use crate::providers::{Auth, Fetch, Method as How};
 
 use super::{BaseUrl, Settings, SetupError};
@@ -34,6 +34,17 @@ impl Signer {
         let mut credential = value.map_err(|_| SetupError::Credential)?;
         credential.set_sensitive(true);
         Ok(Self { base_url: settings.base_url.clone(), header, credential })
+    }
+
+    /// The mask shows the ends of our own credential, and `at_least` so many characters of it. Nothing else is told of the
+    /// credential than the mask itself shows.
+    pub(super) fn is_masked_by(&self, mask: &Hint, at_least: usize) -> bool {
+        let value = self.credential.as_bytes();
+        let secret = if self.header == AUTHORIZATION { value.strip_prefix(b"Bearer ").unwrap_or(value) } else { value };
+        mask.visible() >= at_least
+            && mask.ends().is_some_and(|(start, end)| {
+                start.len() + end.len() < secret.len() && secret.starts_with(start.as_bytes()) && secret.ends_with(end.as_bytes())
+            })
     }
 
     /// The signed request.
@@ -121,6 +132,23 @@ mod tests {
             assert!(!shown.contains("canary"), "{shown}");
             assert_eq!(shown.matches("Sensitive").count(), 3, "{shown}");
         }
+    }
+
+    #[test]
+    fn a_mask_fits_the_credential_whose_ends_it_shows() {
+        for auth in [Auth::Bearer, Auth::Header("x-api-key")] {
+            let signer = signer(auth, "sk-admin-AbCdEfGhIjKlMnOpWxYz").unwrap();
+            let fits = |mask: &str| signer.is_masked_by(&Hint::new(mask).unwrap(), 3);
+            for mask in ["sk-admin...xYz", "sk-admin-****************WxYz", "sk-...WxYz", "sk-admin-AbC…", "sk-admin-AbCd"] {
+                assert!(fits(mask), "{mask}");
+            }
+            for mask in ["sk-admin...Yz", "sk-admin-...", "sk-...", "sk-proj-****WxYz", "sk-admin-***WxYa", "sk-admin-abc…"] {
+                assert!(!fits(mask), "{mask}");
+            }
+        }
+        // What shows all of it, or its characters twice over, is no mask of it.
+        assert!(!signer(Auth::Bearer, "den_PxQr").unwrap().is_masked_by(&Hint::new("den_PxQr").unwrap(), 2));
+        assert!(!signer(Auth::Bearer, "sk-abcd").unwrap().is_masked_by(&Hint::new("sk-abc...bcd").unwrap(), 3));
     }
 
     #[test]

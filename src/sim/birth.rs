@@ -1,5 +1,7 @@
 //! Makes a world from a seed: names, dates and faults of people as they occur in the field, relative to its start.
 
+use std::collections::BTreeMap;
+
 use super::ids::{Salt, Sort};
 use super::members::Braintrust;
 use super::names;
@@ -9,9 +11,11 @@ use crate::domain::Time;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+pub(super) const DAY: i64 = 24 * HOUR;
 /// Den gives every key 90 days, and has done so since 2026-06-13.
 pub(super) const DEN_LIFETIME: i64 = 90 * DAY;
+/// A fresh session of Den's lives a week.
+pub(super) const SESSION: i64 = 7 * DAY;
 /// Worlds with fewer project keys are test worlds without special characters.
 const CAST_FROM: usize = 100;
 
@@ -37,6 +41,8 @@ impl World {
             den: Vec::new(),
             own_admin_key: 0,
             own_den_key: 0,
+            alike: BTreeMap::new(),
+            den_session_until: now.plus(SESSION),
             braintrust: Braintrust::default(),
             random: Random::new(seed),
             beats: 0,

@@ -74,12 +74,13 @@ fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Refusal> {
     }
     let (scheme, token) = text("authorization").split_once(' ').unwrap_or_default();
     let sessions = &shared.credentials;
+    let lives = || shared.use_session(shared.clock.now());
     let here = |number: u32| shared.read_main().person(number).is_some_and(|p| p.left.is_none());
     match token {
         _ if !scheme.eq_ignore_ascii_case("bearer") => Err(unauthorized().into()),
-        _ if token == sessions.den_session && here(0) => Ok(Caller::Owner { neighbour_active: false }),
-        _ if token == sessions.den_session_elsewhere && here(0) => Ok(Caller::Owner { neighbour_active: true }),
-        _ if token == sessions.den_member_session && here(MEMBER) => Ok(Caller::Member),
+        _ if token == sessions.den_session && here(0) && lives() => Ok(Caller::Owner { neighbour_active: false }),
+        _ if token == sessions.den_session_elsewhere && here(0) && lives() => Ok(Caller::Owner { neighbour_active: true }),
+        _ if token == sessions.den_member_session && here(MEMBER) && lives() => Ok(Caller::Member),
         _ => Err(unauthorized().into()),
     }
 }
@@ -234,7 +235,7 @@ async fn me(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Answered {
     };
     // Sessions live seven days and slide; with a key there is none.
     let session = (caller != Caller::ApiKey).then(|| {
-        json!({"expiresAt": iso(shared.clock.now().plus(7 * 86_400)), "userId": person.map(|p| &p.den_user_id),
+        json!({"expiresAt": iso(world.den_session_until), "userId": person.map(|p| &p.den_user_id),
             "activeOrganizationId": active})
     });
     Ok(answer(StatusCode::OK, json!({"user": user, "session": session}).to_string()))

@@ -39,5 +39,6 @@ pub(super) fn push_iso(out: &mut String, time: Option<Time>, millis: u64) {
 
 /// Appends the last four characters of a key's secret.
 pub(super) fn push_tail(out: &mut String, world: &World, number: u32) {
+    let number = world.alike.get(&number).copied().unwrap_or(number);
     world.salt.push_base62(out, Sort::Secret, number, 4);
 }

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Remote;
+use super::birth::{DAY, SESSION};
 use super::interference::Active;
 use super::world::{World, index};
 use crate::clock::Clock;
@@ -145,6 +146,15 @@ impl Shared {
             }
         }
         works
+    }
+
+    /// Uses a session of Den's, whose end moves where less than six days are left; false where it has ended.
+    pub(super) fn use_session(&self, now: Time) -> bool {
+        let left = self.read_main().den_session_until.since(now);
+        if (1..SESSION - DAY).contains(&left) {
+            self.write_main().den_session_until = now.plus(SESSION);
+        }
+        left > 0
     }
 
     pub(super) fn count(&self, provider: Remote, method: &str, path: &str, status: StatusCode) {

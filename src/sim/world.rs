@@ -1,5 +1,7 @@
 //! The truth: one made-up organisation, its people, projects and keys. It knows nothing of HTTP.
 
+use std::collections::BTreeMap;
+
 use super::ids::{Salt, Sort};
 use super::members::Braintrust;
 use super::names;
@@ -202,6 +204,10 @@ pub struct World {
     /// The keys that the simulation's credentials are.
     pub(super) own_admin_key: u32,
     pub(super) own_den_key: u32,
+    /// Keys whose secrets end as those of others do.
+    pub(super) alike: BTreeMap<u32, u32>,
+    /// Until when Den's sessions open anything.
+    pub(super) den_session_until: Time,
     pub(super) braintrust: Braintrust,
     pub(super) random: Random,
     pub(super) beats: u64,
@@ -331,6 +337,14 @@ impl World {
     /// Revokes the key of that id; false where there is none.
     pub fn revoke(&mut self, key_id: &str) -> bool {
         self.key_number(key_id).is_some_and(|number| self.remove(number))
+    }
+
+    /// Makes the secret of a key end as that of another does, so that one mask is the other's where it shows no more; false
+    /// where either does not exist.
+    pub fn make_alike(&mut self, key_id: &str, other_id: &str) -> bool {
+        let Some((key, other)) = self.key_number(key_id).zip(self.key_number(other_id)) else { return false };
+        self.alike.insert(key, other);
+        true
     }
 
     /// Takes a member out of the organisation, by the id of any provider; false where there is no such member.

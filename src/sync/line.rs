@@ -77,6 +77,11 @@ impl Line {
         Ok(Self::over(Remote::carried(carrier, settings, clock.clone(), requests)?, config, account))
     }
 
+    /// How many characters of the credential a mask must show to be taken for its own; `None` where it is no key.
+    pub(super) fn own_mask_shows(&self) -> Option<usize> {
+        self.provider.spec().sign_in(&self.account).mask_shows
+    }
+
     fn over(remote: Remote, config: &Config, account: &AccountConfig) -> Self {
         let limits = &config.limits;
         let twins = config.same_organization().into_iter().filter_map(|(one, other)| match account.name.as_str() {

@@ -10,6 +10,7 @@ mod due;
 mod inquiry;
 mod key_by_id;
 mod line;
+mod own_key;
 mod poll;
 mod proofs;
 mod report;

@@ -10,13 +10,14 @@ use super::batch::Batch;
 use super::course::{Course, scope_of};
 use super::inquiry::inquire;
 use super::line::Line;
+use super::own_key::OwnKeySearch;
 use super::report::{Progress, Report, ScopeReport};
 use super::round::{Common, Round};
 use super::second_look::{before, identity, second_look};
 use super::twins::twins;
 use crate::clock::Clock;
 use crate::domain::{Failure, Reason, ScopeKind};
-use crate::inventory::{Inventory, Judge, Poll, PollEnd, Stored};
+use crate::inventory::{Inventory, Judge, OwnCredential, Poll, PollEnd, Stored};
 use crate::policy::Policy;
 use crate::providers::Way;
 use crate::walk::{Stamp, Walked};
@@ -48,6 +49,7 @@ pub async fn poll(
         watch,
         poll,
         deadline,
+        own_key: OwnKeySearch::default(),
     };
     polling.read().await?;
     polling.look_again().await?;
@@ -67,6 +69,7 @@ struct Polling<'a> {
     deadline: Instant,
     batch: Batch,
     course: Course,
+    own_key: OwnKeySearch,
 }
 
 impl Polling<'_> {
@@ -115,6 +118,7 @@ impl Polling<'_> {
         let report = ScopeReport::new(&walked);
         (self.watch)(Progress::Ended(&report));
         self.course.reports.push(report);
+        self.own_key.look(self.line, &self.course.known, &walked);
         (self.watch)(Progress::Scopes { ended: self.course.reports.len(), known: self.course.planned });
         self.batch.push(walked, &self.course.known).await
     }
@@ -150,6 +154,13 @@ impl Polling<'_> {
                 inventory.retire(row.organization, left, taken).await?;
             }
             inventory.keep_group_members(row.organization, self.course.in_groups()).await?;
+            let marked = inventory.own_mask(*row).await?;
+            let own = OwnCredential {
+                key: self.own_key.conclude(line, marked.as_deref()),
+                expires: self.course.known.credential_expires,
+                is_key: line.own_mask_shows().is_some(),
+            };
+            inventory.know_own_credential(*row, own, Arc::clone(policy)).await?;
         }
         let mut report = Report {
             account: line.account.name.clone(),

@@ -18,6 +18,7 @@ mod inquiry;
 mod listener;
 mod member_outcomes;
 mod outcomes;
+mod own_credential;
 mod patience;
 mod polling;
 mod presence;

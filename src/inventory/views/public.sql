@@ -27,7 +27,8 @@ SELECT a.provider AS provider, a.name AS account, o.remote_id AS organization_id
        a.configured AS configured,
        strftime('%Y-%m-%dT%H:%M:%SZ', p.started_at, 'unixepoch') AS last_poll_at, p.up AS up, p.reason AS reason,
        strftime('%Y-%m-%dT%H:%M:%SZ', (SELECT iif(count(*) = count(s.complete_at), min(s.complete_at), NULL) FROM scope AS s WHERE s.organization_id = a.organization_id AND s.standing = 'open'), 'unixepoch') AS last_complete_poll_at,
-       (SELECT count(*) FROM key AS k WHERE k.organization_id = a.organization_id AND k.presence <> 'gone') AS keys
+       (SELECT count(*) FROM key AS k WHERE k.organization_id = a.organization_id AND k.presence <> 'gone') AS keys,
+       strftime('%Y-%m-%dT%H:%M:%SZ', coalesce((SELECT k.expires_at FROM key AS k WHERE k.self = 1 AND k.organization_id = a.organization_id), a.credential_expires_at), 'unixepoch') AS credential_expires_at
   FROM account AS a
   LEFT JOIN organization AS o ON o.id = a.organization_id
   LEFT JOIN poll AS p ON p.id = (SELECT max(id) FROM poll WHERE account_id = a.id AND settled_at IS NOT NULL);

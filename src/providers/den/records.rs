@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::domain::{Failure, Hint, ItemReason, KeyFacts, KeyKind, Organization, Owner, OwnerKind, Person, Reason, Refused};
+use crate::domain::{
+    Failure, Hint, ItemReason, KeyFacts, KeyKind, Organization, Owner, OwnerKind, Person, Reason, Refused, Time,
+};
 use crate::providers::wire::{self, Object, Told};
 use crate::providers::{Answer, Item};
 
@@ -46,6 +48,18 @@ struct RawUser {
     id: Option<String>,
     name: Option<String>,
     email: Option<String>,
+}
+
+/// The answer of `GET /v1/me`, as far as it is read: with an API key there is no session.
+#[derive(Deserialize)]
+struct RawMe {
+    session: Option<Object<RawSession>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawSession {
+    expires_at: Option<String>,
 }
 
 /// The answer of `GET /v1/org`, as far as it is read.
@@ -110,6 +124,14 @@ pub(super) fn member(item: &[u8]) -> Result<Item, Refused> {
     };
     let Owner { kind, id, name, email } = user(&id, "userId", name, email)?;
     Ok(Item::Person(Person { id, kind, name, email }))
+}
+
+/// When the session that was signed in with expires, where there is one.
+pub(super) fn session_expires(answer: &Answer<'_>) -> Result<Option<Time>, Failure> {
+    let RawMe { session } = wire::rest(answer)?;
+    let told = session.and_then(|Object(session)| session.expires_at);
+    let read = |text: String| wire::rfc3339(&text, "session.expiresAt");
+    told.map(read).transpose().map_err(|refused| Failure::new(Reason::Malformed, refused.detail))
 }
 
 /// The organisation that `GET /v1/org` is about.

@@ -66,23 +66,52 @@ fn keys_are_asked_only_once_the_organization_is_confirmed() {
         organization: confirmed.map(shown),
         ..Known::default()
     };
-    let (which, who, keys) = ("/v1/me/orgs", "/v1/org", "/v1/api-keys");
+    let (which, until, who, keys) = ("/v1/me/orgs", "/v1/me", "/v1/org", "/v1/api-keys");
     for (option, known, expected) in [
         (None, known(None, None), vec![which]),
-        (None, known(Some(&[OURS]), None), vec![which, who]),
-        (None, known(Some(&[OURS]), Some(OURS)), vec![which, who, keys]),
-        (None, known(Some(&[OURS]), Some(OTHER)), vec![which, who]),
+        (None, known(Some(&[OURS]), None), vec![which, until, who]),
+        (None, known(Some(&[OURS]), Some(OURS)), vec![which, until, who, keys]),
+        (None, known(Some(&[OURS]), Some(OTHER)), vec![which, until, who]),
         (None, known(Some(&[OURS, OTHER]), Some(OURS)), vec![which]),
         (None, known(Some(&[]), None), vec![which]),
-        (Some(OURS), known(None, None), vec![who]),
-        (Some(OURS), known(None, Some(OURS)), vec![who, keys]),
-        (Some(OURS), known(None, Some(OTHER)), vec![who]),
+        (Some(OURS), known(None, None), vec![until, who]),
+        (Some(OURS), known(None, Some(OURS)), vec![until, who, keys]),
+        (Some(OURS), known(None, Some(OTHER)), vec![until, who]),
         (Some("org_garbage"), known(None, Some(OURS)), vec![]),
     ] {
         assert_eq!(paths(option, &known), expected, "{option:?} {known:?}");
     }
     assert_eq!(organization(&remote(OURS)).headers, [(SELECT, remote(OURS))]);
     assert_eq!(super::keys(&remote(OURS)).headers, [(SELECT, remote(OURS))]);
+}
+
+#[test]
+fn a_session_tells_until_when_it_lives_and_an_api_key_has_none() {
+    let expires = |body: &str| end(&session(), 200, body, None).map(|end| end.learnt.credential_expires);
+    assert_eq!(expires(r#"{"session":{"expiresAt":"2026-11-28T20:32:43.000Z"}}"#), Ok(Some(Time::from_unix(1_795_897_963))));
+    for none in [r#"{"session":null}"#, r#"{"session":{"expiresAt":null}}"#, "{}"] {
+        assert_eq!(expires(none), Ok(None), "{none}");
+    }
+    for broken in [r#"{"session":{"expiresAt":"soon"}}"#, r#"{"session":{"expiresAt":7}}"#, r#"{"session":"x"}"#] {
+        assert_eq!(expires(broken).unwrap_err().reason, Reason::Malformed, "{broken}");
+    }
+    let mut account = Account::default();
+    account.options.extend([("organization_id", OURS), ("sign_in", "api_key")].map(|(n, v)| (n.to_owned(), v.to_owned())));
+    assert_eq!(Den.plan(&account, &Known::default()), [organization(&remote(OURS))]);
+}
+
+#[test]
+fn the_key_that_asked_is_among_those_that_were_just_used() {
+    let used = |id: &str, at: Option<i64>| {
+        let last_used = at.map_or(Moment::Never, |at| Moment::At(Time::from_unix(at)));
+        KeyFacts { id: remote(id), last_used, ..key_with("").unwrap() }
+    };
+    let listed =
+        [used("a", Some(1_795_000_000)), used("b", Some(1_795_000_002)), used("c", Some(1_794_999_999)), used("d", None)];
+    let scope = Scope::only(ScopeKind::Organization).id;
+    let found = Den.may_be_own(&Account::default(), &Known::default(), &scope, &listed).unwrap();
+    assert_eq!(found.iter().map(|key| key.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(Den.may_be_own(&Account::default(), &Known::default(), &scope, &listed[3..]), Some(vec![]));
 }
 
 #[test]
