@@ -82,6 +82,12 @@ impl Inventory {
         })))
     }
 
+    /// Some process writes the file now. Changes nothing, and makes nothing.
+    pub fn is_held(path: &Path) -> bool {
+        let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        File::open(lock_path(path)).is_ok_and(held)
+    }
+
     /// The next number of the sequence that orders walks, polls and conclusions.
     pub fn next_number(&self) -> i64 {
         self.0.sequence.fetch_add(1, Ordering::SeqCst) + 1
@@ -209,11 +215,15 @@ pub(super) fn create_private(path: &Path, mode: u32) -> Stored<()> {
     file.set_permissions(std::fs::Permissions::from_mode(mode)).map_err(file_error)
 }
 
-/// One writer per file, across processes.
-fn lock(path: &Path) -> Stored<File> {
+fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let name = PathBuf::from(name);
+    PathBuf::from(name)
+}
+
+/// One writer per file, across processes.
+fn lock(path: &Path) -> Stored<File> {
+    let name = lock_path(path);
     let file_error = |error| StoreError::File { path: name.clone(), error };
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(&name).map_err(file_error)?;
     // The mode of a file that is made depends on the umask.

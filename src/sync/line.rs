@@ -9,8 +9,9 @@ use secrecy::SecretString;
 use super::ways::Ways;
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config};
+use crate::domain::{KeyFacts, ScopeId};
 use crate::inventory::GuardLimits;
-use crate::providers::{Account, Pace, Paging, Provider};
+use crate::providers::{Account, Known, Pace, Paging, Provider};
 use crate::remote::{self, Carrier, Remote, Requests, Settings, SetupError};
 use crate::walk::Caps;
 
@@ -75,6 +76,15 @@ impl Line {
     ) -> Result<Self, SetupError> {
         let settings = settings(config, account, credential);
         Ok(Self::over(Remote::carried(carrier, settings, clock.clone(), requests)?, config, account))
+    }
+
+    /// Of the keys that a list holds, those that may be the one that the account signs in with: the adapter's candidates whose
+    /// mask fits the credential. `None` where that list would not hold it, or the credential is no key.
+    pub fn may_be_own<'k>(&self, known: &Known, scope: &ScopeId, keys: &'k [KeyFacts]) -> Option<Vec<&'k KeyFacts>> {
+        let shows = self.own_mask_shows()?;
+        let mut candidates = self.provider.may_be_own(&self.account, known, scope, keys)?;
+        candidates.retain(|key| key.hint.as_ref().is_some_and(|mask| self.remote.is_masked_by(mask, shows)));
+        Some(candidates)
     }
 
     /// How many characters of the credential a mask must show to be taken for its own; `None` where it is no key.

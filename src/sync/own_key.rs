@@ -21,15 +21,13 @@ pub(super) struct OwnKeySearch {
 impl OwnKeySearch {
     /// Looks through a walk that ended.
     pub fn look(&mut self, line: &Line, known: &Known, walked: &Walked) {
-        let Some(shows) = line.own_mask_shows() else { return };
-        let Some(candidates) = line.provider.may_be_own(&line.account, known, &walked.scope().id, walked.keys()) else { return };
+        let Some(fitting) = line.may_be_own(known, &walked.scope().id, walked.keys()) else { return };
         if walked.proof().is_none() {
             self.unread = true;
             return;
         }
         self.read = true;
-        let fits = |mask: &Hint| line.remote.is_masked_by(mask, shows);
-        self.fitting.extend(candidates.into_iter().filter(|key| key.hint.as_ref().is_some_and(fits)).map(|key| key.id.clone()));
+        self.fitting.extend(fitting.into_iter().map(|key| key.id.clone()));
     }
 
     /// The conclusion, where `marked` is the mask of the key that was taken for it until now: two that fit are as good as
