@@ -10,6 +10,7 @@ mod db;
 mod demo;
 mod estimate;
 mod exit;
+mod hardening;
 mod keys;
 mod log;
 mod output;
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<Exit> {
+    hardening::harden()?;
     // Two threads are plenty: nearly all the time is spent waiting for providers.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(async {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::exit::ConfigError;
 use crate::clock::Clock;
-use crate::config::{AccountConfig, Argument, Config, credential};
+use crate::config::{AccountConfig, Argument, Config, credential, secrets_in};
 use crate::inventory::{ConfiguredAccount, Inventory, StoreError};
 use crate::remote::Requests;
 use crate::sync::{Line, Scheduled};
@@ -46,6 +46,12 @@ pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
+/// What is wrong with the environment, for the accounts of a config: it holds a secret.
+pub fn secrets_in_environment(config: &Config) -> Vec<String> {
+    let specs: Vec<_> = config.accounts.values().map(|account| account.provider.spec()).collect();
+    secrets_in(&specs, |name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
 /// Reads every credential and sets up every account.
 ///
 /// # Errors
@@ -55,7 +61,7 @@ pub fn lines(
     clock: &Clock,
     requests: &dyn Fn(&AccountConfig) -> Arc<dyn Requests>,
 ) -> Result<BTreeMap<String, Scheduled>, ConfigError> {
-    let mut problems = Vec::new();
+    let mut problems = secrets_in_environment(config);
     let mut accounts = BTreeMap::new();
     for (name, account) in &config.accounts {
         let sign_in = account.provider.spec().sign_in(&account.account);

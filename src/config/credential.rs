@@ -5,7 +5,8 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::providers::SignIn;
 
@@ -79,6 +80,8 @@ pub enum CredentialError {
 
 /// No provider has longer ones.
 const LONGEST: u64 = 8 << 10;
+/// Room for more than that; a file is read in pieces, and the last of them is empty.
+const BUFFER: usize = 16 << 10;
 
 /// Reads a credential, once, and drops one line end behind it.
 ///
@@ -90,13 +93,13 @@ pub fn load(source: &CredentialSource, sign_in: &SignIn) -> Result<SecretString,
         CredentialSource::Systemd { name, directory: Some(directory) } => (directory.join(name), false),
         CredentialSource::Systemd { name, directory: None } => return Err(CredentialError::NoDirectory(name.clone())),
     };
-    let text = read(&path, check_mode)?;
+    let secret = read(&path, check_mode)?;
     for rule in sign_in.rules {
-        if text.starts_with(rule.refused_prefix) {
+        if secret.expose_secret().starts_with(rule.refused_prefix) {
             return Err(CredentialError::WrongKind { path, prefix: rule.refused_prefix, because: rule.because });
         }
     }
-    Ok(SecretString::from(text))
+    Ok(secret)
 }
 
 /// What others may do with a file of that mode that holds a secret, and must not. Its group may read it.
@@ -109,7 +112,7 @@ pub const fn open_to(mode: u32) -> Option<&'static str> {
     }
 }
 
-fn read(path: &Path, check_mode: bool) -> Result<String, CredentialError> {
+fn read(path: &Path, check_mode: bool) -> Result<SecretString, CredentialError> {
     let io = |source| CredentialError::Io { path: path.to_owned(), source };
     let content = |what| CredentialError::Content { path: path.to_owned(), what };
     // Without NONBLOCK a pipe without a writer would wait for ever.
@@ -125,7 +128,8 @@ fn read(path: &Path, check_mode: bool) -> Result<String, CredentialError> {
             return Err(CredentialError::Mode { path: path.to_owned(), mode, who });
         }
     }
-    let mut bytes = Vec::with_capacity(1024);
+    // Wiped when it is let go, and large enough to stay where it is: a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(BUFFER));
     file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > LONGEST {
         return Err(content("holds more than 8 KiB"));
@@ -146,7 +150,7 @@ fn read(path: &Path, check_mode: bool) -> Result<String, CredentialError> {
         return Err(content("holds spaces, control characters or characters that are not ASCII"));
     }
     // Visible ASCII is UTF-8.
-    String::from_utf8(bytes).map_err(|_| content("is no ASCII"))
+    std::str::from_utf8(&bytes).map(SecretString::from).map_err(|_| content("is no ASCII"))
 }
 
 /// The name of a systemd credential: a file name.
@@ -175,8 +179,6 @@ pub(super) fn file(folder: &Path) -> impl Fn(&Node) -> Result<PathBuf, Fault> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
-
-    use secrecy::ExposeSecret;
 
     use super::*;
     use crate::providers::{Auth, CredentialRule};

@@ -28,6 +28,7 @@ pub use accounts::AccountConfig;
 pub use credential::{CredentialError, CredentialSource};
 pub use problem::{Place, Problem, Problems};
 pub use schedule::{Schedule, ScheduleError};
+pub use secrets::in_environment as secrets_in;
 pub use sections::{Guard, Limits, Log, LogFormat, LogLevel, Metrics, PerKey, Retention};
 pub use web::Web;
 pub use web_file::{Clients, PasswordHash, Tls, TlsVersion, WebFile};

@@ -1,6 +1,7 @@
 //! Keeps secrets out of the config: what looks like one is taken out of the tree and refused, and never repeated.
 
 use crate::domain::Text;
+use crate::providers::Spec;
 
 use super::problem::Sink;
 use super::tree::{Node, Value};
@@ -39,6 +40,23 @@ fn looks_like_one(text: &str) -> bool {
     // A path or URL is looked at part by part: as a whole, a long one mixes letters and digits as random text does.
     let is_path = text.starts_with(['/', '.']) || text.starts_with("http");
     if is_path { text.split('/').any(|part| Text::clean(part).was_secret_like()) } else { Text::clean(text).was_secret_like() }
+}
+
+/// What is wrong with an environment that holds a credential of one of those providers: other processes may read it there.
+pub fn in_environment(specs: &[&Spec], set: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut variables: Vec<(&str, &str)> = specs
+        .iter()
+        .flat_map(|spec| spec.variables.iter().map(|name| (*name, spec.name)))
+        .filter(|(name, _)| set(name))
+        .collect();
+    variables.sort_unstable();
+    variables.dedup();
+    let told = |(name, provider): (&str, &str)| {
+        format!(
+            "environment variable {name} would hold a credential of {provider}, and none is taken from there: unset it, and {RIGHT_WAY}"
+        )
+    };
+    variables.into_iter().map(told).collect()
 }
 
 /// A text that begins as the secrets of providers do, where only a path or a name is wanted.

@@ -200,6 +200,8 @@ fn has_digit_or_capital(body: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -259,6 +261,23 @@ mod tests {
         }
         for bad in ["", "sk-proj-abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnop...q", "sk-\u{1b}..."] {
             assert!(Hint::new(bad).is_none(), "{bad}");
+        }
+    }
+
+    proptest! {
+        /// Whole secrets of every format, and whatever else may come in the field of a mask.
+        #[test]
+        fn hints_never_show_more_than_twelve_characters(
+            secret in "(sk-admin-|sk-proj-|sk-svcacct-|sk-|bt-st-|den_|)[A-Za-z0-9_-]{13,120}",
+            other in "(sk-admin-|sk-|bt-st-|den_|)[A-Za-z0-9*.…•_-]{0,40}",
+            any in ".{0,40}",
+        ) {
+            prop_assert!(Hint::new(&secret).is_none(), "{}", secret);
+            for raw in [other, any] {
+                let Some(hint) = Hint::new(&raw) else { continue };
+                let masked = raw.contains(['*', '…', '•']) || raw.contains("...");
+                prop_assert!(hint.visible() <= 12 && (masked || raw.chars().count() <= 20), "{}", raw);
+            }
         }
     }
 

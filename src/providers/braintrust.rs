@@ -38,6 +38,7 @@ static SPEC: Spec = Spec {
         // The mask is not documented.
         mask_shows: Some(3),
     }],
+    variables: &["BRAINTRUST_API_KEY"],
     base_url: "https://api.braintrust.dev",
     options: &[
         OptionSpec {

@@ -53,6 +53,7 @@ static SPEC: Spec = Spec {
             mask_shows: Some(2),
         },
     ],
+    variables: &[],
     base_url: "https://api.openworklabs.com",
     options: &[OptionSpec {
         name: "organization_id",

@@ -40,6 +40,7 @@ static SPEC: Spec = Spec {
         // What the mask shows is documented by examples alone, `sk-admin...def`.
         mask_shows: Some(3),
     }],
+    variables: &["OPENAI_ADMIN_KEY"],
     base_url: "https://api.openai.com/v1",
     options: &[],
     kinds: &[KeyKind::Project, KeyKind::Admin, KeyKind::Unattributed],

@@ -17,6 +17,9 @@ pub struct Spec {
     pub credential: &'static str,
     /// The ways to sign in; the first is the default, the others are chosen by the option `sign_in`.
     pub sign_ins: &'static [SignIn],
+    /// Variables of the environment in which its vendor's programs look for such a credential. It is not taken from there, and
+    /// whoever set one is told.
+    pub variables: &'static [&'static str],
     /// Where its API is, unless the config says otherwise. No trailing slash.
     pub base_url: &'static str,
     /// The options of an account at this provider, beside `sign_in`.

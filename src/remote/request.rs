@@ -3,12 +3,15 @@
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Method, Request};
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::{Failure, Hint, Reason};
 use crate::providers::{Auth, Fetch, Method as How};
 
 use super::{BaseUrl, Settings, SetupError};
+
+const BEARER: &str = "Bearer ";
 
 /// Where requests go and how they are signed. The value is marked sensitive, so that no debug print shows it.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ impl Signer {
             return Err(SetupError::Credential);
         }
         let (header, value) = match settings.auth {
-            Auth::Bearer => (AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {secret}"))),
+            Auth::Bearer => (AUTHORIZATION, HeaderValue::from_str(&bearer(secret))),
             Auth::Header(name) => {
                 let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| SetupError::Header(name))?;
                 (header, HeaderValue::from_str(secret))
@@ -40,7 +43,7 @@ impl Signer {
     /// credential than the mask itself shows.
     pub(super) fn is_masked_by(&self, mask: &Hint, at_least: usize) -> bool {
         let value = self.credential.as_bytes();
-        let secret = if self.header == AUTHORIZATION { value.strip_prefix(b"Bearer ").unwrap_or(value) } else { value };
+        let secret = if self.header == AUTHORIZATION { value.strip_prefix(BEARER.as_bytes()).unwrap_or(value) } else { value };
         mask.visible() >= at_least
             && mask.ends().is_some_and(|(start, end)| {
                 start.len() + end.len() < secret.len() && secret.starts_with(start.as_bytes()) && secret.ends_with(end.as_bytes())
@@ -79,7 +82,7 @@ impl Signer {
         match token {
             None => request.headers_mut().insert(self.header.clone(), self.credential.clone()),
             Some(token) => {
-                let bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()));
+                let bearer = HeaderValue::from_str(&bearer(token.expose_secret()));
                 let mut bearer =
                     bearer.map_err(|_| Failure::new(Reason::Malformed, "the exchanged token is none that a header can carry"))?;
                 bearer.set_sensitive(true);
@@ -88,6 +91,15 @@ impl Signer {
         };
         Ok(request)
     }
+}
+
+/// What is made on the way to a header is wiped. The header's own bytes, and their copies inside the HTTP and TLS libraries,
+/// are not ours to wipe.
+fn bearer(secret: &str) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(BEARER.len() + secret.len()));
+    text.push_str(BEARER);
+    text.push_str(secret);
+    text
 }
 
 #[cfg(test)]
@@ -127,10 +139,13 @@ mod tests {
     fn nothing_shows_a_secret() {
         for auth in [Auth::Bearer, Auth::Header("x-api-key")] {
             let signer = signer(auth, "canary-secret").unwrap();
-            let request = signer.request(&fetch(), None).unwrap();
-            let shown = format!("{signer:?} {request:?}");
-            assert!(!shown.contains("canary"), "{shown}");
-            assert_eq!(shown.matches("Sensitive").count(), 3, "{shown}");
+            let token = SecretString::from("canary-token");
+            for token in [None, Some(&token)] {
+                let request = signer.request(&fetch(), token).unwrap();
+                let shown = format!("{signer:?} {request:?} {token:?}");
+                assert!(!shown.contains("canary"), "{shown}");
+                assert_eq!(shown.matches("Sensitive").count(), 3, "{shown}");
+            }
         }
     }
 

@@ -183,6 +183,21 @@ impl Simulation {
         &self.shared.credentials.openai
     }
 
+    /// Replaces the admin key by a new one that lives 90 days, and revokes the old one: nothing else opens OpenAI's front any more.
+    pub fn rotate_admin_key(&self) -> String {
+        let now = self.shared.clock.now();
+        let mut world = self.shared.write_main();
+        let old = world.own_admin_key;
+        if let Some(key) = world.key(old).cloned() {
+            let expires = Some(now.plus(90 * birth::DAY));
+            world.own_admin_key = world.add(world::Key { created: now, last_used: None, expires, ..key });
+            world.remove(old);
+        }
+        let credential = admin_key(&world);
+        *self.shared.rotated.write().unwrap_or_else(PoisonError::into_inner) = Some(credential.clone());
+        credential
+    }
+
     /// A Den session of somebody who owns two organisations and has none active: the organisation must be named.
     pub fn den_session(&self) -> &str {
         &self.shared.credentials.den_session
@@ -300,6 +315,14 @@ async fn live(shared: Arc<Shared>, pause: Duration, stop: CancellationToken) {
     }
 }
 
+/// The admin key that the simulation's own is: no two of them are alike.
+fn admin_key(world: &World) -> String {
+    let mut key = String::from("sk-admin-sim");
+    world.salt.push_base62(&mut key, ids::Sort::Secret, u32::MAX / 2 - world.own_admin_key, 40);
+    json::push_tail(&mut key, world, world.own_admin_key);
+    key
+}
+
 /// Credentials of the shapes that the remotes give out, and good for nothing elsewhere.
 fn credentials(world: &World) -> Credentials {
     let text = |prefix: &str, number: u32, length: usize| {
@@ -315,7 +338,7 @@ fn credentials(world: &World) -> Credentials {
     let mut den_api_key = String::from("den_");
     den::push_letters(&mut den_api_key, world, u32::MAX, 64);
     Credentials {
-        openai: with_tail(text("sk-admin-sim", 0, 40), world.own_admin_key),
+        openai: admin_key(world),
         den_session: text("", 1, 32),
         den_session_elsewhere: text("", 2, 32),
         den_member_session: text("", 3, 32),

@@ -49,6 +49,8 @@ pub(super) struct Shared {
     pub(super) main: RwLock<World>,
     pub(super) neighbour: RwLock<World>,
     pub(super) faults: RwLock<Arc<Vec<Active>>>,
+    /// The admin key that replaced the first one.
+    pub(super) rotated: RwLock<Option<String>>,
     asked: Mutex<BTreeMap<Request, Counts>>,
     changes: AtomicU64,
 }
@@ -103,6 +105,7 @@ impl Shared {
             main: RwLock::new(main),
             neighbour: RwLock::new(neighbour),
             faults: RwLock::default(),
+            rotated: RwLock::default(),
             asked: Mutex::default(),
             changes: AtomicU64::new(0),
         }
@@ -128,6 +131,12 @@ impl Shared {
 
     pub(super) fn world(&self, ask: Ask) -> RwLockReadGuard<'_, World> {
         if ask.wrong_organization { self.read_neighbour() } else { self.read_main() }
+    }
+
+    /// That text is the admin key that opens OpenAI's front now.
+    pub(super) fn is_admin_key(&self, text: &str) -> bool {
+        let rotated = self.rotated.read().unwrap_or_else(PoisonError::into_inner);
+        rotated.as_ref().unwrap_or(&self.credentials.openai) == text
     }
 
     /// Uses one of the simulation's own keys; false where it no longer works.

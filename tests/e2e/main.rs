@@ -14,6 +14,7 @@ mod daemon;
 mod db;
 mod demo;
 mod faults;
+mod hardening;
 mod inquiry;
 mod listener;
 mod member_outcomes;

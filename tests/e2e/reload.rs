@@ -289,3 +289,35 @@ fn a_signal_to_read_again_ends_no_command_that_has_nothing_to_read() {
     let finished = poll.finish(PATIENCE).ended(69);
     assert!(finished.stdout.contains("stopped"), "{}", finished.all());
 }
+
+#[test]
+fn a_changed_credential_counts_from_the_reload_on() {
+    let house = Reloading::new();
+    let own = || {
+        let own = format!("SELECT key_id, expires_at FROM keys WHERE account = '{OPENAI}' AND self = 1");
+        let rows = house.site.sql(&own);
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        format!("{rows:?}")
+    };
+    let first = own();
+    let mut before = first.clone();
+    let mut secrets = Vec::new();
+    for by_signal in [false, true] {
+        let secret = house.sim.rotate_admin_key();
+        let refused = ctl(&house.site, &["poll", OPENAI]).ended(69).stdout;
+        assert!(refused.contains("auth: "), "{refused}");
+        assert_eq!(own(), before, "what could not be read says nothing");
+        house.site.secret("openai-key", &secret);
+        if by_signal {
+            house.reload();
+        } else {
+            ctl(&house.site, &["reload"]).ended(0);
+        }
+        ctl(&house.site, &["poll", OPENAI]).ended(0);
+        assert_ne!(own(), before, "the mark moved to the new key");
+        before = own();
+        secrets.push(secret);
+    }
+    let log = house.daemon.stop().ended(0).all();
+    assert!(secrets.iter().all(|secret| !log.contains(secret)), "{log}");
+}

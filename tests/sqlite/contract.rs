@@ -70,6 +70,7 @@ const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
             ("offered_id", RemoteId),
             ("offered_name", RemoteText),
             ("offered_at", Time),
+            ("credential_expires_at", Time),
         ],
     ),
     (

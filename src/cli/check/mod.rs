@@ -39,6 +39,9 @@ pub async fn check(arguments: args::Check) -> anyhow::Result<Exit> {
     if config.web.is_open() {
         findings.warning("listener", "whoever reaches the address can read everything: `insecure = true` in [web]")?;
     }
+    for problem in setup::secrets_in_environment(&config) {
+        findings.bad(Exit::Config, "environment", &problem)?;
+    }
     files::inventory(&config.inventory, &mut findings).await?;
     let clock = Clock::system();
     let mut seen = Vec::new();

@@ -102,7 +102,7 @@ fn choice<T: Copy>(given: Option<&str>, name: &'static str, known: &[(Option<&st
 fn admit(shared: &Shared, headers: &HeaderMap) -> Result<(), Refusal> {
     let given = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let token = given.strip_prefix("Bearer ").unwrap_or_default();
-    if token == shared.credentials.openai {
+    if shared.is_admin_key(token) {
         let now = shared.clock.now();
         if shared.use_own(|world| world.own_admin_key, now) {
             return Ok(());
