@@ -74,15 +74,18 @@ fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Refusal> {
     }
     let (scheme, token) = text("authorization").split_once(' ').unwrap_or_default();
     let sessions = &shared.credentials;
-    let lives = || shared.use_session(shared.clock.now());
     let here = |number: u32| shared.read_main().person(number).is_some_and(|p| p.left.is_none());
-    match token {
+    let caller = match token {
         _ if !scheme.eq_ignore_ascii_case("bearer") => Err(unauthorized().into()),
-        _ if token == sessions.den_session && here(0) && lives() => Ok(Caller::Owner { neighbour_active: false }),
-        _ if token == sessions.den_session_elsewhere && here(0) && lives() => Ok(Caller::Owner { neighbour_active: true }),
-        _ if token == sessions.den_member_session && here(MEMBER) && lives() => Ok(Caller::Member),
+        _ if token == sessions.den_session && here(0) => Ok(Caller::Owner { neighbour_active: false }),
+        _ if token == sessions.den_session_elsewhere && here(0) => Ok(Caller::Owner { neighbour_active: true }),
+        _ if token == sessions.den_member_session && here(MEMBER) => Ok(Caller::Member),
         _ => Err(unauthorized().into()),
+    };
+    if caller.is_ok() {
+        shared.use_session(shared.clock.now());
     }
+    caller
 }
 
 /// The person of the member's session: the first plain member.

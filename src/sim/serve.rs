@@ -157,13 +157,12 @@ impl Shared {
         works
     }
 
-    /// Uses a session of Den's, whose end moves where less than six days are left; false where it has ended.
-    pub(super) fn use_session(&self, now: Time) -> bool {
-        let left = self.read_main().den_session_until.since(now);
-        if (1..SESSION - DAY).contains(&left) {
+    /// Uses a session of Den's, whose end moves where less than six days are left. One that has ended is taken for a new
+    /// one: whoever drives the clock on by weeks has signed in again.
+    pub(super) fn use_session(&self, now: Time) {
+        if self.read_main().den_session_until.since(now) < SESSION - DAY {
             self.write_main().den_session_until = now.plus(SESSION);
         }
-        left > 0
     }
 
     pub(super) fn count(&self, provider: Remote, method: &str, path: &str, status: StatusCode) {

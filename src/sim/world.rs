@@ -206,7 +206,7 @@ pub struct World {
     pub(super) own_den_key: u32,
     /// Keys whose secrets end as those of others do.
     pub(super) alike: BTreeMap<u32, u32>,
-    /// Until when Den's sessions open anything.
+    /// Until when Den's sessions live.
     pub(super) den_session_until: Time,
     pub(super) braintrust: Braintrust,
     pub(super) random: Random,

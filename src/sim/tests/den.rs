@@ -101,6 +101,21 @@ async fn an_api_key_is_bound_to_its_organisation_and_is_used_by_asking() {
 }
 
 #[tokio::test]
+async fn a_session_lives_a_week_and_slides_in_its_last_six_days() {
+    let simulation = simulation().await;
+    let until = async || {
+        let me = den(&simulation, "/v1/me").await.json();
+        Time::from_remote_rfc3339(me["session"]["expiresAt"].as_str().unwrap()).unwrap().since(NOW)
+    };
+    let day = 86_400;
+    assert_eq!(until().await, 7 * day);
+    for (left, then) in [(6 * day + 1, 6 * day + 1), (6 * day, 6 * day), (6 * day - 1, 7 * day), (day, 7 * day)] {
+        simulation.change(|world| world.den_session_until = NOW.plus(left));
+        assert_eq!(until().await, then, "{left} were left");
+    }
+}
+
+#[tokio::test]
 async fn organisations_and_members_are_told() {
     let simulation = simulation().await;
     let url = |path: &str| format!("{}{path}", simulation.den_base_url());
