@@ -40,19 +40,6 @@ pub(super) const ELSEWHERE: &str = "SELECT k.id, k.fingerprint, u.used_at, u.use
 /// The keys whose home is scope ?1.
 pub(super) const AT_HOME: &str = "SELECT id FROM key WHERE scope_id = ?1";
 
-/// What applying a batch changed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Applied {
-    /// Keys that were not known.
-    pub added: u64,
-    /// Keys whose stable facts or home changed.
-    pub changed: u64,
-    /// Keys whose last use moved.
-    pub used: u64,
-    /// Scopes that were readable before and are refused for the first time: their walks count as incomplete.
-    pub refused_once: Vec<ScopeId>,
-}
-
 /// What all walks of a batch have in common.
 pub(super) struct Batch<'a> {
     pub transaction: &'a Transaction<'a>,
@@ -75,7 +62,8 @@ struct ScopeRow {
 
 impl Inventory {
     /// Applies a batch of walks of one poll. Nothing of it is taken where the account was removed from the config, or given
-    /// another organisation, while the poll ran.
+    /// another organisation, while the poll ran. Returns the scopes that were readable before and are refused for the first
+    /// time: their walks count as incomplete.
     ///
     /// # Errors
     /// The database refused; nothing of the batch is stored.
@@ -85,36 +73,36 @@ impl Inventory {
         poll: i64,
         judge: Arc<Judge>,
         walks: Vec<Walked>,
-    ) -> Result<Applied> {
+    ) -> Result<Vec<ScopeId>> {
         let (run, in_force) = (self.run(), self.policy_in_force());
         self.write(move |transaction| {
-            let mut applied = Applied::default();
+            let mut refused_once = Vec::new();
             if !is_current(transaction, organization)? {
-                return Ok(applied);
+                return Ok(refused_once);
             }
             let judge = Judge { policy: in_force.or(&judge.policy), ..(*judge).clone() };
             let batch = Batch { transaction, organization, poll, run, judge: &judge };
             for walked in &walks {
-                apply(&batch, walked, &mut applied)?;
+                apply(&batch, walked, &mut refused_once)?;
             }
-            Ok(applied)
+            Ok(refused_once)
         })
         .await
     }
 }
 
-fn apply(batch: &Batch<'_>, walked: &Walked, applied: &mut Applied) -> Result<()> {
+fn apply(batch: &Batch<'_>, walked: &Walked, refused_once: &mut Vec<ScopeId>) -> Result<()> {
     let scope = scope_row(batch, walked.scope())?;
     if scope.newest_walk.is_some_and(|newest| newest >= walked.id().0) {
         // A later walk of this scope is there already; what an older one saw is history.
         return Ok(());
     }
     match walked.found() {
-        Found::Keys(keys) => apply_keys(batch, &scope, walked, keys, applied)?,
+        Found::Keys(keys) => apply_keys(batch, &scope, walked, keys)?,
         Found::People(people) => apply_people(batch, walked, people)?,
         Found::Projects(projects) => apply_projects(batch, walked, projects)?,
     }
-    record_walk(batch, &scope, walked, applied)
+    record_walk(batch, &scope, walked, refused_once)
 }
 
 /// The scope's row, made where it is new, renamed where its name changed.
@@ -168,7 +156,7 @@ fn name_scope(batch: &Batch<'_>, scope: &Scope) -> Result<i64> {
 }
 
 /// Writes the walk's own row, and what its end says of its scope.
-fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, applied: &mut Applied) -> Result<()> {
+fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, refused_once: &mut Vec<ScopeId>) -> Result<()> {
     let id = walked.id().0;
     let (mut outcome, mut reason) = (walked.end().as_str(), walked.end().reason());
     let detail = match walked.end() {
@@ -203,7 +191,7 @@ fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, applied: &m
             let closes = scope.complete_walk.is_none() || scope.refusals >= 1;
             if !closes {
                 (outcome, reason) = ("incomplete", Some(Reason::RefusedOnce.as_str()));
-                applied.refused_once.push(walked.scope().id.clone());
+                refused_once.push(walked.scope().id.clone());
             }
             batch
                 .transaction
@@ -241,7 +229,7 @@ fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, applied: &m
     Ok(())
 }
 
-fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, keys: &[KeyFacts], applied: &mut Applied) -> Result<()> {
+fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, keys: &[KeyFacts]) -> Result<()> {
     let mut before = load_listed(batch, scope)?;
     let lister = Lister { row: scope.id, name: scope.name.as_deref(), baseline: scope.complete_walk.is_none() };
     for facts in keys {
@@ -253,13 +241,10 @@ fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, keys: &[KeyF
             Some(stored) => {
                 let update = reconcile::update(&stored, facts);
                 if !update.is_nothing() {
-                    apply_key::update(batch, lister, walked, &stored, facts, update, applied)?;
+                    apply_key::update(batch, lister, walked, &stored, facts, update)?;
                 }
             }
-            None => {
-                apply_key::insert(batch, lister, walked, facts)?;
-                applied.added += 1;
-            }
+            None => apply_key::insert(batch, lister, walked, facts)?,
         }
     }
     if let Some(proof) = walked.proof() {

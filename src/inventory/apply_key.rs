@@ -2,7 +2,7 @@
 
 use rusqlite::OptionalExtension;
 
-use super::apply::{Applied, Batch, access, change, moment};
+use super::apply::{Batch, access, change, moment};
 use super::deadlines::{self, KeyToJudge};
 use super::error::Stored as Result;
 use super::reconcile::{Stored, Update, fingerprint};
@@ -87,7 +87,6 @@ pub(super) fn update(
     stored: &Stored,
     facts: &KeyFacts,
     mut update: Update,
-    applied: &mut Applied,
 ) -> Result<()> {
     let at = walked.started().wall.unix();
     update.used &= !(update.used_earlier && is_listed_elsewhere(batch, lister.row, stored.key)?);
@@ -109,17 +108,14 @@ pub(super) fn update(
     }
     if update.facts {
         rewrite(batch, lister, walked, stored, facts, used)?;
-        applied.changed += 1;
     } else if update.used {
         deadlines::write_use(batch.transaction, &batch.judge.policy, stored.key, used)?;
     }
-    if update.used {
-        applied.used += 1;
-        if let (Some(before), Some(after)) = (stored.used.at(), facts.last_used.at())
-            && after < before
-        {
-            change(batch, at, stored.key, ChangeKind::LastUseWentBack, Some(&before.to_string()), Some(&after.to_string()))?;
-        }
+    if update.used
+        && let (Some(before), Some(after)) = (stored.used.at(), facts.last_used.at())
+        && after < before
+    {
+        change(batch, at, stored.key, ChangeKind::LastUseWentBack, Some(&before.to_string()), Some(&after.to_string()))?;
     }
     Ok(())
 }

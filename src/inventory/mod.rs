@@ -48,7 +48,6 @@ mod writer;
 
 pub use account::{ConfiguredAccount, Confirmed, OrganizationRow};
 pub use acknowledge::{Acknowledged, Acknowledgement};
-pub use apply::Applied;
 pub use backup::{BackedUp, Existing};
 pub use conclude::{Conclusion, Evidence, Missing, Newest, Witness, conclude};
 pub use count::{AccountCounts, Counts, Group, LastPoll};

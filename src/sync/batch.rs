@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::{Failure, Reason, ScopeId, ScopeKind};
-use crate::inventory::{Applied, Confirmed, Inventory, Judge, OrganizationRow, Poll, SeenOrganization, Stored};
+use crate::inventory::{Confirmed, Inventory, Judge, OrganizationRow, Poll, SeenOrganization, Stored};
 use crate::providers::Known;
 use crate::walk::Walked;
 
@@ -85,9 +85,7 @@ impl Batch {
         }
         let walks = std::mem::take(&mut self.waiting);
         self.rows = 0;
-        let Applied { added: _, changed: _, used: _, refused_once } =
-            self.inventory.apply(row, self.poll.id, Arc::clone(&self.judge), walks).await?;
-        self.refused_once.extend(refused_once);
+        self.refused_once.extend(self.inventory.apply(row, self.poll.id, Arc::clone(&self.judge), walks).await?);
         Ok(())
     }
 

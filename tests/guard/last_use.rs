@@ -74,3 +74,36 @@ async fn a_list_that_tells_of_no_use_makes_no_older_word_newer() {
     site.poll().await;
     assert_eq!(site.rows(USED), ["not_reported|-"]);
 }
+
+#[tokio::test]
+async fn two_lists_that_tell_different_uses_for_long_make_no_history() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    site.admin = Some(["p_000".to_owned()].into());
+    let at = |seconds| Moment::At(Time::from_unix(seconds));
+    tell(&mut site, at(1_740_000_000), at(1_750_000_000));
+    for _ in 0..3 {
+        site.poll().await;
+        assert_eq!(site.rows(USED), ["at|2025-06-15T15:06:40Z"]);
+    }
+    assert_eq!(site.count("changes"), 0);
+    // The one that told the later use no longer lists the key: what is left is believed.
+    site.admin = Some(["other".to_owned()].into());
+    site.poll().await;
+    site.poll().await;
+    assert_eq!(site.rows(USED), ["at|2025-02-19T21:20:00Z"]);
+}
+
+#[tokio::test]
+async fn a_fact_that_changes_takes_no_use_along() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    site.admin = Some(["p_000".to_owned()].into());
+    let at = |seconds| Moment::At(Time::from_unix(seconds));
+    tell(&mut site, at(1_740_000_000), at(1_750_000_000));
+    site.poll().await;
+    site.told.insert("p_000".into(), |facts| facts.name = Some(keymuster::domain::Text::clean("other")));
+    site.admin = None;
+    // The better list alone is read, and tells a new name and an older use.
+    site.poll().await;
+    assert_eq!(site.rows(USED), ["at|2025-06-15T15:06:40Z"], "the other list has not been read since");
+    assert_eq!(site.rows("SELECT name FROM keys WHERE key_id = 'p_000'"), ["other"]);
+}

@@ -6,6 +6,7 @@
 mod accounts;
 mod agreement;
 mod asking;
+mod facts;
 mod keys;
 mod last_use;
 mod lists;

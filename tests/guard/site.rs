@@ -41,6 +41,8 @@ pub struct Site {
     pub expired: BTreeSet<String>,
     /// When a list of keys of that kind says that a key was last used; no other list says anything of it.
     pub used: BTreeMap<(String, &'static str), Moment>,
+    /// What every list says of a key otherwise than the others of its kind.
+    pub told: BTreeMap<String, fn(&mut KeyFacts)>,
     pub guard: GuardLimits,
     /// The organisation that the credential sees; `None` where the provider does not name it.
     pub organization: Option<String>,
@@ -78,6 +80,7 @@ impl Site {
             owners: BTreeMap::new(),
             expired: BTreeSet::new(),
             used: BTreeMap::new(),
+            told: BTreeMap::new(),
             guard: LIMITS,
             organization: Some("org_a".to_owned()),
             now,
@@ -218,7 +221,7 @@ impl Site {
             let owner = id(self.owners.get(key)?);
             Some(Owner { kind: OwnerKind::User, id: owner, name: None, email: None })
         };
-        let facts = |key: &String| KeyFacts {
+        let as_usual = |key: &String| KeyFacts {
             id: id(key),
             kind,
             name: None,
@@ -230,6 +233,13 @@ impl Site {
             last_used: self.used.get(&(key.clone(), kind.as_str())).copied().unwrap_or(Moment::NotReported),
             expires: expires(key),
             enabled: true,
+        };
+        let facts = |key: &String| {
+            let mut facts = as_usual(key);
+            if let Some(tell) = self.told.get(key) {
+                tell(&mut facts);
+            }
+            facts
         };
         keys.iter().map(|key| Item::Key(Box::new(facts(key)))).collect()
     }

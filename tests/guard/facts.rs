@@ -1,0 +1,193 @@
+//! What is told of a key's facts: the row follows its list, and history says each change once.
+
+use keymuster::domain::{KeyFacts, KeyKind, Moment, Owner, OwnerAccess, OwnerKind, RemoteId, Text, Time};
+
+use crate::site::{Site, ids};
+
+const LATER: Time = Time::from_unix(1_900_000_000);
+
+fn owned(facts: &mut KeyFacts, by: &str) {
+    let id = RemoteId::new(by).unwrap();
+    facts.owner = Some(Owner { kind: OwnerKind::User, id, name: None, email: None });
+}
+
+fn history(site: &Site) -> Vec<String> {
+    site.rows("SELECT key_id, change, before, after FROM changes ORDER BY change_id")
+}
+
+fn row(site: &Site, columns: &str) -> String {
+    site.rows(&format!("SELECT {columns} FROM keys WHERE key_id = 'p_000'")).remove(0)
+}
+
+#[tokio::test]
+async fn each_fact_that_changes_is_written_and_told_once() {
+    type Case = (&'static str, fn(&mut KeyFacts), fn(&mut KeyFacts), &'static [&'static str], &'static str);
+    let cases: [Case; 11] = [
+        ("name", |_| {}, |facts| facts.name = Some(Text::clean("deploy")), &["renamed|-|deploy"], "deploy"),
+        ("name", |facts| facts.name = Some(Text::clean("a")), |facts| facts.name = Some(Text::clean("b")), &["renamed|a|b"], "b"),
+        ("hint", |_| {}, |facts| facts.hint = keymuster::domain::Hint::new("sk-…abcd"), &[], "sk-…abcd"),
+        ("owner_id", |_| {}, |facts| owned(facts, "user_001"), &["owner_changed|-|user_001"], "user_001"),
+        (
+            "owner_id",
+            |facts| owned(facts, "user_000"),
+            |facts| owned(facts, "user_001"),
+            &["owner_changed|user_000|user_001"],
+            "user_001",
+        ),
+        ("owner_id", |facts| owned(facts, "user_000"), |_| {}, &["owner_changed|user_000|-"], "-"),
+        (
+            "expires_state",
+            |_| {},
+            |facts| facts.expires = Moment::At(LATER),
+            &["expiry_changed|never|2030-03-17T17:46:40Z"],
+            "at",
+        ),
+        (
+            "expires_state",
+            |facts| facts.expires = Moment::At(LATER),
+            |facts| facts.expires = Moment::NotReported,
+            &["expiry_changed|2030-03-17T17:46:40Z|not_reported"],
+            "not_reported",
+        ),
+        ("enabled", |_| {}, |facts| facts.enabled = false, &["disabled|-|-"], "0"),
+        ("enabled", |facts| facts.enabled = false, |_| {}, &["enabled|-|-"], "1"),
+        (
+            "created_at",
+            |_| {},
+            |facts| facts.created_at = Some(Time::from_unix(1_745_000_000)),
+            &["recreated|2025-02-19T21:20:00Z|2025-04-18T18:13:20Z"],
+            "2025-04-18T18:13:20Z",
+        ),
+    ];
+    for (nth, (column, before, after, told, is)) in cases.into_iter().enumerate() {
+        let mut site = Site::new(&[("p", 2)]).await;
+        site.told.insert("p_000".into(), before);
+        site.poll().await;
+        site.poll().await;
+        assert!(history(&site).is_empty(), "{nth}, {column}: {:?}", history(&site));
+        site.told.insert("p_000".into(), after);
+        site.poll().await;
+        let told: Vec<String> = told.iter().map(|line| format!("p_000|{line}")).collect();
+        assert_eq!((row(&site, column), history(&site)), (is.to_owned(), told.clone()), "{nth}, {column}");
+        site.poll().await;
+        assert_eq!(history(&site), told, "{nth}, {column}: once");
+    }
+}
+
+#[tokio::test]
+async fn an_owner_who_lost_access_orphans_the_key_until_they_have_it_again() {
+    let orphaned = |site: &Site| (site.count("orphaned_keys"), row(site, "conditions"));
+    let lost: fn(&mut KeyFacts) = |facts| facts.owner_access = Some(OwnerAccess::Inactive);
+    let has: fn(&mut KeyFacts) = |facts| facts.owner_access = Some(OwnerAccess::Active);
+
+    // From the first look on, or later.
+    for (begins, first) in [
+        (Some(lost), None),
+        (Some(has), Some("p_000|owner_access_changed|active|inactive")),
+        (None, Some("p_000|owner_access_changed|-|inactive")),
+    ] {
+        let mut site = Site::new(&[("p", 2)]).await;
+        site.told.extend(begins.map(|begins| ("p_000".into(), begins)));
+        site.poll().await;
+        assert_eq!(site.count("deadline WHERE orphaned_at IS NOT NULL"), usize::from(first.is_none()));
+        site.told.insert("p_000".into(), lost);
+        site.poll().await;
+        let since = site.rows("SELECT orphaned_at FROM deadline WHERE orphaned_at IS NOT NULL");
+        assert_eq!(since.len(), 1);
+        // Another fact changes; since when it is orphaned does not.
+        site.told.insert("p_000".into(), |facts| {
+            facts.owner_access = Some(OwnerAccess::Inactive);
+            facts.name = Some(Text::clean("other"));
+        });
+        site.poll().await;
+        assert_eq!(site.rows("SELECT orphaned_at FROM deadline WHERE orphaned_at IS NOT NULL"), since);
+        assert!(orphaned(&site).1.contains("orphaned"), "{:?}", orphaned(&site));
+        site.told.insert("p_000".into(), has);
+        site.poll().await;
+        assert_eq!(orphaned(&site).0, 0);
+        let access: Vec<String> = history(&site).into_iter().filter(|line| line.contains("access")).collect();
+        let told: Vec<&str> = first.into_iter().chain(["p_000|owner_access_changed|inactive|active"]).collect();
+        assert_eq!(access, told);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_disabled_has_no_other_condition() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    site.told.insert("p_000".into(), |facts| facts.enabled = false);
+    site.poll().await;
+    assert_eq!(site.rows("SELECT key_id FROM keys WHERE conditions = 'disabled'"), ["p_000"]);
+    let since = "SELECT disabled_at FROM deadline WHERE disabled_at IS NOT NULL";
+    let before = site.rows(since);
+    assert_eq!(before.len(), 1);
+    site.told.insert("p_000".into(), |facts| {
+        facts.enabled = false;
+        facts.name = Some(Text::clean("other"));
+    });
+    site.poll().await;
+    assert_eq!(site.rows(since), before, "since then");
+    site.told.clear();
+    site.poll().await;
+    assert!(site.rows(since).is_empty());
+}
+
+#[tokio::test]
+async fn a_key_moves_to_the_list_that_it_came_to_and_is_said_to_once() {
+    let mut site = Site::new(&[("p", 2), ("q", 2)]).await;
+    site.poll().await;
+    site.revoke("p", 1);
+    site.projects.get_mut("q").unwrap().insert("p_000".into());
+    for _ in 0..3 {
+        site.poll().await;
+        assert_eq!(row(&site, "scope_id, presence"), "q|present");
+        assert_eq!(history(&site), ["p_000|moved|project p|project q"]);
+    }
+    // Back to the one that is walked first: it was left there, so it came.
+    site.projects.insert("p".into(), ids("p", 0, 2));
+    site.projects.get_mut("q").unwrap().remove("p_000");
+    for _ in 0..3 {
+        site.poll().await;
+        assert_eq!(row(&site, "scope_id, presence"), "p|present");
+        assert_eq!(history(&site), ["p_000|moved|project p|project q", "p_000|moved|project q|project p"]);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_a_better_list_shows_too_takes_its_facts() {
+    let mut site = Site::new(&[("p", 1)]).await;
+    site.admin = Some(ids("p", 0, 2));
+    site.poll().await;
+    assert_eq!(site.rows("SELECT key_id, kind FROM keys ORDER BY 1"), ["p_000|project", "p_001|unattributed"]);
+    site.projects.insert("p".into(), ids("p", 0, 2));
+    for _ in 0..2 {
+        site.poll().await;
+        assert_eq!(row(&site, "kind"), "project");
+        assert_eq!(history(&site), ["p_001|moved|unattributed|project p"]);
+    }
+
+    // The same kind of key on a better kind of list has not moved.
+    let mut site = Site::new(&[("p", 1)]).await;
+    site.admin = Some(ids("p", 0, 2));
+    site.told.insert("p_001".into(), |facts| facts.kind = KeyKind::Project);
+    site.poll().await;
+    site.projects.insert("p".into(), ids("p", 0, 2));
+    site.poll().await;
+    assert_eq!(site.rows("SELECT key_id, scope_id FROM keys ORDER BY 1"), ["p_000|p", "p_001|p"]);
+    assert_eq!(history(&site), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_one_poll_finds_on_two_lists_is_told_as_one_find() {
+    let mut site = Site::new(&[("p", 1)]).await;
+    site.admin = Some(ids("p", 0, 1));
+    site.poll().await;
+    site.projects.insert("p".into(), ids("p", 0, 2));
+    site.admin = Some(ids("p", 0, 2));
+    // The worse list comes first.
+    let (poll, row) = site.begin().await;
+    let mut walks = site.walks();
+    walks.reverse();
+    site.apply(row, poll.id, walks).await;
+    assert_eq!(site.rows("SELECT key_id, kind, scope_id FROM keys WHERE key_id = 'p_001'"), ["p_001|project|p"]);
+    assert_eq!(history(&site), ["p_001|appeared|-|-"]);
+}
