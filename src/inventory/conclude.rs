@@ -185,6 +185,7 @@ mod tests {
             "a witness was not walked again"
         );
         assert_eq!(gone(vec![witness(true, 11, -5)]), Conclusion::WaitsAnew);
+        assert_eq!(gone(vec![witness(true, 11, 0)]), Conclusion::Unchanged, "in the same second the clock did not go back");
     }
 
     #[test]
@@ -220,5 +221,9 @@ mod tests {
         let left = |witnesses| Evidence { owner_left: true, ..evidence(Presence::Present, witnesses) };
         assert_eq!(conclude(&left(vec![members])), Conclusion::BecomesUnknown(PresenceReason::OwnerLeft));
         assert_eq!(conclude(&left(vec![witness(true, 9, 0)])), Conclusion::BecomesMissing);
+        let known = Evidence { presence: Presence::Unknown, reason: PresenceReason::OwnerLeft, ..left(vec![members]) };
+        assert_eq!(conclude(&known), Conclusion::Unchanged, "as before");
+        let otherwise = Evidence { reason: PresenceReason::ScopeClosed, ..known };
+        assert_eq!(conclude(&otherwise), Conclusion::BecomesUnknown(PresenceReason::OwnerLeft));
     }
 }

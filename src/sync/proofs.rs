@@ -15,7 +15,7 @@ use crate::walk::Walked;
 /// What a poll knows of impersonation, and what waits for it.
 #[derive(Default)]
 pub(super) struct Proofs {
-    /// Somebody else than the caller was shown to have been answered for.
+    /// Somebody else than the caller was shown to have been answered for, by a list that was read or by a question.
     proven: bool,
     /// The question whom the provider takes us for has been answered, or was asked often enough.
     pub asked: bool,
@@ -155,7 +155,7 @@ impl Proofs {
             let detail = format!("{} members were refused and none was read; {REMEDY}", self.refused.len());
             return Some(Failure::new(Reason::ImpersonationNotPermitted, detail));
         }
-        if self.proven || self.read {
+        if self.proven {
             return None;
         }
         if let Some(mismatch) = &self.mismatch {
@@ -181,7 +181,7 @@ impl Proofs {
 
     /// The lists that are asked about once more before they are believed.
     pub fn open(&mut self, known: &Known) -> impl Iterator<Item = &mut Silent> {
-        let (works, own_keys) = (self.proven && self.failure().is_none(), known.own_keys.is_some());
+        let (works, own_keys) = (self.proven, known.own_keys.is_some());
         let Self { silent, shared, .. } = self;
         silent.iter_mut().filter(move |list| works && list.needs_look(own_keys) && !shared.contains_key(&list.member))
     }
@@ -202,7 +202,7 @@ impl Proofs {
             let unproven = || Failure::new(Reason::AttributionUnproven, UNPROVEN);
             let why = match self.shared.get(&list.member) {
                 Some(shared) => Some(shared.clone()),
-                None if failure.is_some() || !self.proven => Some(unproven()),
+                None if !self.proven => Some(unproven()),
                 None => doubt(&list, elsewhere),
             };
             settled.push(match why {
@@ -210,7 +210,7 @@ impl Proofs {
                 None => list.walked.attributed_to(&owner(&list.member, known)),
             });
         }
-        let nothing_shown = !self.proven && !self.read && self.failed;
+        let nothing_shown = !self.proven && self.failed;
         for walked in self.refused.drain(..) {
             settled.push(match &failure {
                 Some(failure) if failure.reason == Reason::ImpersonationNotPermitted => walked.doubted(failure.clone()),

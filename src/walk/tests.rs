@@ -158,6 +158,15 @@ fn a_page_without_a_new_id_is_repeated() {
     assert_eq!(reason(&last), Reason::RepeatedPage, "also at the end: the right page is not known");
     let overlap = read_keys(vec![page(keys(&["a", "b"]), then("b")), page(keys(&["b", "c"]), Next::Done)]);
     assert_eq!((overlap.end(), overlap.duplicates()), (&WalkEnd::Complete, 1));
+    let twice_before = read_keys(vec![page(keys(&["a", "a"]), then("b")), page(keys(&["a"]), Next::Done)]);
+    assert_eq!(reason(&twice_before), Reason::RepeatedPage, "each page is judged by itself");
+
+    let person = |text: &str| Item::Person(Person { id: id(text), kind: OwnerKind::User, name: None, email: None });
+    let project = |text: &str| Item::Project(Project { id: id(text), name: None, archived: false });
+    for (kind, item) in [(ScopeKind::People, &person as &dyn Fn(&str) -> Item), (ScopeKind::Projects, &project)] {
+        let pages = vec![page(vec![item("a"), item("b")], then("b")), page(vec![item("a"), item("b")], Next::Done)];
+        assert_eq!(reason(&read(begun(kind), pages, &Subject::default())), Reason::RepeatedPage, "{kind}");
+    }
 
     let skipped = || vec![Item::Skipped, Item::Skipped];
     let invited = read(
@@ -187,15 +196,18 @@ fn walks_have_bounds() {
     let ids = |from: usize| (from..from + 6).map(|number| key(&format!("k{number}"))).collect::<Vec<_>>();
     let items = read_keys(vec![page(ids(0), then("a")), page(ids(6), Next::Done)]);
     assert_eq!((reason(&items), found(&items).len()), (Reason::TooManyItems, 6));
+    let ten = read_keys(vec![page(ids(0), then("a")), page(ids(6).split_off(2), Next::Done)]);
+    assert!(ten.proof().is_some(), "as many as allowed are allowed");
 
     let one = |nth: usize| page(keys(&[&format!("k{nth}")]), then(&format!("p{nth}")));
     assert_eq!(reason(&read_keys((0..4).map(one).collect())), Reason::TooManyPages);
     let exactly = (0..3).map(one).chain([page(keys(&["last"]), Next::Done)]).collect();
     assert!(read_keys(exactly).proof().is_some(), "as many as allowed are allowed");
 
-    let slow = |next| Page { took: Duration::from_secs(61), ..page(keys(&["a"]), next) };
-    assert_eq!(reason(&read_keys(vec![slow(then("a"))])), Reason::Timeout);
-    assert!(read_keys(vec![slow(Next::Done)]).proof().is_some(), "what was read whole in the end is whole");
+    let slow = |seconds, next| Page { took: Duration::from_secs(seconds), ..page(keys(&["a"]), next) };
+    assert_eq!(reason(&read_keys(vec![slow(61, then("a"))])), Reason::Timeout);
+    assert!(read_keys(vec![slow(60, then("a")), page(keys(&["b"]), Next::Done)]).proof().is_some());
+    assert!(read_keys(vec![slow(61, Next::Done)]).proof().is_some(), "what was read whole in the end is whole");
 }
 
 #[test]

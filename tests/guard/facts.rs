@@ -1,6 +1,9 @@
 //! What is told of a key's facts: the row follows its list, and history says each change once.
 
+use std::sync::Arc;
+
 use keymuster::domain::{KeyFacts, KeyKind, Moment, Owner, OwnerAccess, OwnerKind, RemoteId, Text, Time};
+use keymuster::policy::{Glob, Match, Policy, Rule};
 
 use crate::site::{Site, ids};
 
@@ -190,4 +193,66 @@ async fn what_one_poll_finds_on_two_lists_is_told_as_one_find() {
     site.apply(row, poll.id, walks).await;
     assert_eq!(site.rows("SELECT key_id, kind, scope_id FROM keys WHERE key_id = 'p_001'"), ["p_001|project|p"]);
     assert_eq!(history(&site), ["p_001|appeared|-|-"]);
+}
+
+#[tokio::test]
+async fn a_key_on_two_equal_lists_stays_on_the_first_until_that_one_drops_it() {
+    let mut site = Site::new(&[("p", 3), ("q", 3)]).await;
+    site.projects.get_mut("q").unwrap().insert("p_000".into());
+    site.poll().await;
+    let home = row(&site, "scope_id");
+    for _ in 0..3 {
+        site.poll().await;
+        assert_eq!((row(&site, "scope_id"), history(&site)), (home.clone(), vec![]));
+    }
+    let other = if home == "p" { "q" } else { "p" };
+    site.projects.get_mut(&home).unwrap().remove("p_000");
+    // The one that is walked first learns of it a poll later.
+    site.poll().await;
+    assert_eq!(row(&site, "presence"), "present");
+    for _ in 0..2 {
+        site.poll().await;
+        assert_eq!(row(&site, "scope_id, presence"), format!("{other}|present"));
+        assert_eq!(history(&site), [format!("p_000|moved|project {home}|project {other}")]);
+    }
+}
+
+/// A rule may go by the owner's name, which the list of people tells apart from the keys.
+#[tokio::test]
+async fn an_owner_who_is_called_otherwise_is_judged_otherwise() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    let rule = Rule {
+        matches: Match { owner: Some(Glob::new("robot *")), ..Match::default() },
+        labels: [("team".to_owned(), "machines".to_owned())].into(),
+        ..Rule::default()
+    };
+    let policy = Policy { rules: vec![rule], ..Policy::default() };
+    site.inventory.judge_all(Arc::new(policy), Time::from_unix(site.now)).await.unwrap();
+    site.told.insert("p_000".into(), |facts| owned(facts, "user_000"));
+    site.names.insert("user_000".into(), "Ana");
+    for (name, team) in [("Ana", "-"), ("robot 7", "machines"), ("Ana", "-")] {
+        site.names.insert("user_000".into(), name);
+        site.poll().await;
+        assert_eq!(row(&site, "owner_name, team"), format!("{name}|{team}"));
+    }
+}
+
+/// Some lists hold service accounts among the users, and do not say so.
+#[tokio::test]
+async fn a_service_account_that_a_list_of_users_drops_orphans_nothing() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    site.told.insert("p_000".into(), |facts| {
+        owned(facts, "user_000");
+        facts.owner.as_mut().unwrap().kind = OwnerKind::ServiceAccount;
+    });
+    site.told.insert("p_001".into(), |facts| owned(facts, "user_001"));
+    for _ in 0..3 {
+        site.poll().await;
+        assert_eq!(site.rows("SELECT owner_kind FROM keys ORDER BY key_id"), ["service_account", "user"]);
+    }
+    site.people.clear();
+    for _ in 0..3 {
+        site.poll().await;
+    }
+    assert_eq!(site.rows("SELECT key_id FROM orphaned_keys"), ["p_001"]);
 }

@@ -107,3 +107,27 @@ async fn a_fact_that_changes_takes_no_use_along() {
     assert_eq!(site.rows(USED), ["at|2025-06-15T15:06:40Z"], "the other list has not been read since");
     assert_eq!(site.rows("SELECT name FROM keys WHERE key_id = 'p_000'"), ["other"]);
 }
+
+#[tokio::test]
+async fn a_fact_and_the_use_that_change_at_once_are_both_written() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    tell(&mut site, Moment::Never, Moment::NotReported);
+    site.poll().await;
+    site.told.insert("p_000".into(), |facts| facts.name = Some(keymuster::domain::Text::clean("other")));
+    tell(&mut site, Moment::At(Time::from_unix(1_750_000_000)), Moment::NotReported);
+    site.poll().await;
+    assert_eq!(site.rows(USED), ["at|2025-06-15T15:06:40Z"]);
+}
+
+#[tokio::test]
+async fn a_lower_list_that_knows_nothing_of_use_takes_nothing_away_from_a_better_one() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    site.admin = Some(["p_000".to_owned()].into());
+    for (project, expected) in [(Moment::Never, "never|-"), (Moment::NotReported, "not_reported|-"), (Moment::Never, "never|-")] {
+        tell(&mut site, project, Moment::NotReported);
+        for _ in 0..2 {
+            site.poll().await;
+            assert_eq!(site.rows(USED), [expected]);
+        }
+    }
+}

@@ -22,7 +22,7 @@ pub const LIMITS: GuardLimits =
 pub const HOUR: i64 = 3_600;
 
 pub struct Site {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     pub inventory: Inventory,
     /// The keys of each project that is listed.
     pub projects: BTreeMap<String, BTreeSet<String>>,
@@ -33,6 +33,8 @@ pub struct Site {
     /// The list of admin keys; not read where it is `None`.
     pub admin: Option<BTreeSet<String>>,
     pub people: BTreeSet<String>,
+    /// What the list of people calls them; others by their ids.
+    pub names: BTreeMap<String, &'static str>,
     /// Members whom groups alone name.
     pub only_in_groups: Vec<RemoteId>,
     /// Who owns which key; others have no owner.
@@ -47,6 +49,8 @@ pub struct Site {
     /// The organisation that the credential sees; `None` where the provider does not name it.
     pub organization: Option<String>,
     pub now: i64,
+    /// When the machine started.
+    booted: i64,
 }
 
 /// Ids that follow one another.
@@ -69,13 +73,14 @@ impl Site {
         let now = 1_760_000_000;
         let inventory = Inventory::open(&folder.path().join("inventory.db"), Time::from_unix(now)).unwrap();
         let site = Self {
-            _folder: folder,
+            folder,
             inventory,
             projects: projects.iter().map(|(name, count)| ((*name).to_owned(), ids(name, 0, *count))).collect(),
             closed: BTreeSet::new(),
             members: None,
             admin: None,
             people: ids("user", 0, 3),
+            names: BTreeMap::new(),
             only_in_groups: Vec::new(),
             owners: BTreeMap::new(),
             expired: BTreeSet::new(),
@@ -84,6 +89,7 @@ impl Site {
             guard: LIMITS,
             organization: Some("org_a".to_owned()),
             now,
+            booted: 1_759_990_000,
         };
         site.configure(&["acme"]).await;
         site
@@ -92,6 +98,13 @@ impl Site {
     pub async fn configure(&self, names: &[&str]) {
         let accounts = names.iter().map(|name| account(name, "openai")).collect();
         self.inventory.configure(accounts, Time::from_unix(self.now)).await.unwrap();
+    }
+
+    /// The machine and the program start anew.
+    pub async fn reboot(&mut self) {
+        self.inventory.clone().close().await.unwrap();
+        self.booted = self.now;
+        self.inventory = Inventory::open(&self.folder.path().join("inventory.db"), Time::from_unix(self.now)).unwrap();
     }
 
     /// Removes the first so many keys of a project.
@@ -104,7 +117,7 @@ impl Site {
 
     fn stamp(&mut self) -> Stamp {
         self.now += 1;
-        Stamp { wall: Time::from_unix(self.now), boot: Duration::from_secs(self.now.unsigned_abs() - 1_759_990_000) }
+        Stamp { wall: Time::from_unix(self.now), boot: Duration::from_secs((self.now - self.booted).unsigned_abs()) }
     }
 
     /// One poll an hour later: every list is read whole, or refused where it is closed.
@@ -183,10 +196,10 @@ impl Site {
             .keys()
             .map(|project| Item::Project(Project { id: id(project), name: None, archived: self.closed.contains(project) }));
         let projects = projects.collect();
-        let people = self
-            .people
-            .iter()
-            .map(|user| Item::Person(Person { id: id(user), kind: OwnerKind::User, name: Some(Text::clean(user)), email: None }));
+        let people =
+            self.people.iter().map(|user| (user, *self.names.get(user).unwrap_or(&user.as_str()))).map(|(user, name)| {
+                Item::Person(Person { id: id(user), kind: OwnerKind::User, name: Some(Text::clean(name)), email: None })
+            });
         let people = people.collect();
         let mut walks = vec![
             self.walk(Scope::only(ScopeKind::Projects), projects, Next::Done),

@@ -47,6 +47,17 @@ fn walked(member: &str, keys: &[(&str, Option<&str>)]) -> Walked {
     walk.finish(end, now)
 }
 
+/// A walk of that member's list that was refused for good.
+fn refused(member: &str) -> Walked {
+    let scope = Scope::of(ScopeKind::Member, id(member), None);
+    let fetch = Fetch::get(Target::Scope(scope.clone()), "list", "/list");
+    let caps = Caps { items: 100, pages: 10, time: Duration::from_secs(60) };
+    let begun = Stamp { wall: Time::from_unix(1_760_000_000), boot: Duration::ZERO };
+    let mut walk = Walk::begin(WalkId(2), scope, &fetch, begun, caps);
+    let end = walk.refused_at_the_door(crate::domain::ClosedReason::MemberForbidden);
+    walk.finish(end, begun.wall)
+}
+
 fn subject(member: &str, proof: Proof) -> Subject {
     Subject { member: Some(id(member)), proof, organization: None }
 }
@@ -110,6 +121,7 @@ fn keys_that_name_no_organisation_wait_for_it_to_be_shown_again() {
         assert!(kept.is_none() && proofs.awaits_organization());
         proofs
     };
+    assert!(!Proofs::default().awaits_organization(), "nothing waits for it");
     let settled = nameless().settle(Ok(()), &known());
     assert_eq!((settled.len(), reason(&settled[0]), settled[0].keys().len()), (1, None, 1));
     let changed = Failure::new(Reason::OrganizationChanged, "");
@@ -174,6 +186,25 @@ fn one_member_whom_keys_name_may_be_the_caller_where_nothing_tells_who_that_is()
 }
 
 #[test]
+fn a_list_that_names_its_member_needs_nobody_to_speak_for_it() {
+    let unknown = Known { caller: None, own_keys: None, ..known() };
+    let settled = settled_after(Proofs::default(), &unknown, &Look::NotNeeded, &[("bo", &[("b", Some("bo"))], &[])]);
+    assert_eq!(reason(of(&settled, "bo")), None);
+}
+
+#[test]
+fn impersonation_is_shown_by_an_answer_about_the_member_who_is_not_the_caller() {
+    for (asked, answered, expected) in
+        [("bo", Some("bo"), None), ("bo", Some("me"), UNPROVEN), ("me", Some("me"), UNPROVEN), ("bo", None, UNPROVEN)]
+    {
+        let mut proofs = Proofs::default();
+        proofs.identity(&id(asked), answered.map(id).as_ref(), &known());
+        let settled = settled_after(proofs, &known(), &Look::NotNeeded, &[("ana", &[], &[])]);
+        assert_eq!(reason(of(&settled, "ana")), expected, "{asked} {answered:?}");
+    }
+}
+
+#[test]
 fn keys_without_an_owner_may_be_the_callers_where_it_is_not_known_which_those_are() {
     let untold = Known { own_keys: None, ..known() };
     let with = |known: &Known, look: &Look| {
@@ -220,6 +251,10 @@ fn a_key_on_the_lists_of_two_members_is_on_one_of_them_by_mistake() {
     assert_eq!(two(&[("k", None)], &[("k", None)]), (MISMATCH, MISMATCH));
     assert_eq!(two(&[("k", None)], &[("k", Some("bo"))]), (MISMATCH, None), "one of them names its owner");
     assert_eq!(two(&[("k", Some("ana"))], &[("b", None), ("k", None)]), (None, MISMATCH));
+    // The one who is named is believed, also where the list waits for a second look.
+    let waits: [List<'_>; 2] = [("ana", &[("k", None)], &[]), ("bo", &[("k", Some("bo"))], &["b2"])];
+    let settled_two = settled(&untold, &Look::Confirmed, &waits);
+    assert_eq!((reason(of(&settled_two, "ana")), reason(of(&settled_two, "bo"))), (MISMATCH, None));
     // The caller's own list, which no header was sent for, is the caller's.
     let settled = settled(&untold, &Look::Confirmed, &[("ana", &[("k", None)], &[]), ("me", &[("k", None)], &[])]);
     assert_eq!((reason(of(&settled, "ana")), reason(of(&settled, "me"))), (MISMATCH, None));
@@ -243,6 +278,75 @@ fn one_members_wrong_answers_do_not_freeze_another_who_speaks_for_himself() {
     };
     assert_eq!(with(&Look::Confirmed), None);
     assert_eq!(with(&Look::Uncontradicted), UNPROVEN);
+    // A list that one wrong answer could not have made is believed without being told whom the provider takes us for.
+    let lists: [List<'_>; 2] = [("bo", &[("mine_1", None)], &[]), ("ana", &[("a", Some("ana"))], &["a2"])];
+    assert_eq!(reason(of(&settled(&known(), &Look::Uncontradicted, &lists), "ana")), None);
+}
+
+#[test]
+fn one_who_lost_all_keys_is_believed_where_nothing_speaks_against_it() {
+    let with = |others: &[List<'_>]| {
+        let lists: Vec<List<'_>> = others.iter().copied().chain([("ana", &[][..], &["a"][..])]).collect();
+        reason(of(&settled(&known(), &Look::Uncontradicted, &lists), "ana"))
+    };
+    assert_eq!(with(&[]), None, "one member");
+    assert_eq!(with(&[("bo", &[("b", Some("bo"))], &[])]), None, "and others are read");
+    assert_eq!(with(&[("bo", &[], &[]), ("cy", &[], &[])]), None, "and others never had any");
+    assert_eq!(with(&[("bo", &[], &["b"])]), UNPROVEN, "two at once");
+    assert_eq!(with(&[("bo", &[], &["b"]), ("cy", &[("c", Some("cy"))], &[])]), None, "two, while another shows keys");
+}
+
+#[test]
+fn those_who_lost_some_keys_are_not_those_who_lost_all() {
+    let lists: [List<'_>; 4] =
+        [("ana", &[], &["a"]), ("bo", &[], &["b"]), ("cy", &[("c", None)], &["c2"]), ("di", &[("d", None)], &["d2"])];
+    let settled = settled(&known(), &Look::Uncontradicted, &lists);
+    let told: Vec<_> = ["ana", "bo", "cy", "di"].iter().map(|member| reason(of(&settled, member))).collect();
+    assert_eq!(told, [UNPROVEN, UNPROVEN, None, None]);
+    let lists: [List<'_>; 2] = [("cy", &[("c", None)], &["c2"]), ("ana", &[], &["a"])];
+    assert_eq!(reason(of(&self::settled(&known(), &Look::Uncontradicted, &lists), "ana")), None, "one lost all");
+}
+
+/// Only an answer about somebody else casts doubt on other lists; one that failed does not.
+#[test]
+fn a_second_look_that_fails_speaks_of_its_own_list_alone() {
+    for (why, expected) in [(Reason::AttributionMismatch, UNPROVEN), (Reason::Server, None), (Reason::AttributionUnproven, None)]
+    {
+        let mut proofs = Proofs::default();
+        proofs.identity(&id("canary"), Some(&id("canary")), &known());
+        for member in ["ana", "bo"] {
+            let before = Before { lacking: vec![id(&format!("{member}_2"))], strange: false };
+            let list = walked(member, &[(member, None)]);
+            assert!(proofs.take(list, &subject(member, Proof::Impersonation), before, &known()).is_none());
+        }
+        for list in proofs.open(&known()) {
+            let failed = Look::Unreadable(Failure::new(why, "read again"));
+            list.look = if list.member == id("bo") { failed } else { Look::Confirmed };
+        }
+        let settled = proofs.settle(Ok(()), &known());
+        assert_eq!(settled.iter().map(reason).collect::<Vec<_>>(), [expected, UNPROVEN], "{why}");
+    }
+}
+
+#[test]
+fn an_organisations_list_is_whole_where_it_holds_the_callers_own_keys() {
+    let subject = Subject { proof: Proof::OwnKeys, ..Subject::default() };
+    let take = |keys: &[(&str, Option<&str>)], known: &Known| {
+        reason(&Proofs::default().take(walked("all", keys), &subject, Before::default(), known).unwrap())
+    };
+    assert_eq!(take(&[("mine_1", None), ("a", Some("ana"))], &known()), None);
+    assert_eq!(take(&[("a", Some("ana"))], &known()), UNPROVEN);
+    assert_eq!(take(&[], &known()), UNPROVEN);
+    for none in [None, Some(OwnKeys { bound: [].into(), others: [id("mine_2")].into() })] {
+        assert_eq!(take(&[("mine_2", None)], &Known { own_keys: none, ..known() }), UNPROVEN, "no key would show it");
+    }
+    for (why, expected) in [(Reason::Server, Some(Reason::Server)), (Reason::Forbidden, UNPROVEN)] {
+        let unanswered = Known { unanswered: [(OWN_KEYS, Failure::new(why, ""))].into(), ..known() };
+        assert_eq!(take(&[("mine_1", None)], &unanswered), expected);
+    }
+    let broken = walked("all", &[]).unfinished(Failure::new(Reason::Timeout, ""));
+    let taken = Proofs::default().take(broken, &subject, Before::default(), &known()).unwrap();
+    assert_eq!(reason(&taken), Some(Reason::Timeout), "what it failed by");
 }
 
 #[test]
@@ -281,14 +385,19 @@ fn one_who_is_refused_while_others_fail_does_not_speak_for_all() {
     // Whom the provider takes us for could not be asked either, as always with tokens.
     let failed = walked("bo", &[]).unfinished(Failure::new(Reason::Server, "status 500"));
     assert!(proofs.take(failed, &impersonated("bo"), Before::default(), &known()).is_some());
-    let scope = Scope::of(ScopeKind::Member, id("ana"), None);
-    let fetch = Fetch::get(Target::Scope(scope.clone()), "list", "/list");
-    let caps = Caps { items: 100, pages: 10, time: Duration::from_secs(60) };
-    let begun = Stamp { wall: Time::from_unix(1_760_000_000), boot: Duration::ZERO };
-    let mut walk = Walk::begin(WalkId(2), scope, &fetch, begun, caps);
-    let end = walk.refused_at_the_door(crate::domain::ClosedReason::MemberForbidden);
-    assert!(proofs.take(walk.finish(end, begun.wall), &impersonated("ana"), Before::default(), &known()).is_none());
+    assert!(proofs.take(refused("ana"), &impersonated("ana"), Before::default(), &known()).is_none());
     assert_eq!(proofs.failure(), None, "nine of ten failed with 500, and one is refused for good");
+    let mut settled = proofs.settle(Ok(()), &known());
+    assert_eq!(settled.iter().map(reason).collect::<Vec<_>>(), [UNPROVEN], "nor is that one known to be refused");
+
+    // Where the poll shows that impersonation works, a refusal is one.
+    let mut proofs = Proofs::default();
+    proofs.identity(&id("canary"), Some(&id("canary")), &known());
+    let failed = walked("bo", &[]).unfinished(Failure::new(Reason::Server, "status 500"));
+    proofs.take(failed, &impersonated("bo"), Before::default(), &known());
+    assert!(proofs.take(refused("ana"), &impersonated("ana"), Before::default(), &known()).is_none());
+    settled = proofs.settle(Ok(()), &known());
+    assert_eq!(settled[0].end(), &WalkEnd::Closed(crate::domain::ClosedReason::MemberForbidden));
 }
 
 /// A member who cannot be acted as at all, as a service account without a token that the list of users holds, is answered
@@ -299,14 +408,8 @@ fn one_who_cannot_be_impersonated_at_all_does_not_hide_that_all_others_are_refus
     let impersonated = |member| subject(member, Proof::Impersonation);
     let never = crate::providers::wire::refusal(400, Some("the member cannot be impersonated, or belongs to no organisation"));
     assert!(proofs.take(walked("ci", &[]).unfinished(never), &impersonated("ci"), Before::default(), &known()).is_some());
-    let caps = Caps { items: 100, pages: 10, time: Duration::from_secs(60) };
-    let begun = Stamp { wall: Time::from_unix(1_760_000_000), boot: Duration::ZERO };
     for member in ["ana", "bo", "cy"] {
-        let scope = Scope::of(ScopeKind::Member, id(member), None);
-        let fetch = Fetch::get(Target::Scope(scope.clone()), "list", "/list");
-        let mut walk = Walk::begin(WalkId(2), scope, &fetch, begun, caps);
-        let end = walk.refused_at_the_door(crate::domain::ClosedReason::MemberForbidden);
-        assert!(proofs.take(walk.finish(end, begun.wall), &impersonated(member), Before::default(), &known()).is_none());
+        assert!(proofs.take(refused(member), &impersonated(member), Before::default(), &known()).is_none());
     }
     assert_eq!(proofs.failure().map(|failure| failure.reason), Some(Reason::ImpersonationNotPermitted));
     let told: Vec<_> = proofs.settle(Ok(()), &known()).iter().map(reason).collect();
