@@ -105,6 +105,7 @@ fn a_list_read_to_its_own_end_is_complete() {
     let walked = read_keys(vec![page(keys(&["a", "b"]), then("b")), page(keys(&["c"]), Next::Done)]);
     assert!(walked.proof().is_some());
     assert_eq!((found(&walked), walked.pages()), (vec!["a", "b", "c"], 2));
+    assert_eq!((walked.duplicates(), walked.secret_like()), (0, 0));
     assert!(read_keys(vec![page(Vec::new(), Next::Done)]).proof().is_some(), "an empty list is one");
     let empty_end = read_keys(vec![page(keys(&["a"]), then("a")), page(Vec::new(), Next::Done)]);
     assert!(empty_end.proof().is_some(), "an empty page may end a list");

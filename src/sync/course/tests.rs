@@ -1,10 +1,10 @@
-//! What a poll reports of questions that failed.
+//! What a poll reports of questions that failed, and what it learns of the caller and of the way that it goes.
 
 use std::time::Duration;
 
 use super::*;
 use crate::domain::Time;
-use crate::providers::{Learnt, Subject};
+use crate::providers::{Learnt, OwnKeys, Subject};
 use crate::walk::{Caps, Stamp, Walk, WalkId};
 
 /// A list of keys that could not be read.
@@ -30,4 +30,59 @@ fn a_list_that_waits_for_its_proof_is_read_once_it_is_settled() {
     }
     assert_eq!((course.failures().len(), course.notes().len()), (0, 1), "the failed question kept nothing from being read");
     assert!(course.known.ended.contains_key(&ScopeId { kind: ScopeKind::Organization, of: None }));
+}
+
+fn id(text: &str) -> RemoteId {
+    RemoteId::new(text).unwrap()
+}
+
+#[test]
+fn the_callers_own_keys_say_who_the_caller_is_where_they_all_say_the_same_and_nothing_else_does() {
+    let caller = |before: Option<&str>, owners: &[&str]| {
+        let mut course = Course { known: Known { caller: before.map(id), ..Known::default() }, ..Course::default() };
+        let owners = owners.iter().map(|owner| id(owner)).collect();
+        let answered = Answered { learnt: Learnt::default(), keys: Some(OwnKeys::default()), owners };
+        assert!(course.take(Ended::Question("own keys", Ok(answered)), Before::default()).is_none());
+        course.known.caller.map(|caller| caller.to_string())
+    };
+    assert_eq!(caller(None, &["ana"]).as_deref(), Some("ana"));
+    assert_eq!(caller(None, &["ana", "bo"]), None);
+    assert_eq!(caller(None, &[]), None);
+    assert_eq!(caller(Some("me"), &["ana"]).as_deref(), Some("me"));
+    assert_eq!(caller(Some("me"), &["ana", "bo"]).as_deref(), Some("me"));
+}
+
+/// The caller's own list is read in the same manner whether or not anybody can be impersonated.
+#[test]
+fn a_way_is_taken_where_it_read_somebody_elses_keys() {
+    let taken = |way: Way, others: &[&str], read: &[(Scope, bool)]| {
+        let mut course = Course::default();
+        course.known.way = Some(way);
+        course.known.caller = Some(id("me"));
+        let person = |of: &str| crate::domain::Person { id: id(of), kind: OwnerKind::User, name: None, email: None };
+        course.known.people = ["me"].iter().chain(others).map(|of| (id(of), person(of))).collect();
+        course.reports = read
+            .iter()
+            .map(|(scope, whole)| {
+                let end = WalkEnd::Incomplete(Failure::new(Reason::Server, ""));
+                ScopeReport {
+                    scope: scope.clone(),
+                    end: if *whole { WalkEnd::Complete } else { end },
+                    ..ScopeReport::new(&unread())
+                }
+            })
+            .collect();
+        course.way_taken()
+    };
+    let of = |member: &str| Scope::of(ScopeKind::Member, id(member), None);
+    let all = || Scope::only(ScopeKind::Organization);
+    for way in [Way::Header, Way::Token] {
+        assert_eq!(taken(way, &["ana"], &[(of("me"), true), (of("ana"), false)]), None);
+        assert_eq!(taken(way, &["ana"], &[(of("me"), false), (of("ana"), true)]), Some(way));
+        assert_eq!(taken(way, &[], &[(of("me"), true)]), Some(way), "nobody else is known");
+        assert_eq!(taken(way, &[], &[(of("me"), false)]), None);
+        assert_eq!(taken(way, &["ana"], &[(all(), true)]), None, "another way's list");
+    }
+    assert_eq!(taken(Way::Organization, &["ana"], &[(all(), true)]), Some(Way::Organization));
+    assert_eq!(taken(Way::Organization, &["ana"], &[(all(), false), (of("ana"), true)]), None);
 }
