@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -133,6 +134,6 @@ fn grafanas_own_types_accept_it() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/grafana");
     let mut check = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/deploy/grafana/check"));
     check.arg(path(DASHBOARD)).arg(folder);
-    let finished = Running::start(check, "npm").finish(PATIENCE);
+    let finished = Running::start(check, "npm").finish(Duration::from_mins(10));
     assert_eq!(finished.code, Some(0), "{}", finished.all());
 }

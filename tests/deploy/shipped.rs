@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::process::{Finished, PATIENCE, Running};
+use crate::process::{Finished, Running};
 use crate::prometheus::Prometheus;
+
+/// Rules are tested over days, evaluation by evaluation.
+const LONG: Duration = Duration::from_mins(10);
 
 /// A file below `deploy/`.
 pub fn path(name: &str) -> PathBuf {
@@ -22,7 +26,7 @@ pub fn text(name: &str) -> String {
 pub fn tool(program: &str, package: &str, arguments: &[&str]) -> Finished {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(path("prometheus"));
-    Running::start(command, package).finish(PATIENCE)
+    Running::start(command, package).finish(LONG)
 }
 
 /// An alert as Prometheus reads it.
