@@ -1,5 +1,6 @@
-//! What is shipped beside the program for those who watch it: the rules of Prometheus with their runbook, the config of
-//! Alertmanager, the dashboard of Grafana. They are driven by the real programs, on what the real daemon exports.
+//! What is shipped beside the program for those who run and watch it: the unit of systemd, the rules of Prometheus with their
+//! runbook, the config of Alertmanager, the dashboard of Grafana. They are driven by the real programs, on what the real daemon
+//! exports.
 
 #![cfg(test)]
 
@@ -18,3 +19,4 @@ mod shipped;
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/support.rs"]
 mod support;
+mod systemd;
