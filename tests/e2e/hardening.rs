@@ -45,8 +45,19 @@ fn started_and_refused(finished: &crate::process::Finished) -> String {
     finished.all()
 }
 
+/// A program under way, of which more is asked than its exit code. Dropped, it is killed.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// The daemon as a user who is not root, started by a shell with those words before it; standard error goes to a file.
-fn daemon_of_a_stranger(site: &Site, before: &str) -> Child {
+fn daemon_of_a_stranger(site: &Site, before: &str) -> Started {
     mode(&site.path(""), 0o755);
     std::fs::create_dir_all(site.path("state")).unwrap();
     site.edit("path = \"inventory.db\"", "path = \"state/inventory.db\"");
@@ -68,7 +79,7 @@ fn daemon_of_a_stranger(site: &Site, before: &str) -> Child {
     let log = std::fs::File::create(site.path("log")).unwrap();
     command.args(["-c", &format!("{before} exec \"$0\" run --config \"$1\"")]).arg(site.path("keymuster")).arg(site.config());
     command.env_clear().env("TMPDIR", site.path("tmp")).current_dir(site.path("state"));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    Started(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap())
 }
 
 #[track_caller]
@@ -85,8 +96,9 @@ fn address(site: &Site, child: &mut Child) -> std::net::SocketAddr {
 fn nobody_looks_into_the_process_and_a_crash_leaves_no_core() {
     let sim = Sim::small();
     let site = Site::new(&sim, &Settings { schedule: "* * * * * *".to_owned(), ..Settings::default() });
-    let mut child = daemon_of_a_stranger(&site, "ulimit -c unlimited 2>/dev/null;");
-    let address = address(&site, &mut child);
+    let mut started = daemon_of_a_stranger(&site, "ulimit -c unlimited 2>/dev/null;");
+    let child = &mut started.0;
+    let address = address(&site, child);
     eventually("a poll", PATIENCE, || (sim.asked("/organization/users") > 0).then_some(()));
     let of_process = |name: &str| format!("/proc/{}/{name}", child.id());
     // What is not dumpable belongs to root, whoever runs it: no process of the same user may open its memory.
@@ -114,7 +126,7 @@ fn nobody_looks_into_the_process_and_a_crash_leaves_no_core() {
         assert!(metrics.contains(&format!("\n{name} ")), "{name} is missing");
     }
 
-    kill_process(Pid::from_child(&child), Signal::ABORT).unwrap();
+    kill_process(Pid::from_child(child), Signal::ABORT).unwrap();
     let status = child.wait().unwrap();
     assert_eq!((status.signal(), status.core_dumped()), (Some(6), false));
     let mut left = Vec::new();
