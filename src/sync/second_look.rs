@@ -178,3 +178,6 @@ pub(super) async fn identity(line: &Line, known: &Known, fetch: &Fetch) -> Optio
 fn ids(walked: &Walked) -> HashSet<&RemoteId> {
     walked.keys().iter().map(|key| &key.id).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! What the inventory has against a list that was read in a member's name.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::domain::{KeyFacts, KeyKind, Moment, Organization, Owner, OwnerKind, Scope, ScopeKind, Time};
+use crate::inventory::{ConfiguredAccount, Confirmed, Judge, SeenOrganization};
+use crate::policy::Policy;
+use crate::providers::{End, Item, Learnt, Subject, Target};
+use crate::walk::{Caps, Page, Stamp, Turn, Walk};
+
+const NOW: Time = Time::from_unix(1_760_000_000);
+
+fn id(text: &str) -> RemoteId {
+    RemoteId::new(text).unwrap()
+}
+
+/// That member's list, read whole, of keys with their owners, where these are told.
+fn walked(inventory: &Inventory, member: &str, keys: &[(&str, Option<&str>)]) -> Walked {
+    let scope = Scope::of(ScopeKind::Member, id(member), None);
+    let item = |(key, owner): &(&str, Option<&str>)| {
+        Item::Key(Box::new(KeyFacts {
+            id: id(key),
+            kind: KeyKind::Personal,
+            name: None,
+            hint: None,
+            owner: owner.map(|owner| Owner { kind: OwnerKind::User, id: id(owner), name: None, email: None }),
+            owner_access: None,
+            organization: None,
+            created_at: None,
+            last_used: Moment::NotReported,
+            expires: Moment::NotReported,
+            enabled: true,
+        }))
+    };
+    let fetch = Fetch::get(Target::Scope(scope.clone()), "list", "/list");
+    let caps = Caps { items: 100, pages: 10, time: Duration::from_secs(60) };
+    let begun = Stamp { wall: NOW, boot: Duration::ZERO };
+    let mut walk = Walk::begin(inventory.next_walk(), scope, &fetch, begun, caps);
+    let page = Page {
+        items: keys.iter().map(item).collect(),
+        refused: Vec::new(),
+        elements: keys.len() as u64,
+        end: End::done(),
+        server_time: None,
+        wire_bytes: 0,
+        took: Duration::ZERO,
+    };
+    let Turn::Ended(end) = walk.page(page, &Subject::default(), begun) else { panic!("one page") };
+    walk.finish(end, NOW)
+}
+
+#[tokio::test]
+async fn a_key_without_an_owner_is_strange_where_it_is_known_as_anothers() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = Inventory::open(&folder.path().join("inventory.db"), NOW).unwrap();
+    let account = ConfiguredAccount { name: "acme".into(), provider: "braintrust", formerly: None, interval: 3_600 };
+    inventory.configure(vec![account], NOW).await.unwrap();
+    let poll = inventory.begin_poll("acme".into(), NOW).await.unwrap();
+    let seen = SeenOrganization::Named(Organization { id: id("org"), name: None });
+    let Confirmed::Yes(row) = inventory.confirm(poll, seen).await.unwrap() else { panic!("the first one") };
+    let stored = vec![
+        walked(&inventory, "ana", &[("a1", Some("ana")), ("a2", Some("ana"))]),
+        walked(&inventory, "bo", &[("b", Some("bo"))]),
+    ];
+    let judge = Judge { policy: Arc::new(Policy::default()), provider: "braintrust".into(), account: "acme".into() };
+    inventory.apply(row, poll.id, Arc::new(judge), stored).await.unwrap();
+
+    let against = async |keys: &[(&str, Option<&str>)], proof: Proof| {
+        let subject = Subject { member: Some(id("ana")), proof, organization: None };
+        let ended = Ended::Walk(Box::new(walked(&inventory, "ana", keys)), Learnt::default(), subject);
+        before(&inventory, poll, &ended).await.unwrap()
+    };
+    let lacking = |keys: &[&str], strange| Before { lacking: keys.iter().map(|key| id(key)).collect(), strange };
+    let asked = Proof::Impersonation;
+    assert_eq!(against(&[("a1", Some("ana")), ("a2", None)], asked).await, lacking(&[], false));
+    assert_eq!(against(&[("a1", Some("ana")), ("a2", None), ("new", None)], asked).await, lacking(&[], false));
+    assert_eq!(against(&[("a1", None), ("a2", None), ("b", None)], asked).await, lacking(&[], true));
+    assert_eq!(against(&[("b", None)], asked).await, lacking(&["a2", "a1"], true));
+    assert_eq!(against(&[], asked).await, lacking(&["a2", "a1"], false));
+    assert_eq!(against(&[("b", None)], Proof::None).await, Before::default(), "nobody was to be answered for");
+}
