@@ -48,3 +48,42 @@ impl Ways {
         left.iter().map(|(way, why)| format!("listing by {way} does not do: {why}")).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Reason;
+
+    fn account(listing: &str) -> Account {
+        Account { name: "acme".to_owned(), options: [("listing".to_owned(), listing.to_owned())].into() }
+    }
+
+    #[test]
+    fn each_way_is_tried_once_and_the_last_is_not_left() {
+        let spec = crate::providers::by_id("braintrust").unwrap().spec();
+        let (ways, account) = (Ways::default(), account(AUTO));
+        let why = Failure::new(Reason::NotFound, "");
+        for (nth, way) in spec.ways.iter().enumerate() {
+            assert_eq!(ways.current(spec, &account), Some(*way));
+            let another = nth + 1 < spec.ways.len();
+            for again in [1, 2] {
+                assert_eq!(ways.leave(spec, &account, *way, &why), another, "{way}, {again}");
+                assert_eq!(ways.left().len(), nth + 1, "{way}, {again}");
+            }
+        }
+        assert!(ways.left()[0].contains(spec.ways[0].as_str()), "{:?}", ways.left());
+        assert_eq!(ways.current(spec, &account), spec.ways.first().copied(), "what stood in the way may have passed");
+        assert!(ways.left().is_empty());
+    }
+
+    #[test]
+    fn a_configured_way_is_never_left() {
+        let spec = crate::providers::by_id("braintrust").unwrap().spec();
+        let why = Failure::new(Reason::NotFound, "");
+        for way in spec.ways {
+            let (ways, account) = (Ways::default(), account(way.as_str()));
+            assert!(!ways.leave(spec, &account, *way, &why));
+            assert_eq!((ways.current(spec, &account), ways.left().len()), (Some(*way), 0));
+        }
+    }
+}
