@@ -133,11 +133,12 @@ impl Alertmanager {
 #[test]
 fn what_the_daemon_finds_is_delivered_and_stands_while_it_is_down() {
     let sim = Sim::small();
-    let settings = Settings { schedule: far_off(), openai: "credential_expires = \"2020-01-01\"", ..Settings::default() };
+    let settings = Settings { schedule: far_off(), ..Settings::default() };
     let site = Site::new(&sim, &settings);
     // It is to come back under the same address.
     site.edit("127.0.0.1:0", &own_address().to_string());
-    site.poll(&[]).ended(0);
+    sim.faults("unauthorized:den");
+    site.poll(&[]).ended(69);
     let daemon = site.daemon();
     let webhook = Webhook::new();
     let alertmanager = Alertmanager::start(&site.path("alertmanager"), webhook.address);
@@ -164,12 +165,12 @@ fn what_the_daemon_finds_is_delivered_and_stands_while_it_is_down() {
         assert_eq!(accounts.len(), 1, "{notification}");
     }
 
-    // What cannot wait goes elsewhere, the weaker of two bands is left out, and the heartbeat comes by itself.
-    let gone =
-        webhook.told("security-now", "firing", &[("alertname", "KeymusterCredentialExpiresWithinTwoDays"), ("account", OPENAI)]);
-    assert_eq!(gone["annotations"]["summary"], format!("{OPENAI}: our own credential has expired"));
-    let weaker = [("alertname", "KeymusterCredentialExpiring"), ("account", OPENAI)];
-    eventually("the weaker band", PATIENCE, || (alertmanager.state(&weaker)? == "suppressed").then_some(()));
+    // What cannot wait goes elsewhere, what follows from it is left out, and the heartbeat comes by itself.
+    let refused = [("alertname", "KeymusterAuthRejected"), ("account", DEN), ("reason", "auth")];
+    let refused = webhook.told("security-now", "firing", &refused);
+    assert_eq!(refused["annotations"]["summary"], format!("{DEN}: the provider refuses our credential (auth)"));
+    let consequence = [("alertname", "KeymusterSourceNeverRead"), ("account", DEN)];
+    eventually("the consequence", PATIENCE, || (alertmanager.state(&consequence)? == "suppressed").then_some(()));
     webhook.told("dead-mans-switch", "firing", &[("alertname", "KeymusterHeartbeat")]);
 
     // Down: that is told, and nothing that was found is called mended.
@@ -192,7 +193,6 @@ fn what_the_daemon_finds_is_delivered_and_stands_while_it_is_down() {
     let daemon = site.daemon();
     webhook.told("security-now", "resolved", &down);
     webhook.told("security", "resolved", &finding);
-    let other = [("alertname", "KeymusterKeysExpired"), ("account", DEN)];
-    assert_eq!(site.count(&format!("expired_keys WHERE account = '{DEN}'")) > 0, alertmanager.state(&other).is_some());
+    assert_eq!(alertmanager.state(&[("alertname", "KeymusterAuthRejected"), ("account", DEN)]).as_deref(), Some("active"));
     daemon.stop().ended(0);
 }
