@@ -71,10 +71,10 @@ pub struct Run {
     /// The config file
     #[arg(long, short, value_name = "FILE", default_value = CONFIG)]
     pub config: PathBuf,
-    /// Where pages and metrics are served, instead of `listen` in [web]
+    /// Where pages and metrics are served, instead of `web.listen`
     #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
-    /// TLS and sign-in, instead of `config_file` in [web]
+    /// TLS and sign-in, instead of `web.config_file`
     #[arg(long = "web.config.file", value_name = "FILE")]
     pub web_config: Option<PathBuf>,
 }
