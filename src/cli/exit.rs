@@ -80,8 +80,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         Some(StoreError::Newer { .. }) => Exit::NewerDatabase.code(),
         Some(StoreError::ProviderChanged { .. }) => Exit::Config.code(),
         Some(
-            StoreError::Older { .. }
-            | StoreError::Foreign { .. }
+            StoreError::Foreign { .. }
             | StoreError::Locked { .. }
             | StoreError::Absent { .. }
             | StoreError::Empty { .. }

@@ -20,14 +20,6 @@ pub enum StoreError {
         /// Where backups of before upgrades lie.
         backup: String,
     },
-    /// The file is of an earlier version, and whoever only reads cannot change that.
-    #[error(
-        "{path} is of an earlier keymuster: start the daemon, or run 'keymuster poll', which bring it up to date and keep a copy"
-    )]
-    Older {
-        /// The file.
-        path: PathBuf,
-    },
     /// The file is a database of another program.
     #[error("{path} is a database, but not of keymuster: name another file as inventory.path")]
     Foreign {

@@ -55,7 +55,7 @@ pub fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) ->
     Ok(())
 }
 
-/// Refuses a file that is not ours, or of another version than we are; for readers, which cannot migrate.
+/// Refuses a file that is not ours or newer than we are; for readers, which cannot migrate.
 pub fn check_readable(connection: &Connection, path: &Path) -> Stored<()> {
     let (found, application) = header(connection, path)?;
     if found == 0 && std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
@@ -73,9 +73,6 @@ pub fn check_readable(connection: &Connection, path: &Path) -> Stored<()> {
             known,
             backup: backup_path(path, found).display().to_string(),
         });
-    }
-    if found < known {
-        return Err(StoreError::Older { path: path.to_owned() });
     }
     Ok(())
 }
