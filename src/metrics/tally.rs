@@ -171,7 +171,7 @@ fn log(report: &Report) {
     let ended = |word: &str| report.scopes.iter().filter(|scope| scope.end.as_str() == word).count();
     let counts = (ended("complete"), ended("incomplete"), ended("closed"));
     let (complete, incomplete, closed) = counts;
-    let (not_opened, took_ms) = (report.not_opened, report.took.as_millis());
+    let (not_opened, took_ms) = (report.not_opened, milliseconds(report.took));
     let items: usize = report.scopes.iter().map(|scope| scope.items).sum();
     let changes: u64 = report.changes.iter().map(|(_, _, times)| times).sum();
     for note in &report.notes {
@@ -207,6 +207,11 @@ fn log(report: &Report) {
     }
 }
 
+/// A number in JSON too, where 128 bits would be a text.
+fn milliseconds(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// One account's requests.
 struct AccountRequests {
     tally: Arc<Tally>,
@@ -217,7 +222,7 @@ struct AccountRequests {
 impl Requests for AccountRequests {
     fn ended(&self, endpoint: &'static str, outcome: &'static str, took: Duration) {
         let (provider, account) = (self.provider, self.account.as_str());
-        tracing::debug!(provider, account, endpoint, outcome, took_ms = took.as_millis(), "asked");
+        tracing::debug!(provider, account, endpoint, outcome, took_ms = milliseconds(took), "asked");
         self.tally.requests.with_label_values(&[provider, account, endpoint, outcome]).inc();
         self.tally.request_duration.with_label_values(&[provider, account, endpoint]).observe(took.as_secs_f64());
     }
