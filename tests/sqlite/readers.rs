@@ -31,10 +31,11 @@ fn tools() -> Option<()> {
 }
 
 /// A state folder that belongs to the group, below folders that everybody may pass.
-fn grouped() -> (tempfile::TempDir, PathBuf) {
+async fn grouped() -> (tempfile::TempDir, PathBuf) {
     let (folder, path) = state();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    drop(opened(&path));
+    // Dropped, it would still be removing its files while we do.
+    opened(&path).close().await.unwrap();
     let state = path.parent().unwrap();
     assert_eq!(mode(state), 0o2750, "the state folder");
     // What an installation does once, before the first start.
@@ -78,7 +79,7 @@ fn answer(ids: &[String]) -> String {
 #[tokio::test]
 async fn the_group_reads_beside_the_program_and_after_a_clean_stop() {
     let Some(()) = tools() else { return };
-    let (_folder, path) = grouped();
+    let (_folder, path) = grouped().await;
     let filling = Filling::begin(opened(&path)).await;
     filling.list("proj_a", &ids(0, 3)).await;
     filling.settle().await;
@@ -109,7 +110,7 @@ async fn the_group_reads_beside_the_program_and_after_a_clean_stop() {
 #[tokio::test]
 async fn others_read_nothing_and_the_group_writes_nothing() {
     let Some(()) = tools() else { return };
-    let (_folder, path) = grouped();
+    let (_folder, path) = grouped().await;
     let filling = Filling::begin(opened(&path)).await;
     filling.list("proj_a", &ids(0, 1)).await;
 
@@ -164,7 +165,7 @@ fn modes_do_not_depend_on_the_umask() {
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_kill_and_the_group_reads_it() {
     let Some(()) = tools() else { return };
-    let (_folder, path) = grouped();
+    let (_folder, path) = grouped().await;
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "readers::writes_until_it_is_killed", "--ignored", "--nocapture"])
         .env(PATH_OF_WRITER, &path)
