@@ -9,9 +9,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::output::counted;
-use crate::inventory::{Counts, Inventory};
+use crate::inventory::{AccountCounts, Counts, Inventory};
 use crate::sync::Command;
-use crate::views::Views;
+use crate::views::{AccountFacts, Views};
 
 /// How often the line is looked at where no watchdog waits for more.
 const LOOK: Duration = Duration::from_secs(15);
@@ -54,7 +54,7 @@ pub async fn attend(pulse: Pulse, views: Views, stop: CancellationToken) {
             }
         }
         if let Ok(counts) = views.counts().await {
-            let line = standing(&counts, views.accounts().len());
+            let line = standing(&counts, &views.accounts());
             if line != told {
                 tell(&[NotifyState::Status(&line)]);
                 told = line;
@@ -87,15 +87,19 @@ impl Pulse {
     }
 }
 
-/// `3 accounts, 312 keys, 41 flagged, 2 held; not read whole: acme-den`.
-fn standing(counts: &Counts, configured: usize) -> String {
-    let accounts = || counts.accounts.values();
-    let keys: u64 = accounts().map(crate::inventory::AccountCounts::keys_that_may_be_there).sum();
-    let flagged: u64 = accounts().map(crate::inventory::AccountCounts::flagged_at_all).sum();
+/// `3 accounts, 312 keys, 41 flagged, 2 held; not read whole: acme-den`, of the accounts that are configured now.
+fn standing(counts: &Counts, configured: &[AccountFacts]) -> String {
+    let accounts = || configured.iter().filter_map(|account| counts.accounts.get(&account.name));
+    let keys: u64 = accounts().map(AccountCounts::keys_that_may_be_there).sum();
+    let flagged: u64 = accounts().map(AccountCounts::flagged_at_all).sum();
     let held: u64 = accounts().map(|account| account.held_keys).sum();
-    let down = counts.accounts.iter().filter(|(_, account)| account.last_poll.as_ref().is_some_and(|poll| !poll.up));
-    let down: Vec<&str> = down.map(|(name, _)| name.as_str()).collect();
-    let mut line = format!("{}, {keys} keys, {flagged} flagged", counted(configured, "account", "accounts"));
+    let is_down = |name: &String| {
+        let last_poll = counts.accounts.get(name).and_then(|account| account.last_poll.as_ref());
+        last_poll.is_some_and(|poll| !poll.up)
+    };
+    let down: Vec<&str> =
+        configured.iter().filter(|account| is_down(&account.name)).map(|account| account.name.as_str()).collect();
+    let mut line = format!("{}, {keys} keys, {flagged} flagged", counted(configured.len(), "account", "accounts"));
     if held > 0 {
         line.push_str(&format!(", {held} held"));
     }

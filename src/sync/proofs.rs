@@ -289,4 +289,4 @@ fn owner(member: &RemoteId, known: &Known) -> Owner {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -11,31 +11,34 @@ fn id(text: &str) -> RemoteId {
     RemoteId::new(text).unwrap()
 }
 
+/// A key on a member's list, with its owner, where that is told.
+pub(in crate::sync) fn listed((key, owner): &(&str, Option<&str>)) -> Item {
+    let id = |text: &str| RemoteId::new(text).unwrap();
+    Item::Key(Box::new(KeyFacts {
+        id: id(key),
+        kind: KeyKind::Personal,
+        name: None,
+        hint: None,
+        owner: owner.map(|owner| Owner { kind: OwnerKind::User, id: id(owner), name: None, email: None }),
+        owner_access: None,
+        organization: None,
+        created_at: None,
+        last_used: Moment::NotReported,
+        expires: Moment::NotReported,
+        enabled: true,
+    }))
+}
+
 /// A complete walk of that member's list, of keys with their owners, where these are told.
 fn walked(member: &str, keys: &[(&str, Option<&str>)]) -> Walked {
     let scope = Scope::of(ScopeKind::Member, id(member), None);
-    let item = |(key, owner): &(&str, Option<&str>)| {
-        Item::Key(Box::new(KeyFacts {
-            id: id(key),
-            kind: KeyKind::Personal,
-            name: None,
-            hint: None,
-            owner: owner.map(|owner| Owner { kind: OwnerKind::User, id: id(owner), name: None, email: None }),
-            owner_access: None,
-            organization: None,
-            created_at: None,
-            last_used: Moment::NotReported,
-            expires: Moment::NotReported,
-            enabled: true,
-        }))
-    };
     let now = Time::from_unix(1_760_000_000);
     let fetch = Fetch::get(Target::Scope(scope.clone()), "list", "/list");
     let caps = Caps { items: 100, pages: 10, time: Duration::from_secs(60) };
     let begun = Stamp { wall: now, boot: Duration::ZERO };
     let mut walk = Walk::begin(WalkId(1), scope, &fetch, begun, caps);
     let page = Page {
-        items: keys.iter().map(item).collect(),
+        items: keys.iter().map(listed).collect(),
         refused: Vec::new(),
         elements: keys.len() as u64,
         end: End::done(),

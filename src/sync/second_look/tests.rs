@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::domain::{KeyFacts, KeyKind, Moment, Organization, Owner, OwnerKind, Scope, ScopeKind, Time};
+use crate::domain::{Organization, Scope, ScopeKind, Time};
 use crate::inventory::{ConfiguredAccount, Confirmed, Judge, SeenOrganization};
 use crate::policy::Policy;
-use crate::providers::{End, Item, Learnt, Subject, Target};
+use crate::providers::{End, Learnt, Subject, Target};
+use crate::sync::proofs::tests::listed;
 use crate::walk::{Caps, Page, Stamp, Turn, Walk};
 
 const NOW: Time = Time::from_unix(1_760_000_000);
@@ -19,27 +20,12 @@ fn id(text: &str) -> RemoteId {
 /// That member's list, read whole, of keys with their owners, where these are told.
 fn walked(inventory: &Inventory, member: &str, keys: &[(&str, Option<&str>)]) -> Walked {
     let scope = Scope::of(ScopeKind::Member, id(member), None);
-    let item = |(key, owner): &(&str, Option<&str>)| {
-        Item::Key(Box::new(KeyFacts {
-            id: id(key),
-            kind: KeyKind::Personal,
-            name: None,
-            hint: None,
-            owner: owner.map(|owner| Owner { kind: OwnerKind::User, id: id(owner), name: None, email: None }),
-            owner_access: None,
-            organization: None,
-            created_at: None,
-            last_used: Moment::NotReported,
-            expires: Moment::NotReported,
-            enabled: true,
-        }))
-    };
     let fetch = Fetch::get(Target::Scope(scope.clone()), "list", "/list");
     let caps = Caps { items: 100, pages: 10, time: Duration::from_secs(60) };
     let begun = Stamp { wall: NOW, boot: Duration::ZERO };
     let mut walk = Walk::begin(inventory.next_walk(), scope, &fetch, begun, caps);
     let page = Page {
-        items: keys.iter().map(item).collect(),
+        items: keys.iter().map(listed).collect(),
         refused: Vec::new(),
         elements: keys.len() as u64,
         end: End::done(),
