@@ -23,8 +23,8 @@ pub fn db(arguments: args::Db) -> anyhow::Result<Exit> {
         None => setup::config(&arguments.config)?.inventory,
     };
     match arguments.command {
-        DbCommand::Check => check(&Reader::open(&path)?),
-        DbCommand::Backup { to, replace } => back_up(&Reader::open(&path)?, &to, replace),
+        DbCommand::Check => check(&Reader::open_up_to_newest(&path)?),
+        DbCommand::Backup { to, replace } => back_up(&Reader::open_up_to_newest(&path)?, &to, replace),
         DbCommand::Export { view: Some(view), format: ExportFormat::Csv } => export_csv(&Reader::open(&path)?, view),
         DbCommand::Export { view: None, format: ExportFormat::Csv } => {
             Err(UsageError(format!("CSV holds one view at a time: add --view, one of {}", PUBLIC_VIEWS.join(", "))).into())

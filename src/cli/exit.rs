@@ -80,7 +80,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         Some(StoreError::Newer { .. }) => Exit::NewerDatabase.code(),
         Some(StoreError::ProviderChanged { .. }) => Exit::Config.code(),
         Some(
-            StoreError::Foreign { .. }
+            StoreError::Older { .. }
+            | StoreError::Foreign { .. }
             | StoreError::Locked { .. }
             | StoreError::Absent { .. }
             | StoreError::Empty { .. }

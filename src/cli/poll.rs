@@ -122,7 +122,7 @@ async fn one(
 async fn copy(inventory: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     let path = folder.join("inventory.db");
     if inventory.exists() {
-        crate::inventory::Reader::open(inventory)?.copy_to(path.clone()).await?;
+        crate::inventory::Reader::open_up_to_newest(inventory)?.copy_to(path.clone()).await?;
     }
     Ok(path)
 }

@@ -11,6 +11,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::error::{StoreError, Stored};
 use super::integrity::{Rows, damage, rows};
+use super::migrate::Readable;
 use super::open::{connect, create_private};
 use super::read::Reader;
 
@@ -69,7 +70,7 @@ impl Reader {
 
     /// Not kept: it may write, so that it can make copies.
     fn connection_of_its_own(&self) -> Stored<Connection> {
-        let connection = super::open::connect_read_only(self.path())?;
+        let connection = super::open::connect_read_only(self.path(), Readable::UpToNewest)?;
         connection.execute_batch("PRAGMA query_only = OFF")?;
         Ok(connection)
     }

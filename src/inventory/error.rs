@@ -20,6 +20,18 @@ pub enum StoreError {
         /// Where backups of before upgrades lie.
         backup: String,
     },
+    /// The file is of an earlier version, and whoever only reads cannot bring it up to date.
+    #[error(
+        "{path} has schema {found}, and this program reads {known}: start its daemon, or run 'keymuster poll'; they bring the file up to date, and keep a copy"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The one that this program reads.
+        known: i64,
+    },
     /// The file is a database of another program.
     #[error("{path} is a database, but not of keymuster: name another file as inventory.path")]
     Foreign {

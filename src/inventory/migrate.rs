@@ -55,8 +55,17 @@ pub fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) ->
     Ok(())
 }
 
-/// Refuses a file that is not ours or newer than we are; for readers, which cannot migrate.
-pub fn check_readable(connection: &Connection, path: &Path) -> Stored<()> {
+/// What readers can use, which cannot migrate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readable {
+    /// The newest schema alone: views and columns are as this program knows them.
+    Newest,
+    /// Earlier ones too, for whoever takes the file as a whole.
+    UpToNewest,
+}
+
+/// Refuses a file that is not ours, or of a schema that is not `readable`.
+pub fn check_readable(connection: &Connection, path: &Path, readable: Readable) -> Stored<()> {
     let (found, application) = header(connection, path)?;
     if found == 0 && std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
         // A start was cut off before it wrote anything.
@@ -73,6 +82,9 @@ pub fn check_readable(connection: &Connection, path: &Path) -> Stored<()> {
             known,
             backup: backup_path(path, found).display().to_string(),
         });
+    }
+    if readable == Readable::Newest && found < known {
+        return Err(StoreError::Older { path: path.to_owned(), found, known });
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::deadlines::InForce;
 use super::error::{StoreError, Stored};
-use super::migrate::{MIGRATIONS, check_readable, migrate};
+use super::migrate::{MIGRATIONS, Readable, check_readable, migrate};
 use super::read::Reader;
 use super::watch::Watch;
 use super::writer::{Threads, Writer};
@@ -68,7 +68,7 @@ impl Inventory {
         }
         let run = begin_run(&connection, now)?;
         let sequence = newest_number(&connection)?;
-        let reader = Reader::open_on(threads, path)?;
+        let reader = Reader::open_on(threads, path, Readable::Newest)?;
         let writer = Writer::start(threads, connection).map_err(|error| StoreError::File { path: path.to_owned(), error })?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
@@ -190,12 +190,12 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Stored<Connection> {
 }
 
 /// A connection that cannot write.
-pub(super) fn connect_read_only(path: &Path) -> Stored<Connection> {
+pub(super) fn connect_read_only(path: &Path, readable: Readable) -> Stored<Connection> {
     if !path.exists() {
         return Err(StoreError::Absent { path: path.to_owned() });
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    check_readable(&connection, path)?;
+    check_readable(&connection, path, readable)?;
     connection.execute_batch("PRAGMA query_only = ON;")?;
     Ok(connection)
 }

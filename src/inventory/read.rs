@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 
 use super::error::{StoreError, Stored};
-use super::migrate::check_readable;
+use super::migrate::{Readable, check_readable};
 use super::open::connect_read_only;
 use super::watch::Watch;
 use super::writer::Threads;
@@ -19,6 +19,7 @@ pub struct Reader(Arc<Pool>);
 struct Pool {
     path: PathBuf,
     threads: Threads,
+    readable: Readable,
     idle: Mutex<Option<Vec<Connection>>>,
 }
 
@@ -29,14 +30,22 @@ impl Reader {
     /// Opens the file for reading, beside whoever writes it.
     ///
     /// # Errors
-    /// It does not exist, is another program's, or newer than this one.
+    /// It does not exist, is another program's, or of another schema than this one's.
     pub fn open(path: &Path) -> Stored<Self> {
-        Self::open_on(Threads::Own, path)
+        Self::open_on(Threads::Own, path, Readable::Newest)
     }
 
-    pub(super) fn open_on(threads: Threads, path: &Path) -> Stored<Self> {
-        let first = connect_read_only(path)?;
-        Ok(Self(Arc::new(Pool { path: path.to_owned(), threads, idle: Mutex::new(Some(vec![first])) })))
+    /// The same for whoever takes the file as a whole, such as the copy that an upgrade kept: an earlier schema will do.
+    ///
+    /// # Errors
+    /// It does not exist, is another program's, or newer than this one.
+    pub fn open_up_to_newest(path: &Path) -> Stored<Self> {
+        Self::open_on(Threads::Own, path, Readable::UpToNewest)
+    }
+
+    pub(super) fn open_on(threads: Threads, path: &Path, readable: Readable) -> Stored<Self> {
+        let first = connect_read_only(path, readable)?;
+        Ok(Self(Arc::new(Pool { path: path.to_owned(), threads, readable, idle: Mutex::new(Some(vec![first])) })))
     }
 
     /// Runs `ask` on a thread that may block. All that one call reads is of one state of the file.
@@ -72,7 +81,7 @@ impl Reader {
     /// # Errors
     /// The file cannot be opened.
     pub fn watch(&self) -> Stored<Watch> {
-        Ok(Watch::of_other_processes(connect_read_only(&self.0.path)?))
+        Ok(Watch::of_other_processes(connect_read_only(&self.0.path, self.0.readable)?))
     }
 
     /// Whether questions are answered: the file is there, ours, of a schema that this program knows, and can be read.
@@ -80,9 +89,9 @@ impl Reader {
     /// # Errors
     /// It is not so.
     pub async fn check(&self) -> Stored<()> {
-        let path = self.0.path.clone();
+        let (path, readable) = (self.0.path.clone(), self.0.readable);
         self.read(move |connection| {
-            check_readable(connection, &path)?;
+            check_readable(connection, &path, readable)?;
             let _accounts: i64 = connection.query_row("SELECT count(*) FROM account", [], |row| row.get(0))?;
             Ok(())
         })
@@ -94,7 +103,7 @@ impl Reader {
             Ok(mut idle) => idle.as_mut().ok_or(StoreError::Stopped)?.pop(),
             Err(_) => return Err(StoreError::Stopped),
         };
-        idle.map_or_else(|| connect_read_only(&self.0.path), Ok)
+        idle.map_or_else(|| connect_read_only(&self.0.path, self.0.readable), Ok)
     }
 
     fn give_back(&self, connection: Connection) {

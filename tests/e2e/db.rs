@@ -192,6 +192,28 @@ fn files_that_are_no_inventory_are_told_apart() {
     told("newer.db", 65, &["schema 1000", "install the newer keymuster"]);
 }
 
+/// A first schema, as an upgrade keeps it beside the file: taken as a whole it is sound, and its rows are not read as if they were
+/// of this version.
+#[test]
+fn an_earlier_schema_is_checked_and_copied_and_not_read() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    let file = site.path("earlier.db");
+    let first = include_str!("../../src/inventory/migrations/0001.sql");
+    shell(&file, &[], &format!("PRAGMA application_id = 0x6b6d7374; PRAGMA user_version = 1;\n{first}"));
+    let (file, copy) = (file.to_str().unwrap(), site.path("copy.db"));
+    let told = |arguments: &[&str], code: i32, words: &str| {
+        let told = site.start(&[arguments, &["--inventory", file]].concat()).finish(PATIENCE).ended(code).all();
+        assert!(told.contains(words), "{arguments:?} does not say '{words}': {told}");
+    };
+    told(&["db", "check"], 0, "earlier.db: schema 1, 0 keys");
+    told(&["db", "backup", copy.to_str().unwrap()], 0, "the copy is sound");
+    for command in [&["keys"][..], &["db", "export"], &["db", "export", "--view", "keys", "--format", "csv"]] {
+        told(command, 1, "has schema 1, and this program reads");
+        told(command, 1, "keymuster poll");
+    }
+}
+
 /// What each sum of `db check` is for, done to the file: statement, and what has to be told.
 const WRONGS: &[(&str, &str)] = &[
     (

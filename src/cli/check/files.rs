@@ -15,6 +15,11 @@ pub(super) async fn inventory(path: &Path, findings: &mut Findings) -> std::io::
     if exists {
         match Reader::open(path) {
             Ok(_) => findings.good(WHAT, &format!("{} can be read", path.display()))?,
+            Err(StoreError::Older { .. }) => {
+                let text =
+                    format!("{} is of an earlier version; the daemon brings it up to date and keeps a copy", path.display());
+                findings.good(WHAT, &text)?;
+            }
             Err(error) => {
                 let exit = if matches!(error, StoreError::Newer { .. }) { Exit::NewerDatabase } else { Exit::Config };
                 return findings.bad(exit, WHAT, &error.to_string());
