@@ -1,10 +1,14 @@
 //! Who may ask the listener, and over what: TLS, client certificates and passwords by a web config file, as curl meets them.
 
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::sync::Arc;
 
 use rustix::process::Signal;
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::process::{Finished, PATIENCE, Running, eventually, get};
 use crate::support::{Daemon, Settings, Sim, Site, far_off, log_events};
@@ -56,6 +60,16 @@ impl House {
         let mut command = Command::new("openssl");
         command.args(arguments.split(' ')).current_dir(self.site.path(""));
         Running::start(command, "openssl").finish(PATIENCE).ended(0);
+    }
+
+    /// A client that trusts the authority, for what curl does not do.
+    fn tls_client(&self) -> ClientConnection {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.site.path("ca.pem")).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap()
     }
 
     /// The first page, as curl gets it with these options.
@@ -149,6 +163,40 @@ fn tls_and_client_certificates_are_asked_for_as_the_file_says() {
     reload("the config was not reloaded");
     assert_eq!(house.status(&daemon, "https", &client), "200");
     daemon.stop().ended(0);
+}
+
+/// Nothing of a handshake, half a handshake, half a request: each is let go, and its place with it.
+#[test]
+fn who_dawdles_over_tls_is_let_go() {
+    let house = House::new("tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n").certificates();
+    let daemon = house.site.daemon();
+    let connect = || {
+        let stream = TcpStream::connect(daemon.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    };
+    let mut asking = StreamOwned::new(house.tls_client(), connect());
+    asking.write_all(b"GET /metrics HTTP/1.1\r\nhost: local").unwrap();
+    // More than there are places.
+    let mut dawdlers: Vec<TcpStream> = (0..70).map(|_| connect()).collect();
+    // The beginning of a client's first words.
+    dawdlers[0].write_all(&[0x16, 0x03, 0x01, 0x02, 0x00, 0x01]).unwrap();
+    let mut answer = Vec::new();
+    for dawdler in &mut dawdlers {
+        until_the_end(dawdler, &mut answer);
+    }
+    until_the_end(&mut asking, &mut answer);
+    assert!(!String::from_utf8_lossy(&answer).contains("keymuster_"));
+    assert_eq!(house.status(&daemon, "https", &["--cacert", "ca.pem"]), "200");
+    daemon.stop().ended(0);
+}
+
+/// Reads until the other side ends it, in whatever manner; fails where only we would.
+#[track_caller]
+fn until_the_end(stream: &mut impl Read, answer: &mut Vec<u8>) {
+    if let Err(error) = stream.read_to_end(answer) {
+        assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof), "{error}");
+    }
 }
 
 #[test]
