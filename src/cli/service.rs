@@ -99,7 +99,8 @@ fn standing(counts: &Counts, configured: &[AccountFacts]) -> String {
     };
     let down: Vec<&str> =
         configured.iter().filter(|account| is_down(&account.name)).map(|account| account.name.as_str()).collect();
-    let mut line = format!("{}, {keys} keys, {flagged} flagged", counted(configured.len(), "account", "accounts"));
+    let keys = counted(usize::try_from(keys).unwrap_or(usize::MAX), "key", "keys");
+    let mut line = format!("{}, {keys}, {flagged} flagged", counted(configured.len(), "account", "accounts"));
     if held > 0 {
         line.push_str(&format!(", {held} held"));
     }

@@ -217,7 +217,7 @@ impl Course {
         let gap = self.only_in_groups().count();
         let gap = (gap > 0).then(|| format!("the list of people lacks {gap} whom groups name as members"));
         let others: u64 = self.reports.iter().map(|report| report.other_organization).sum();
-        let others = (others > 0).then(|| format!("left out {others} keys that are another organisation's"));
+        let others = (others > 0).then(|| format!("left out, as keys of another organisation: {others}"));
         unanswered.chain(gap).chain(others).collect()
     }
 }

@@ -101,11 +101,19 @@ fn the_service_manager_is_told_when_it_is_ready_how_it_stands_and_when_it_stops(
     // Again and again.
     manager.hears("WATCHDOG=1\n");
 
+    // Of what the config no longer names, nothing more is told.
+    let config = std::fs::read_to_string(site.config()).unwrap();
+    let (before, rest) = config.split_once(&format!("[accounts.{DEN}]")).unwrap();
+    let after = rest.find("\n[accounts.").map_or("", |at| &rest[at..]);
+    std::fs::write(site.config(), format!("{before}{after}")).unwrap();
     run.signal(Signal::HUP);
     let reloading = manager.hears("RELOADING=1\n");
     let monotonic = reloading.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC="));
     assert!(monotonic.is_some_and(|usec| usec.parse::<u64>().unwrap() > 0), "{reloading}");
     manager.hears("READY=1\n");
+    let standing = || manager.all().into_iter().find(|message| message.contains("STATUS=1 account, "));
+    let standing = eventually("how one account stands", PATIENCE, standing);
+    assert!(!standing.contains(DEN), "{standing}");
 
     run.signal(Signal::TERM);
     manager.hears("STOPPING=1\n");
