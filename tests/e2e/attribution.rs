@@ -2,7 +2,7 @@
 
 use keymuster::sim::Size;
 
-use crate::support::{BRAINTRUST, Settings, Sim, Site};
+use crate::support::{BRAINTRUST, DEN, Settings, Sim, Site};
 
 /// Keys cannot be asked for by their ids.
 const NO_BY_ID: &str = "not_found on /v1/api_key/{api_key_id}\n";
@@ -142,4 +142,27 @@ fn the_keys_of_one_member_who_has_none_any_more_go_by_the_ordinary_proof() {
         }
         std::thread::sleep(std::time::Duration::from_secs(3));
     }
+}
+
+/// A list of Den names no organisation: the one that was asked for before it answers for it, and is asked for again after it.
+#[test]
+fn a_session_that_changes_its_organisation_while_it_is_read_costs_no_key() {
+    let sim = Sim::small();
+    let guard = "min_keys = 100000\nsmall_scope = 100000";
+    let site = Site::new(&sim, &Settings { confirm_after: "1s", guard, ..Settings::default() });
+    site.poll(&["--account", DEN]).ended(0);
+    let before = site.sql("SELECT key_id, name, presence, owner_id FROM keys ORDER BY key_id");
+    // Before the list, of which the other organisation has nothing to show; and after it.
+    for fault in ["empty_list:den on /v1/api-keys\nwrong_org:den on /v1/org from 2", "wrong_org:den on /v1/org from 2"] {
+        for _ in 0..2 {
+            sim.faults(fault);
+            let told = site.poll(&["--account", DEN]).ended(69).all();
+            assert!(told.contains("the answer is about org_"), "{fault}: {told}");
+            nobody_lost_a_key(&site, fault);
+            assert_eq!(site.sql("SELECT key_id, name, presence, owner_id FROM keys ORDER BY key_id"), before, "{fault}");
+            std::thread::sleep(std::time::Duration::from_millis(1100));
+        }
+    }
+    sim.faults("");
+    site.poll(&["--account", DEN]).ended(0);
 }
