@@ -36,6 +36,8 @@ pub struct Driver {
     stop: CancellationToken,
     /// When something last happened that a poll which began before cannot have been quiet through.
     disturbed: Moment,
+    /// When headers last began or ceased to get lost.
+    unheaded: Moment,
     /// Whether the last poll of an account was told another organisation.
     unapplied: BTreeMap<String, bool>,
     /// How often the world had changed when the truth was last taken in.
@@ -62,6 +64,7 @@ impl Driver {
             polls: JoinSet::new(),
             stop: CancellationToken::new(),
             disturbed: 0,
+            unheaded: 0,
             unapplied: BTreeMap::new(),
             seen_changes: None,
             reports: BTreeMap::new(),
@@ -148,9 +151,10 @@ impl Driver {
             return Ok(());
         }
         let quiet = !faults && wrong_by == 0 && self.disturbed < began;
+        let header_lost = self.unheaded >= began || self.site.faults().iter().any(|fault| loses_headers(fault));
         self.checker.tally.add_if(quiet, "polls", "quiet");
         self.checker.tally.add_if(faults, "polls", "under faults");
-        self.checker.poll(&Polled { account, remote, began, report, quiet }, &self.site, &self.truth).await
+        self.checker.poll(&Polled { account, remote, began, report, quiet, header_lost }, &self.site, &self.truth).await
     }
 
     /// A moment later; the truth as it is then.
@@ -184,7 +188,7 @@ impl Driver {
         let mut faults = self.site.faults().to_vec();
         faults.push(fault.to_owned());
         self.site.set_faults(faults);
-        self.disturb();
+        self.faults_changed(fault);
     }
 
     pub fn heal(&mut self, fault: &str) {
@@ -193,7 +197,14 @@ impl Driver {
             faults.remove(at);
             self.site.set_faults(faults);
         }
+        self.faults_changed(fault);
+    }
+
+    fn faults_changed(&mut self, fault: &str) {
         self.disturb();
+        if loses_headers(fault) {
+            self.unheaded = self.now;
+        }
     }
 
     pub fn set_clock(&mut self, by: i64) {
@@ -273,4 +284,8 @@ impl Driver {
     pub fn second(&self) -> Verdict {
         if self.site.is_locked() { Ok(()) } else { Err("second daemon: the inventory could be opened twice".into()) }
     }
+}
+
+fn loses_headers(fault: &str) -> bool {
+    fault.starts_with("header_dropped")
 }

@@ -44,7 +44,8 @@ pub fn are_right(about: &About<'_>) -> Verdict {
 /// After a poll in which nothing was wrong and nothing happened, of a key whose list was read: everything.
 pub fn are_exact(about: &About<'_>) -> Verdict {
     let About { row, life, watched, seen, .. } = about;
-    let read = about.home_read().is_some_and(|began| Some(&began) == watched.whole.last() && began >= life.facts_since);
+    let by_this_poll = |began| began == watched.learnt && Some(&began) == watched.whole.last();
+    let read = about.home_read().is_some_and(|began| by_this_poll(began) && began >= life.facts_since);
     // What better lists say of a key that has left them counts until they have been read again.
     let moved = life.homes.len() > 1 && watched.whole.iter().rev().nth(1).is_none_or(|began| *began < life.since);
     // Nor does the first poll that lists in another way know yet that the old lists are not to be asked again.

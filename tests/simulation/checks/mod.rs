@@ -31,6 +31,8 @@ pub struct Polled {
     pub report: Report,
     /// Nothing was wrong with the provider or the clock, and nothing happened while it ran.
     pub quiet: bool,
+    /// Headers that name a member got lost while it ran.
+    pub header_lost: bool,
 }
 
 /// What is remembered of a row.
@@ -58,6 +60,10 @@ struct Watched {
     complete: HashMap<ScopeId, Moment>,
     /// When the one before it did.
     before: HashMap<ScopeId, Moment>,
+    /// When each poll began that last read that list whole, whatever became of the list since.
+    told: HashMap<ScopeId, Moment>,
+    /// When the polls began in which headers got lost.
+    unheaded: HashSet<Moment>,
     /// Lists that are refused for good.
     closed: HashSet<ScopeId>,
     /// Those that ever were.
@@ -113,6 +119,7 @@ impl Checker {
     pub fn removed(&mut self, account: &str) {
         let watched = self.watched(account);
         watched.complete.clear();
+        watched.told.clear();
         watched.whole.clear();
     }
 
@@ -188,6 +195,9 @@ impl Checker {
         if report.unapplied.is_some() {
             return;
         }
+        if polled.header_lost {
+            watched.unheaded.insert(polled.began);
+        }
         let mut kinds = report.scopes.iter().map(|scope| scope.scope.id.kind);
         let way = kinds.rfind(|kind| matches!(kind, ScopeKind::Organization | ScopeKind::Member));
         if way.is_some() && way != watched.way {
@@ -205,6 +215,7 @@ impl Checker {
             watched.closed.remove(id);
             match &scope.end {
                 WalkEnd::Complete => {
+                    watched.told.insert(id.clone(), polled.began);
                     if let Some(before) = watched.complete.insert(id.clone(), polled.began) {
                         watched.before.insert(id.clone(), before);
                     }
@@ -325,7 +336,7 @@ impl About<'_> {
         let Self { row, life, seen, watched, .. } = self;
         let place = if row.scope_id.is_empty() { "admin" } else { &row.scope_id };
         let list = list_of(life.key.provider, place, watched);
-        let told = if self.left_now() { &watched.before } else { &watched.complete };
+        let told = if self.left_now() { &watched.before } else { &watched.told };
         told.get(&list).map_or(seen.as_of, |began| seen.as_of.min(*began))
     }
 
