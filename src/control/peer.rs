@@ -1,5 +1,8 @@
 //! Who is at the other end of the socket, and whether they may ask.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
 use tokio::net::UnixStream;
 
 /// The process at the other end, as the kernel tells it.
@@ -9,8 +12,6 @@ pub struct Peer {
     pub uid: u32,
     /// Its primary group.
     pub gid: u32,
-    /// Its process.
-    pub pid: Option<i32>,
 }
 
 impl Peer {
@@ -20,13 +21,16 @@ impl Peer {
     /// The connection is gone.
     pub fn of(stream: &UnixStream) -> std::io::Result<Self> {
         let credentials = stream.peer_cred()?;
-        Ok(Self { uid: credentials.uid(), gid: credentials.gid(), pid: credentials.pid() })
+        Ok(Self { uid: credentials.uid(), gid: credentials.gid() })
     }
 
-    /// Root, our own user, and members of our group may ask.
-    pub fn may_ask(self) -> bool {
+    /// Whoever gets through to a socket that is closed to others may ask: the kernel has asked for its group before. Where somebody
+    /// opened it, only root, our own user and those who have our group for their own. What further groups a peer has is not
+    /// looked up: a hardened service does not see other processes.
+    pub fn may_ask(self, socket: &Path) -> bool {
+        let is_closed = std::fs::metadata(socket).is_ok_and(|socket| socket.mode() & 0o002 == 0);
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        self.uid == 0 || self.uid == uid || self.gid == gid || self.pid.is_some_and(|pid| is_member(pid, gid))
+        is_closed || self.uid == 0 || self.uid == uid || self.gid == gid
     }
 
     /// For the record of an acknowledgement: the user's number, and its name where the machine knows one.
@@ -39,11 +43,4 @@ impl Peer {
         });
         name.map_or_else(|| format!("uid {}", self.uid), |name| format!("{name} (uid {})", self.uid))
     }
-}
-
-/// The process has the group among its further ones.
-fn is_member(pid: i32, gid: u32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap_or_default();
-    groups.split_whitespace().any(|group| group.parse() == Ok(gid))
 }

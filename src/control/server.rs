@@ -71,10 +71,10 @@ impl Control {
                     }
                 },
             };
-            let serve = Arc::clone(&serve);
+            let (serve, path) = (Arc::clone(&serve), self.path.clone());
             tracker.spawn(async move {
                 // A peer that left is nobody's concern.
-                let _ = talk(stream, &*serve).await;
+                let _ = talk(stream, &path, &*serve).await;
             });
         }
         tracker.close();
@@ -89,7 +89,7 @@ impl Drop for Control {
     }
 }
 
-async fn talk(stream: UnixStream, serve: &impl Serve) -> std::io::Result<()> {
+async fn talk(stream: UnixStream, socket: &Path, serve: &impl Serve) -> std::io::Result<()> {
     let peer = Peer::of(&stream)?;
     let (read, mut write) = stream.into_split();
     // Also what is not answered is read: closed on unread bytes, the socket would take the refusal away with it.
@@ -99,7 +99,7 @@ async fn talk(stream: UnixStream, serve: &impl Serve) -> std::io::Result<()> {
         Ok(read) => read?,
         Err(_) => return Ok(()),
     };
-    let answer = if peer.may_ask() {
+    let answer = if peer.may_ask(socket) {
         match serde_json::from_str(&line) {
             Ok(request) => serve.serve(request, peer).await,
             Err(error) => Answer::refused(Fault::Other, format!("no request: {error}")),
