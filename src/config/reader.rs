@@ -125,6 +125,11 @@ impl<'t> Section<'t> {
         self.node(name).is_some()
     }
 
+    /// The same of a setting that is to be named nowhere as one that there is.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.entries.is_some_and(|entries| entries.contains_key(name))
+    }
+
     /// Where a setting stands; where it is absent, and for no name, where the table stands.
     pub(super) fn place_of(&self, name: &str) -> &Place {
         self.entries.and_then(|entries| entries.get(name)).map_or(&self.place, |node| &node.place)

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use crate::domain::closed_enum;
 
@@ -72,6 +73,16 @@ closed_enum! {
 pub struct PasswordHash(String);
 
 impl PasswordHash {
+    /// The text, where it is one.
+    pub fn parse(text: &str) -> Option<Self> {
+        bcrypt::HashParts::from_str(text).is_ok().then(|| Self(text.to_owned()))
+    }
+
+    /// What one look at a password costs: each step doubles it.
+    fn cost(&self) -> Option<u32> {
+        bcrypt::HashParts::from_str(&self.0).ok().map(|parts| parts.get_cost())
+    }
+
     /// As bcrypt writes it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -142,7 +153,8 @@ impl WebFile {
 
 fn refuse_what_is_not_done(section: &Section<'_>, table: &str) {
     for name in NOT_DONE.iter().filter(|(of, _)| *of == table).flat_map(|(_, names)| *names) {
-        if section.has(name) {
+        if section.is_set(name) {
+            section.skip(name);
             let message = format!("`{}` is not done by keymuster", section.full(name));
             section.problem(section.place_of(name), message, "leave it out; put a proxy in front where you need it");
         }
@@ -203,9 +215,9 @@ const DEAREST: u32 = 15;
 fn hash(node: &Node) -> Result<PasswordHash, Fault> {
     let remedy = "write a bcrypt hash, such as `htpasswd -nBC 10 \"\"` prints";
     let text = values::text(node)?;
-    let parts: bcrypt::HashParts = text.parse().map_err(|_| Fault::new("is no bcrypt hash", remedy))?;
-    if parts.get_cost() > DEAREST {
+    let hash = PasswordHash::parse(text).ok_or_else(|| Fault::new("is no bcrypt hash", remedy))?;
+    if hash.cost().is_none_or(|cost| cost > DEAREST) {
         return Err(Fault::new(format!("costs more than {DEAREST}"), remedy));
     }
-    Ok(PasswordHash(text.to_owned()))
+    Ok(hash)
 }

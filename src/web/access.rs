@@ -4,15 +4,21 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use rustls::RootCertStore;
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use rustls::{CertificateError, RootCertStore};
 use tokio_rustls::TlsAcceptor;
 
 use super::sign_in::SignIn;
 use crate::config::{Clients, Tls, TlsVersion, Web, credential};
+use crate::domain::Time;
+
+/// Seconds before its end in which a certificate is due to be renewed.
+const SOON: i64 = 7 * 86_400;
 
 /// What a connection has to pass.
 #[derive(Clone, Default)]
@@ -25,6 +31,8 @@ pub struct Access {
     pub(super) names: Arc<BTreeSet<String>>,
     /// Nobody is asked, and other machines can connect: told on every page.
     is_open: bool,
+    /// Our certificate, and those that lead from it to a root.
+    chain: Arc<Vec<CertificateDer<'static>>>,
 }
 
 /// Why the files that the web config file names cannot be used.
@@ -36,15 +44,46 @@ pub struct AccessError {
 }
 
 impl Access {
-    /// Reads the files that the web config file names.
+    /// Reads the files that the web config file names. Who signed in by what is replaced need not be looked at anew.
     ///
     /// # Errors
     /// One of them cannot be read, or does not hold what it should.
-    pub fn new(web: &Web) -> Result<Self, AccessError> {
+    pub fn new(web: &Web, before: Option<&Self>) -> Result<Self, AccessError> {
         let file = web.file.as_ref();
-        let tls = file.and_then(|file| file.tls.as_ref()).map(acceptor).transpose()?;
-        let sign_in = file.filter(|file| !file.users.is_empty()).map(|file| Arc::new(SignIn::new(file.users.clone())));
-        Ok(Self { tls, sign_in, names: Arc::new(web.hosts.clone()), is_open: web.is_open() })
+        let tls = file.and_then(|file| file.tls.as_ref());
+        let chain = tls.map(|tls| certificates(&tls.cert)).transpose()?.unwrap_or_default();
+        let tls = tls.map(|tls| acceptor(tls, chain.clone())).transpose()?;
+        let before = before.and_then(|before| before.sign_in.as_deref());
+        let sign_in = file.filter(|file| !file.users.is_empty()).map(|file| Arc::new(SignIn::new(file.users.clone(), before)));
+        Ok(Self { tls, sign_in, names: Arc::new(web.hosts.clone()), is_open: web.is_open(), chain: Arc::new(chain) })
+    }
+
+    /// What clients that look will have against our certificate because of the time, now or soon.
+    pub fn certificate_trouble(&self, now: Time) -> Option<String> {
+        let ours = ParsedCertificate::try_from(self.chain.first()?).ok()?;
+        // Nobody is trusted: whether a certificate is of its time is looked at before who signed it.
+        let complaint = |at: Time| {
+            let at = UnixTime::since_unix_epoch(Duration::from_secs(at.unix().unsigned_abs()));
+            let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms.all;
+            match verify_server_cert_signed_by_trust_anchor(&ours, &RootCertStore::empty(), &[], at, algorithms) {
+                Err(rustls::Error::InvalidCertificate(complaint)) => Some(complaint),
+                Ok(()) | Err(_) => None,
+            }
+        };
+        let told = |what: &str, at: UnixTime| {
+            let at = Time::from_unix(i64::try_from(at.as_secs()).ok()?);
+            Some(format!("the certificate of the listener {what} {at}; renew it, and reload"))
+        };
+        if let Some(CertificateError::NotValidYetContext { not_before, .. }) = complaint(now) {
+            return told("is not valid before", not_before);
+        }
+        match complaint(now.plus(SOON)) {
+            Some(CertificateError::ExpiredContext { not_after, .. }) if not_after.as_secs() <= now.unix().unsigned_abs() => {
+                told("expired at", not_after)
+            }
+            Some(CertificateError::ExpiredContext { not_after, .. }) => told("expires at", not_after),
+            Some(_) | None => None,
+        }
     }
 
     /// Other machines can connect, and nobody is asked.
@@ -53,7 +92,7 @@ impl Access {
     }
 }
 
-fn acceptor(tls: &Tls) -> Result<TlsAcceptor, AccessError> {
+fn acceptor(tls: &Tls, chain: Vec<CertificateDer<'static>>) -> Result<TlsAcceptor, AccessError> {
     let versions: &[&rustls::SupportedProtocolVersion] = match tls.oldest {
         TlsVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
         TlsVersion::Tls13 => &[&rustls::version::TLS13],
@@ -86,7 +125,7 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor, AccessError> {
     let key =
         PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| wrong(&tls.key, format!("holds no private key: {error}")))?;
     let mut config = builder
-        .with_single_cert(certificates(&tls.cert)?, key)
+        .with_single_cert(chain, key)
         .map_err(|error| wrong(&tls.cert, format!("does not go with {}: {error}", tls.key.display())))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))

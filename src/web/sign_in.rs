@@ -1,7 +1,7 @@
 //! Asks for names and passwords, as browsers and Prometheus send them (RFC 7617).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -17,66 +17,117 @@ const REMEMBERED: usize = 256;
 /// Longer than bcrypt looks at.
 const LONGEST: usize = 4096;
 
+/// Looks that wait for their turn; more are told to come again.
+const WAITING: usize = 8;
+
 /// Knows who may come in.
 pub(super) struct SignIn {
     users: BTreeMap<String, PasswordHash>,
     /// What the password of an unknown name is compared with, so that it takes as long.
     nobody: Option<PasswordHash>,
+    memory: Arc<Memory>,
+}
+
+/// What outlives a reload.
+struct Memory {
     /// A look at a password takes a tenth of a second of CPU, and who scrapes comes often. Only right ones are kept, as hashes
-    /// with a key of this process.
+    /// with a key of this process over name, password and the stored hash: another stored hash asks anew.
     right: Mutex<BTreeSet<Vec<u8>>>,
     key: Option<hmac::Key>,
-    /// One look at a time: who tries many waits for himself.
+    /// One look at a time.
     looking: Semaphore,
+    waiting: Arc<Semaphore>,
+}
+
+/// What comes of a name and a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Right,
+    Wrong,
+    /// Too many are being looked at.
+    Busy,
 }
 
 impl SignIn {
-    pub fn new(users: BTreeMap<String, PasswordHash>) -> Self {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &ring::rand::SystemRandom::new()).ok();
+    /// For these users; `before` is what is replaced, whose users need not be looked at anew.
+    pub fn new(users: BTreeMap<String, PasswordHash>, before: Option<&Self>) -> Self {
+        let memory = before.map_or_else(Arc::default, |before| Arc::clone(&before.memory));
         let nobody = users.values().next().cloned();
-        Self { users, nobody, right: Mutex::default(), key, looking: Semaphore::new(1) }
+        Self { users, nobody, memory }
     }
 
     /// The refusal, where the header names nobody with the right password.
     pub async fn refusal(&self, authorization: Option<&HeaderValue>) -> Option<Response> {
-        let given = authorization.and_then(named);
-        let admitted = match given {
-            Some((name, password)) => self.admits(name, password).await,
-            None => false,
+        let look = match authorization.and_then(named) {
+            Some((name, password)) => self.look(&name, password).await,
+            None => Look::Wrong,
         };
-        (!admitted).then(|| {
-            let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"keymuster\", charset=\"UTF-8\"")];
-            (StatusCode::UNAUTHORIZED, ask, "a name and a password are needed\n").into_response()
-        })
+        match look {
+            Look::Right => None,
+            Look::Wrong => {
+                let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"keymuster\", charset=\"UTF-8\"")];
+                Some((StatusCode::UNAUTHORIZED, ask, "a name and a password are needed\n").into_response())
+            }
+            Look::Busy => {
+                let later = [(header::RETRY_AFTER, "5")];
+                Some((StatusCode::SERVICE_UNAVAILABLE, later, "too many are signing in\n").into_response())
+            }
+        }
     }
 
-    async fn admits(&self, name: String, password: String) -> bool {
-        let hash = self.users.get(&name);
-        let Some(compared) = hash.or(self.nobody.as_ref()).cloned() else { return false };
-        let tag = self.key.as_ref().map(|key| {
-            let mut context = hmac::Context::with_key(key);
-            for part in [name.as_str(), password.as_str(), compared.as_str()] {
-                context.update(&part.len().to_le_bytes());
-                context.update(part.as_bytes());
-            }
-            context.sign().as_ref().to_vec()
-        });
-        let is_known = |tag: &Vec<u8>| self.right.lock().unwrap_or_else(PoisonError::into_inner).contains(tag);
-        if tag.as_ref().is_some_and(is_known) {
-            return true;
-        }
-        let Ok(_turn) = self.looking.acquire().await else { return false };
-        let look = tokio::task::spawn_blocking(move || bcrypt::verify(password, compared.as_str()).unwrap_or(false));
+    async fn look(&self, name: &str, password: String) -> Look {
+        let hash = self.users.get(name);
+        let Some(compared) = hash.or(self.nobody.as_ref()).cloned() else { return Look::Wrong };
         // An unknown name is compared with somebody's password, which it may well have.
-        let right = look.await.unwrap_or(false) && hash.is_some();
-        if right && let Some(tag) = tag {
-            let mut remembered = self.right.lock().unwrap_or_else(PoisonError::into_inner);
-            if remembered.len() >= REMEMBERED {
-                remembered.clear();
-            }
-            remembered.insert(tag);
+        let is_known = hash.is_some();
+        let tag = self.memory.tag(&[name, &password, compared.as_str()]);
+        if is_known && tag.as_ref().is_some_and(|tag| self.memory.remembers(tag)) {
+            return Look::Right;
         }
-        right
+        let Ok(place) = Arc::clone(&self.memory.waiting).try_acquire_owned() else { return Look::Busy };
+        let memory = Arc::clone(&self.memory);
+        // In a task of its own: who was too impatient to wait finds the right password remembered the next time.
+        let look = tokio::spawn(async move {
+            let _place = place;
+            let Ok(_turn) = memory.looking.acquire().await else { return false };
+            let look = tokio::task::spawn_blocking(move || bcrypt::verify(password, compared.as_str()).unwrap_or(false));
+            let right = look.await.unwrap_or(false) && is_known;
+            if right && let Some(tag) = tag {
+                memory.remember(tag);
+            }
+            right
+        });
+        if look.await.unwrap_or(false) { Look::Right } else { Look::Wrong }
+    }
+}
+
+impl Memory {
+    fn tag(&self, parts: &[&str]) -> Option<Vec<u8>> {
+        let mut context = hmac::Context::with_key(self.key.as_ref()?);
+        for part in parts {
+            context.update(&part.len().to_le_bytes());
+            context.update(part.as_bytes());
+        }
+        Some(context.sign().as_ref().to_vec())
+    }
+
+    fn remembers(&self, tag: &Vec<u8>) -> bool {
+        self.right.lock().unwrap_or_else(PoisonError::into_inner).contains(tag)
+    }
+
+    fn remember(&self, tag: Vec<u8>) {
+        let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        if right.len() >= REMEMBERED {
+            right.clear();
+        }
+        right.insert(tag);
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &ring::rand::SystemRandom::new()).ok();
+        Self { right: Mutex::default(), key, looking: Semaphore::new(1), waiting: Arc::new(Semaphore::new(WAITING)) }
     }
 }
 
@@ -89,4 +140,54 @@ fn named(header: &HeaderValue) -> Option<(String, String)> {
     let text = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (name, password) = text.split_once(':')?;
     Some((name.to_owned(), password.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(password: &str) -> PasswordHash {
+        PasswordHash::parse(&bcrypt::hash(password, 4).unwrap()).unwrap()
+    }
+
+    fn users(password: &str) -> BTreeMap<String, PasswordHash> {
+        BTreeMap::from([("scraper".to_owned(), hash(password))])
+    }
+
+    #[tokio::test]
+    async fn who_was_right_once_needs_no_turn_even_after_a_reload_and_strangers_wait_or_go() {
+        let users_now = users("right");
+        let sign_in = SignIn::new(users_now.clone(), None);
+        assert_eq!(sign_in.look("scraper", "right".to_owned()).await, Look::Right);
+        let all_places = Arc::clone(&sign_in.memory.waiting).acquire_many_owned(WAITING as u32).await.unwrap();
+        assert_eq!(sign_in.look("scraper", "right".to_owned()).await, Look::Right);
+        for (name, password) in [("scraper", "wrong"), ("nobody", "right")] {
+            assert_eq!(sign_in.look(name, password.to_owned()).await, Look::Busy, "{name} {password}");
+        }
+        let reloaded = SignIn::new(users_now, Some(&sign_in));
+        assert_eq!(reloaded.look("scraper", "right".to_owned()).await, Look::Right);
+        let changed = SignIn::new(users("right"), Some(&sign_in));
+        assert_eq!(changed.look("scraper", "right".to_owned()).await, Look::Busy, "another hash is looked at anew");
+        drop(all_places);
+        assert_eq!(changed.look("nobody", "right".to_owned()).await, Look::Wrong);
+        assert_eq!(changed.look("nobody", "right".to_owned()).await, Look::Wrong);
+        assert_eq!(changed.look("scraper", "wrong".to_owned()).await, Look::Wrong);
+    }
+
+    #[tokio::test]
+    async fn whoever_does_not_wait_for_the_answer_is_known_the_next_time() {
+        let sign_in = Arc::new(SignIn::new(users("right"), None));
+        let turn = sign_in.memory.looking.acquire().await.unwrap();
+        let waiting = Arc::clone(&sign_in);
+        let impatient = tokio::spawn(async move { waiting.look("scraper", "right".to_owned()).await });
+        while sign_in.memory.waiting.available_permits() == WAITING {
+            tokio::task::yield_now().await;
+        }
+        impatient.abort();
+        assert!(impatient.await.unwrap_err().is_cancelled());
+        drop(turn);
+        while sign_in.memory.right.lock().unwrap().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
 }
