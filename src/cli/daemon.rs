@@ -1,14 +1,15 @@
 //! The daemon, put together: inventory, supervisor, page and metrics; started in this order and stopped in the reverse.
 
-use std::net::SocketAddr;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::io::Errno;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio_cron_scheduler::JobSchedulerError;
 use tokio_util::sync::CancellationToken;
 
 use super::served::Served;
@@ -17,7 +18,7 @@ use super::setup::{self, Source};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, Control};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, StoreError};
 use crate::metrics::{Exposition, Tally};
 use crate::sync::{Plan, Polls, Supervisor};
 use crate::views::{AccountFacts, Views};
@@ -41,10 +42,11 @@ pub struct Daemon {
     inventory: Inventory,
     views: Views,
     served: Arc<Served>,
-    supervisor: JoinHandle<Result<(), JobSchedulerError>>,
+    supervisor: JoinHandle<()>,
     web: JoinHandle<()>,
     control: JoinHandle<()>,
     stop: CancellationToken,
+    failed: CancellationToken,
 }
 
 impl Daemon {
@@ -53,15 +55,23 @@ impl Daemon {
     /// # Errors
     /// Credentials, inventory or the address cannot be used; nothing is left running.
     pub async fn start(config: &Config, source: Option<Source>, clock: &Clock, look: Look) -> anyhow::Result<Self> {
-        let (access, asked) = watch::channel(setup::access(config)?);
-        let listener = TcpListener::bind(config.web.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}; set web.listen to a free address", config.web.listen))?;
+        let access = setup::access(config, None)?;
+        let listener = match listen(config.web.listen).await {
+            // The address is taken by the daemon whose inventory this is.
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Inventory::is_held(&config.inventory) => {
+                return Err(StoreError::Locked { path: config.inventory.clone() }.into());
+            }
+            bound => {
+                bound.with_context(|| format!("cannot listen on {}; set web.listen to a free address", config.web.listen))?
+            }
+        };
         let address = listener.local_addr()?;
         let facts = AccountFacts::of_all(config);
         let tally = Tally::new(&facts)?;
         let accounts = setup::lines(config, clock, &|account| tally.requests(account.provider.spec().id, &account.name))?;
         setup::warn_of_twins(config);
+        setup::warn_of_listener(config, &access, clock);
+        let (access, asked) = watch::channel(access);
         let inventory = setup::inventory(config, &config.inventory, clock).await?;
         let socket = control::socket_path(&config.inventory);
         let control = match Control::bind(&socket).with_context(|| format!("cannot listen on {}", socket.display())) {
@@ -81,7 +91,8 @@ impl Daemon {
         let (commands, told) = mpsc::channel(16);
         let supervisor =
             Supervisor::new(inventory.clone(), clock.clone(), Arc::clone(&tally) as Arc<dyn Polls>, plan, stop.clone());
-        let supervisor = tokio::spawn(supervisor.run(told));
+        let failed = CancellationToken::new();
+        let supervisor = tokio::spawn(watched(supervisor.run(told), stop.clone(), failed.clone()));
         let served = Arc::new(Served {
             source,
             began_with: config.clone(),
@@ -95,7 +106,7 @@ impl Daemon {
         });
         let control = tokio::spawn(control.run(Arc::clone(&served), stop.clone()));
         tracing::info!(%address, inventory = %config.inventory.display(), accounts = config.accounts.len(), "started");
-        Ok(Self { address, inventory, views, served, supervisor, web, control, stop })
+        Ok(Self { address, inventory, views, served, supervisor, web, control, stop, failed })
     }
 
     /// Where pages and metrics are.
@@ -109,10 +120,15 @@ impl Daemon {
         let _ = self.served.reload().await;
     }
 
+    /// Waits until nothing is polled any more, though nobody told the daemon to stop. The log says why.
+    pub async fn failed(&self) {
+        self.failed.cancelled().await;
+    }
+
     /// Keeps the service manager told, until the daemon stops.
     pub fn attend(&self) {
         let pulse = Pulse { commands: self.served.commands.clone(), inventory: self.inventory.clone() };
-        tokio::spawn(service::attend(pulse, self.views.clone(), self.stop.clone()));
+        tokio::spawn(service::attend(pulse, self.views.clone(), Arc::clone(&self.served.tally), self.stop.clone()));
     }
 
     /// For questions about the inventory.
@@ -138,5 +154,59 @@ impl Daemon {
         self.inventory.close().await.context("closing the inventory")?;
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// Every address of the machine is every IPv4 address on a machine that has no other ones.
+async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(error) if is_unsupported(&error) && address.ip() == Ipv6Addr::UNSPECIFIED => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        bound => bound,
+    }
+}
+
+fn is_unsupported(error: &std::io::Error) -> bool {
+    let code = error.raw_os_error();
+    code == Some(Errno::AFNOSUPPORT.raw_os_error()) || code == Some(Errno::ADDRNOTAVAIL.raw_os_error())
+}
+
+/// Runs the supervisor. That it ends before it is told to, by an error or a bug, is no state to go on in: nothing would be polled
+/// any more, and all that is shown would look fine.
+async fn watched<E: std::fmt::Display + Send + 'static>(
+    supervisor: impl Future<Output = Result<(), E>> + Send + 'static,
+    stop: CancellationToken,
+    failed: CancellationToken,
+) {
+    let why = match tokio::spawn(supervisor).await {
+        Ok(Ok(())) if stop.is_cancelled() => return,
+        Ok(Ok(())) => "it ended".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(why, "the supervisor has failed, and nothing is polled any more");
+    failed.cancel();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn fails(supervisor: impl Future<Output = Result<(), &'static str>> + Send + 'static, told: bool) -> bool {
+        let (stop, failed) = (CancellationToken::new(), CancellationToken::new());
+        if told {
+            stop.cancel();
+        }
+        watched(supervisor, stop, failed.clone()).await;
+        failed.is_cancelled()
+    }
+
+    #[tokio::test]
+    async fn a_supervisor_that_ends_by_itself_fails_the_daemon() {
+        assert!(!fails(async { Ok(()) }, true).await);
+        assert!(fails(async { Ok(()) }, false).await);
+        assert!(fails(async { Err("no clock") }, false).await);
+        assert!(fails(async { panic!("on purpose") }, false).await);
     }
 }

@@ -15,7 +15,7 @@ use journal::Journal;
 use lines::{Escapes, Lines};
 
 /// Libraries that tell too much at their own level.
-const QUIET: &str = "tokio_cron_scheduler=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn";
+const QUIET: &str = ",tokio_cron_scheduler=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn";
 
 /// Where the level of the running log is changed.
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
@@ -27,6 +27,11 @@ pub fn start(log: &Log) {
     // A second start finds the first one in place, which is as good.
     if started.is_ok() {
         let _ = FILTER.set(handle);
+        // A bug is an event like others, on one line, whatever its text repeats of what a provider said.
+        std::panic::set_hook(Box::new(|bug| {
+            let place = bug.location().map(ToString::to_string);
+            tracing::error!(place, what = bug.payload_as_str().unwrap_or("no words"), "a bug of keymuster: it panicked");
+        }));
     }
 }
 
@@ -44,7 +49,11 @@ pub fn set_level(level: LogLevel) {
 }
 
 fn filter(level: LogLevel) -> EnvFilter {
-    EnvFilter::new(format!("{},{QUIET}", level.as_str()))
+    let quiet = match level {
+        LogLevel::Error => "",
+        LogLevel::Warn | LogLevel::Info | LogLevel::Debug | LogLevel::Trace => QUIET,
+    };
+    EnvFilter::new(format!("{}{quiet}", level.as_str()))
 }
 
 fn output<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
@@ -64,5 +73,27 @@ where
         LogFormat::Auto if terminal => text(),
         LogFormat::Auto if journal::is_stderr() => Journal::new().boxed(),
         LogFormat::Auto => json(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The program of the tests runs itself: the log and what is done in a panic are one for each process.
+    const AGAIN: &str = "KEYMUSTER_TEST_OF_A_PANIC";
+
+    #[test]
+    fn a_panic_is_one_line_of_the_log() {
+        if std::env::var_os(AGAIN).is_some() {
+            start(&Log { format: LogFormat::Json, level: LogLevel::Error });
+            panic!("of a name: a\nb\u{1b}[2J");
+        }
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "--nocapture", "cli::log::tests::a_panic_is_one_line_of_the_log"]).env(AGAIN, "1");
+        let told = String::from_utf8(again.output().unwrap().stderr).unwrap();
+        let lines: Vec<serde_json::Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((lines.len(), &lines[0]["what"]), (1, &"of a name: a\nb\u{1b}[2J".into()), "{told}");
+        assert!(!told.contains('\u{1b}') && told.contains("src/cli/log.rs"), "{told}");
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::args;
-use super::exit::{Exit, UsageError, refusal};
+use super::exit::{ConfigError, Exit, UsageError, refusal};
 use super::output::{Output, Tone, counted};
 use super::setup::{self, Uncounted};
 use super::signals::Signals;
@@ -27,30 +27,40 @@ pub async fn poll(arguments: args::Poll) -> anyhow::Result<Exit> {
     log::start_quiet();
     let config = setup::config(&arguments.config)?;
     config.require_accounts(&arguments.config)?;
-    let clock = Clock::system();
-    let mut accounts = setup::lines(&config, &clock, &|_| Arc::new(Uncounted))?;
     for name in &arguments.accounts {
-        if !accounts.contains_key(name) {
-            let known: Vec<&str> = accounts.keys().map(String::as_str).collect();
+        if !config.accounts.contains_key(name) {
+            let known: Vec<&str> = config.accounts.keys().map(String::as_str).collect();
             let file = arguments.config.display();
             return Err(UsageError(format!("no account '{name}' in {file}; it has {}", known.join(", "))).into());
         }
     }
+    let mut names: Vec<String> = config.accounts.keys().cloned().collect();
     if !arguments.accounts.is_empty() {
-        accounts.retain(|name, _| arguments.accounts.contains(name));
+        names.retain(|name| arguments.accounts.contains(name));
     }
 
+    let clock = Clock::system();
+    let lines = || {
+        let mut lines = setup::lines(&config, &clock, &|_| Arc::new(Uncounted))?;
+        lines.retain(|name, _| names.contains(name));
+        Ok::<_, ConfigError>(lines)
+    };
     let stop = stop_when_told(Signals::listen()?);
     let mut output = Output::new();
     let polled = if arguments.dry_run {
         output.line("dry run: nothing is stored")?;
         let scratch = tempfile::Builder::new().prefix("keymuster-dry-run-").tempdir()?;
+        let lines = lines()?;
         let path = copy(&config.inventory, scratch.path()).await?;
-        ourselves(&config, setup::inventory(&config, &path, &clock).await?, accounts, &clock, &stop).await?
+        ourselves(&config, setup::inventory(&config, &path, &clock).await?, lines, &clock, &stop).await?
+    } else if Inventory::is_held(&config.inventory) {
+        // The credentials are the daemon's, and may be out of our reach.
+        daemon(&config, names).await?
     } else {
+        let lines = lines()?;
         match setup::inventory(&config, &config.inventory, &clock).await {
-            Ok(inventory) => ourselves(&config, inventory, accounts, &clock, &stop).await?,
-            Err(locked @ StoreError::Locked { .. }) => daemon(&config, accounts.into_keys().collect(), locked).await?,
+            Ok(inventory) => ourselves(&config, inventory, lines, &clock, &stop).await?,
+            Err(StoreError::Locked { .. }) => daemon(&config, names).await?,
             Err(error) => return Err(error.into()),
         }
     };
@@ -81,13 +91,13 @@ async fn ourselves(
 }
 
 /// Asks the daemon that holds the inventory to poll.
-async fn daemon(config: &Config, accounts: Vec<String>, locked: StoreError) -> anyhow::Result<Vec<PolledAccount>> {
+async fn daemon(config: &Config, accounts: Vec<String>) -> anyhow::Result<Vec<PolledAccount>> {
     match control::ask(&control::socket_path(&config.inventory), &Request::Poll { accounts }).await {
         Ok(Answer::Polled { accounts }) => Ok(accounts),
         Ok(Answer::Refused { fault, why }) => Err(refusal(fault, format!("the daemon refused: {why}"))),
         Ok(Answer::Status { .. } | Answer::Done { .. }) => Err(AskError::Foreign.into()),
         // Somebody holds the inventory who is no daemon: another poll, or a backup.
-        Err(AskError::Nobody(_)) => Err(locked.into()),
+        Err(AskError::Nobody(_)) => Err(StoreError::Locked { path: config.inventory.clone() }.into()),
         Err(error) => Err(error.into()),
     }
 }

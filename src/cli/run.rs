@@ -20,17 +20,21 @@ pub async fn run(arguments: args::Run) -> anyhow::Result<Exit> {
     let daemon = Daemon::start(&config, Some(source), &Clock::system(), Look::default()).await?;
     service::ready();
     daemon.attend();
-    loop {
-        match signals.next().await {
-            Told::Stop => break,
+    let failed = loop {
+        let told = tokio::select! {
+            told = signals.next() => told,
+            () = daemon.failed() => break true,
+        };
+        match told {
+            Told::Stop => break false,
             Told::Reload => {
                 service::reloading();
                 daemon.reload().await;
                 service::ready();
             }
         }
-    }
+    };
     service::stopping();
     daemon.stop().await?;
-    Ok(Exit::Ok)
+    Ok(if failed { Exit::Unexpected } else { Exit::Ok })
 }

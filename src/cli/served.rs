@@ -10,12 +10,15 @@ use super::setup::{self, Source};
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::control::{Account, Answer, AskError, Fault, Peer, PolledAccount, Request, Serve, Waits};
-use crate::domain::ScopeState;
+use crate::domain::{ScopeState, Text};
 use crate::inventory::{Acknowledged, Acknowledgement, Inventory, StoreError};
 use crate::metrics::Tally;
 use crate::sync::{Command, Plan};
 use crate::views::{AccountFacts, ScopeRow, Views, Waiting};
 use crate::web::Access;
+
+/// Of the reason for an acknowledgement, which is kept whole.
+const LONGEST_REASON: usize = 256;
 
 /// What it takes to do it.
 pub struct Served {
@@ -141,8 +144,9 @@ impl Served {
         self.refuse_what_needs_a_restart(&config)?;
         let accounts =
             setup::lines(&config, &self.clock, &|account| self.tally.requests(account.provider.spec().id, &account.name))?;
-        let access = setup::access(&config)?;
+        let access = setup::access(&config, Some(&self.access.borrow()))?;
         setup::apply(&config, &self.inventory, &self.clock).await?;
+        setup::warn_of_listener(&config, &access, &self.clock);
         self.access.send_replace(access);
         setup::warn_of_twins(&config);
         let facts = AccountFacts::of_all(&config);
@@ -172,7 +176,12 @@ impl Served {
     }
 
     async fn acknowledge(&self, account: String, scope: Option<String>, why: String, peer: Peer) -> Answer {
-        if why.trim().is_empty() {
+        // It stands in views that people read by tools which escape nothing.
+        let why = Text::clean(why.trim()).to_string();
+        if why.chars().count() > LONGEST_REASON {
+            return Answer::refused(Fault::Request, format!("a reason has at most {LONGEST_REASON} characters"));
+        }
+        if why.is_empty() {
             return Answer::refused(Fault::Request, "an acknowledgement needs a reason");
         }
         if let Some(unknown) = self.unknown(std::slice::from_ref(&account)) {

@@ -1,6 +1,7 @@
 //! What the service manager is told through `NOTIFY_SOCKET`: that the daemon is ready, reads its config again or stops, a line
 //! on how it stands, and that it is alive. Where nobody asked to be told, nothing is said.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::output::counted;
 use crate::inventory::{AccountCounts, Counts, Inventory};
+use crate::metrics::Tally;
 use crate::sync::Command;
 use crate::views::{AccountFacts, Views};
 
@@ -35,7 +37,7 @@ pub fn stopping() {
 }
 
 /// Tells how the daemon stands, and that it is alive as long as [`Pulse::beats`], until `stop`.
-pub async fn attend(pulse: Pulse, views: Views, stop: CancellationToken) {
+pub async fn attend(pulse: Pulse, views: Views, tally: Arc<Tally>, stop: CancellationToken) {
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
     }
@@ -54,7 +56,10 @@ pub async fn attend(pulse: Pulse, views: Views, stop: CancellationToken) {
             }
         }
         if let Ok(counts) = views.counts().await {
-            let line = standing(&counts, &views.accounts());
+            let mut line = standing(&counts, &views.accounts());
+            if tally.reload_was_refused() {
+                line.push_str("; the config was refused, and the one before is in force");
+            }
             if line != told {
                 tell(&[NotifyState::Status(&line)]);
                 told = line;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::exit::ConfigError;
 use crate::clock::Clock;
-use crate::config::{AccountConfig, Argument, Config, credential, secrets_in};
+use crate::config::credential::{self, DIRECTORY};
+use crate::config::{AccountConfig, Argument, Config, secrets_in};
 use crate::inventory::{ConfiguredAccount, Inventory, StoreError};
 use crate::remote::Requests;
 use crate::sync::{Line, Scheduled};
@@ -41,9 +42,15 @@ impl Source {
     }
 }
 
-/// Variables that are no text are none of ours.
+/// What systemd passes to the service as we ship it, while that runs: root asks with the same credentials.
+const OF_THE_SERVICE: &str = "/run/credentials/keymuster.service";
+
+/// Variables that are no text are none of ours. Whoever was passed no credentials uses the service's, where he may.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    let lent = std::env::var_os(DIRECTORY).is_none() && std::fs::read_dir(OF_THE_SERVICE).is_ok();
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .chain(lent.then(|| (DIRECTORY.to_owned(), OF_THE_SERVICE.to_owned())))
 }
 
 /// What is wrong with the environment, for the accounts of a config: it holds a secret.
@@ -80,12 +87,22 @@ pub fn lines(
     if problems.is_empty() { Ok(accounts) } else { Err(ConfigError(problems)) }
 }
 
-/// Reads what the web config file names.
+/// Reads what the web config file names; `before` is what is replaced.
 ///
 /// # Errors
 /// One of those files cannot be used.
-pub fn access(config: &Config) -> Result<Access, ConfigError> {
-    Access::new(&config.web).map_err(|error| ConfigError(vec![error.to_string()]))
+pub fn access(config: &Config, before: Option<&Access>) -> Result<Access, ConfigError> {
+    Access::new(&config.web, before).map_err(|error| ConfigError(vec![error.to_string()]))
+}
+
+/// What somebody has to know who sees no page and no handshake.
+pub fn warn_of_listener(config: &Config, access: &Access, clock: &Clock) {
+    if config.web.is_open() {
+        tracing::warn!("whoever reaches the listener's address can read everything: insecure = true in [web]");
+    }
+    if let Some(trouble) = access.certificate_trouble(clock.now()) {
+        tracing::warn!("{trouble}");
+    }
 }
 
 /// Opens the inventory at `path` and makes it the config's: its accounts, its policy.

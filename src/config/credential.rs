@@ -34,7 +34,8 @@ pub enum CredentialSource {
 pub enum CredentialError {
     /// systemd passed no credentials to this process.
     #[error(
-        "credential {0}: CREDENTIALS_DIRECTORY is not set; start by systemd with LoadCredential={0}:FILE, or use credential_file"
+        "credential {0}: CREDENTIALS_DIRECTORY is not set: systemd passes it to what it starts with LoadCredential={0}:FILE, such as \
+         'systemd-run --pipe -p LoadCredential=… keymuster check'; root finds it while keymuster.service runs; or use credential_file"
     )]
     NoDirectory(String),
     /// The file cannot be opened or read.
@@ -77,6 +78,9 @@ pub enum CredentialError {
         because: &'static str,
     },
 }
+
+/// The variable that names the folder of the credentials that systemd passes.
+pub const DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 /// No provider has longer ones.
 const LONGEST: u64 = 8 << 10;

@@ -143,7 +143,7 @@ impl Config {
         tree::overlay(&mut root, &environment, &sink);
         arguments.iter().for_each(|argument| tree::argue(&mut root, argument, &sink));
         secrets::refuse(&mut root, &sink);
-        let directory = environment.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY").map(|(_, path)| Path::new(path));
+        let directory = environment.iter().find(|(name, _)| name == credential::DIRECTORY).map(|(_, path)| Path::new(path));
         let config = read(Section::new("", &root, &sink), folder(path), directory, providers);
         sink.into_result()?;
         Ok(config)

@@ -166,7 +166,7 @@ impl Unfinished {
         }
         loop {
             let made = match create_private(&path, mode) {
-                Ok(()) => true,
+                Ok(_) => true,
                 Err(StoreError::File { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => false,
                 Err(error) => return Err(error),
             };

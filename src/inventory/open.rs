@@ -1,7 +1,7 @@
 //! Opening and closing the file: modes, lock, pragmas, schema, the number of this run.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -57,7 +57,7 @@ impl Inventory {
         create_folder(path)?;
         let lock = lock(path)?;
         if !path.exists() {
-            create_private(path, 0o640)?;
+            create_beside(path)?;
         }
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         migrate(&mut connection, path, MIGRATIONS)?;
@@ -209,10 +209,24 @@ fn create_folder(path: &Path) -> Stored<()> {
 }
 
 /// An empty file of that mode, whatever the umask. SQLite gives its log files the mode of the database.
-pub(super) fn create_private(path: &Path, mode: u32) -> Stored<()> {
+pub(super) fn create_private(path: &Path, mode: u32) -> Stored<File> {
     let file_error = |error| StoreError::File { path: path.to_owned(), error };
     let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(file_error)?;
-    file.set_permissions(std::fs::Permissions::from_mode(mode)).map_err(file_error)
+    file.set_permissions(std::fs::Permissions::from_mode(mode)).map_err(file_error)?;
+    Ok(file)
+}
+
+/// An empty file for the group to read. Made by root it belongs to the folder's owner, who is the daemon's user; SQLite does the
+/// same for its log files. Nothing that is there is given away: its owner could have put a link to another file there.
+fn create_beside(path: &Path) -> Stored<()> {
+    let file = create_private(path, 0o640)?;
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::metadata(folder)
+        .and_then(|folder| std::os::unix::fs::fchown(file, Some(folder.uid()), Some(folder.gid())))
+        .map_err(|error| StoreError::File { path: path.to_owned(), error })
 }
 
 fn lock_path(path: &Path) -> PathBuf {
@@ -225,11 +239,12 @@ fn lock_path(path: &Path) -> PathBuf {
 fn lock(path: &Path) -> Stored<File> {
     let name = lock_path(path);
     let file_error = |error| StoreError::File { path: name.clone(), error };
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(&name).map_err(file_error)?;
-    // The mode of a file that is made depends on the umask.
-    if file.metadata().map_err(file_error)?.permissions().mode() & 0o777 != 0o640 {
-        file.set_permissions(std::fs::Permissions::from_mode(0o640)).map_err(file_error)?;
+    match create_beside(&name) {
+        Err(StoreError::File { error, .. }) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        made => made?,
     }
+    let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let file = OpenOptions::new().write(true).custom_flags(no_link).open(&name).map_err(file_error)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.to_owned() }),

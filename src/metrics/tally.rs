@@ -130,6 +130,11 @@ impl Tally {
         self.last_reload.set(taken.into());
     }
 
+    /// The config was read again, and the newest time refused.
+    pub fn reload_was_refused(&self) -> bool {
+        self.last_reload.get() == 0
+    }
+
     fn count(&self, report: &Report) {
         let (provider, account) = (report.provider, report.account.as_str());
         self.poll_duration.with_label_values(&[provider, account]).observe(report.took.as_secs_f64());

@@ -240,18 +240,19 @@ fn a_hold_waits_for_a_word_and_then_goes_by_the_ordinary_proof() {
         ("nobody", "x", 64, "no account 'nobody'; there are acme-den, acme-openai"),
         (OPENAI, "x", 64, "nothing of acme-openai waits"),
         (DEN, "  ", 64, "needs a reason"),
+        (DEN, &"x".repeat(257), 64, "at most 256 characters"),
     ] {
         let refused = ctl(&site, &["ack", account, "--why", why]).ended(code);
         assert!(refused.stderr.contains(word), "{}", refused.stderr);
     }
     let refused = ctl(&site, &["ack", DEN, "organisation", "--why", "x"]).ended(64);
     assert!(refused.stderr.contains("no scope 'organisation' of acme-den; there are organization"), "{}", refused.stderr);
-    let done = ctl(&site, &["ack", DEN, "organization", "--why", "the team was closed"]).ended(0).stdout;
+    let done = ctl(&site, &["ack", DEN, "organization", "--why", "the team was\u{1b}[2J closed\n"]).ended(0).stdout;
     assert!(done.contains("1 hold ended") && done.contains(&format!("{keys} keys go by the ordinary proof")), "{done}");
     let hold = &site.sql("SELECT ended_by, ended_why, ended_at FROM holds")[0];
     let uid = rustix::process::geteuid().as_raw();
     assert!(text(hold, "ended_by").contains(&format!("uid {uid}")), "{hold:?}");
-    assert_eq!(text(hold, "ended_why"), "the team was closed");
+    assert_eq!(text(hold, "ended_why"), "the team was\\u{1b}[2J closed", "what a terminal would obey is spelt out");
     assert_eq!(of("present"), keys, "a word by itself concludes nothing");
 
     let report = site.poll(&[]).ended(0).stdout;
@@ -263,7 +264,11 @@ fn a_hold_waits_for_a_word_and_then_goes_by_the_ordinary_proof() {
     assert!(report.contains(&format!("{keys} organization became_gone")), "{report}");
     assert_eq!(of("gone"), keys);
     let log = daemon.stop().ended(0).stderr;
-    assert!(log_events(&log).iter().any(|event| event["message"] == "acknowledged" && event["why"] == "the team was closed"));
+    assert!(
+        log_events(&log)
+            .iter()
+            .any(|event| event["message"] == "acknowledged" && event["why"] == "the team was\\u{1b}[2J closed")
+    );
 }
 
 #[test]

@@ -10,6 +10,10 @@ use rustix::process::Signal;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use keymuster::clock::Clock;
+use keymuster::config::Config;
+use keymuster::web::Access;
+
 use crate::process::{Finished, PATIENCE, Running, eventually, get};
 use crate::support::{Daemon, Settings, Sim, Site, far_off, log_events};
 
@@ -165,6 +169,26 @@ fn tls_and_client_certificates_are_asked_for_as_the_file_says() {
     daemon.stop().ended(0);
 }
 
+#[test]
+fn a_certificate_that_ends_soon_is_told_before_it_does() {
+    let house = House::new("tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n").certificates();
+    let checked = house.site.run("check", &["--offline"]).ended(0).stdout;
+    assert!(checked.contains("warning listener: the certificate of the listener expires at "), "{checked}");
+    let log = house.site.daemon().stop().ended(0).stderr;
+    assert!(log.contains("the certificate of the listener expires at "), "{log}");
+
+    let config = Config::load(&house.site.config(), std::iter::empty()).unwrap();
+    let access = Access::new(&config.web, None).unwrap();
+    let now = Clock::system().now();
+    let trouble = |days: i64| access.certificate_trouble(now.plus(days * 86_400));
+    assert_eq!(trouble(-6), trouble(-30), "long before it begins");
+    for (days, what) in [(-1, "is not valid before"), (0, "expires at"), (3, "expired at")] {
+        assert!(trouble(days).is_some_and(|told| told.contains(what)), "{days}: {:?}", trouble(days));
+    }
+    house.openssl("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -days 60 -extfile extension -out server.pem");
+    assert_eq!(Access::new(&config.web, None).unwrap().certificate_trouble(now), None);
+}
+
 /// Nothing of a handshake, half a handshake, half a request: each is let go, and its place with it.
 #[test]
 fn who_dawdles_over_tls_is_let_go() {
@@ -213,6 +237,7 @@ fn other_machines_are_served_only_over_tls_with_sign_in_or_by_a_word_that_shows(
     // What is allowed by a word is told on the page.
     house.site.edit("[web]", "[web]\ninsecure = true");
     let daemon = house.site.daemon();
+    assert!(daemon.process.stderr().contains("can read everything: insecure = true"), "{}", daemon.process.stderr());
     let local = SocketAddr::from(([127, 0, 0, 1], daemon.address.port()));
     assert!(get(local, "/").unwrap().body.contains("Open to everybody who reaches this address"));
     daemon.stop().ended(0);
@@ -246,6 +271,10 @@ fn what_a_web_config_file_gets_wrong_is_told_with_its_line() {
             &["web.yml:4: `tls_server_config.client_allowed_sans` is not done by keymuster"],
         ),
         (format!("{tls}  min_versoin: TLS12\n"), &["web.yml:4: `tls_server_config.min_versoin` is no setting", "`min_version`"]),
+        (
+            "listeners: {}\n".to_owned(),
+            &["web.yml:1: `listeners` is no setting; known here: basic_auth_users, tls_server_config"],
+        ),
         (format!("{tls}  min_version: TLS11\n"), &["web.yml:4: `tls_server_config.min_version` is none of"]),
         (
             format!("{tls}  client_auth_type: RequireAnyClientCert\n"),

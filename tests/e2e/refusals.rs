@@ -1,7 +1,7 @@
 //! What is wrong is told before anything starts: by exit code, by place, all at once, with the remedy.
 
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use crate::process::{Finished, PATIENCE};
 use crate::support::{Settings, Sim, Site, shell};
@@ -187,4 +187,65 @@ fn a_misspelt_filter_does_not_pass_for_an_empty_answer() {
     assert!(refused.all().contains("no account 'no-such-account'") && refused.all().contains("it has "), "{}", refused.all());
     let refused = site.run("keys", &["--provider", "dem"]).ended(64);
     assert!(refused.all().contains("'dem' is none of "), "{}", refused.all());
+}
+
+/// Numbers that no account of the machine has.
+const STRANGER: u32 = 40_929;
+
+/// Root checks and polls for the daemon's user, whose the state folder is.
+#[test]
+fn what_root_does_in_the_daemons_folder_is_the_daemons() {
+    use std::io::Write;
+    if !rustix::process::geteuid().is_root() {
+        writeln!(std::io::stderr(), "skipped: only root can do what only root can do").unwrap();
+        return;
+    }
+    let (_sim, site) = ready();
+    site.edit("path = \"inventory.db\"", "path = \"state/inventory.db\"");
+    std::fs::create_dir(site.path("state")).unwrap();
+    assert!(site.run("check", &["--offline"]).ended(0).stdout.contains("user: checked for root"));
+    std::os::unix::fs::chown(site.path("state"), Some(STRANGER), Some(STRANGER)).unwrap();
+    let checked = site.run("check", &["--offline"]).ended(78).stdout;
+    for file in ["openai-key", "den-session"] {
+        assert!(checked.contains(&format!("{file} cannot be read by user {STRANGER}")), "{checked}");
+        std::os::unix::fs::chown(site.path(file), Some(STRANGER), None).unwrap();
+    }
+    std::fs::set_permissions(site.config(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    site.run("check", &["--offline"]).ended(0);
+
+    site.poll(&[]).ended(0);
+    for file in ["inventory.db", "inventory.db.lock"] {
+        let made = std::fs::metadata(site.path("state").join(file)).unwrap();
+        assert_eq!((made.uid(), made.gid(), made.mode() & 0o777), (STRANGER, STRANGER, 0o640), "{file}");
+    }
+    // Nothing that was there is given away, least of all what a link points to.
+    std::fs::remove_file(site.path("state/inventory.db.lock")).unwrap();
+    std::os::unix::fs::symlink(site.path("target"), site.path("state/inventory.db.lock")).unwrap();
+    for there in [false, true] {
+        if there {
+            std::fs::write(site.path("target"), "").unwrap();
+        }
+        assert_ne!(site.poll(&[]).code, Some(0));
+        assert_eq!(std::fs::metadata(site.path("target")).is_ok_and(|target| target.uid() == 0), there);
+    }
+}
+
+#[test]
+fn a_second_daemon_is_told_of_the_first_and_poll_asks_it_without_credentials_of_its_own() {
+    let (_sim, site) = ready();
+    let daemon = site.daemon();
+    site.edit("127.0.0.1:0", &daemon.address.to_string());
+    let second = site.run("run", &[]).ended(1);
+    assert!(second.stderr.contains("is in use by another keymuster"), "{}", second.stderr);
+
+    // Those that systemd passes reach the service alone.
+    site.edit("credential_file = \"openai-key\"", "credential = \"openai\"");
+    assert!(site.poll(&[]).ended(0).stdout.contains("acme-openai"));
+    let refused = site.poll(&["--dry-run"]).ended(78);
+    assert!(
+        refused.stderr.contains("systemd-run") && refused.stderr.contains("while keymuster.service runs"),
+        "{}",
+        refused.stderr
+    );
+    daemon.stop().ended(0);
 }

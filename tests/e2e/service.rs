@@ -115,6 +115,11 @@ fn the_service_manager_is_told_when_it_is_ready_how_it_stands_and_when_it_stops(
     let standing = eventually("how one account stands", PATIENCE, standing);
     assert!(!standing.contains(DEN), "{standing}");
 
+    // One that is refused leaves all as it was, and that shows.
+    std::fs::write(site.config(), "[accounts").unwrap();
+    run.signal(Signal::HUP);
+    manager.hears("; the config was refused, and the one before is in force\n");
+
     run.signal(Signal::TERM);
     manager.hears("STOPPING=1\n");
     run.finish(PATIENCE).ended(0);

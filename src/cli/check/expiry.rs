@@ -23,6 +23,14 @@ pub(super) fn tell(
         (None, _) | (Some(_), Some(_)) => None,
     };
     if let Some(until) = asked.known.credential_expires {
+        // A schedule without another run polls never again.
+        let in_time = account.schedule.next_after(now).is_some_and(|next| next < until);
+        if !in_time {
+            let text = format!(
+                "its session expires at {until}, and the schedule has no poll before that, which would put it off; poll at least every day"
+            );
+            return findings.warning(what, &text);
+        }
         return findings.good(what, &format!("its session expires at {until}, which any poll in its last days puts off"));
     }
     match (listed, written) {

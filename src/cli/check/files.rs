@@ -61,7 +61,7 @@ pub(super) async fn inventory(path: &Path, findings: &mut Findings) -> std::io::
 }
 
 /// The nearest folder above it that is there.
-fn existing_folder(path: &Path) -> PathBuf {
+pub(super) fn existing_folder(path: &Path) -> PathBuf {
     let found = path.ancestors().skip(1).find(|folder| folder.exists()).filter(|folder| !folder.as_os_str().is_empty());
     found.unwrap_or(Path::new(".")).to_owned()
 }

@@ -4,6 +4,7 @@ mod account;
 mod ask;
 mod expiry;
 mod files;
+mod user;
 mod ways;
 
 use std::collections::BTreeSet;
@@ -30,9 +31,15 @@ pub async fn check(arguments: args::Check) -> anyhow::Result<Exit> {
     config.limits.retries = 0;
     let mut findings = Findings { output: Output::new(), exit: Exit::Ok };
     findings.good("config", &format!("{} is valid", arguments.config.display()))?;
+    let clock = Clock::system();
     if let Some(file) = &config.web.file {
-        match setup::access(&config) {
-            Ok(_) => findings.good("listener", &format!("{} and what it names can be used", file.path.display()))?,
+        match setup::access(&config, None) {
+            Ok(access) => {
+                findings.good("listener", &format!("{} and what it names can be used", file.path.display()))?;
+                if let Some(trouble) = access.certificate_trouble(clock.now()) {
+                    findings.warning("listener", &trouble)?;
+                }
+            }
             Err(error) => findings.bad(Exit::Config, "listener", &error.to_string())?,
         }
     }
@@ -43,7 +50,7 @@ pub async fn check(arguments: args::Check) -> anyhow::Result<Exit> {
         findings.bad(Exit::Config, "environment", &problem)?;
     }
     files::inventory(&config.inventory, &mut findings).await?;
-    let clock = Clock::system();
+    user::check(&config, &arguments.config, &mut findings)?;
     let mut seen = Vec::new();
     for account in config.accounts.values() {
         if let Some(known) = account::account(&config, account, &clock, arguments.offline, &mut findings).await? {
