@@ -58,7 +58,10 @@ pub(super) async fn guard(State(asked): State<Asked>, request: Request, next: Ne
 fn refusal(asked: &Asked, request: &Request) -> Option<Response> {
     let authority = request.uri().authority().map(|authority| authority.as_str());
     if !names_us(asked, request.headers()) || authority.is_some_and(|name| !is_ours(asked, name)) {
-        return Some((StatusCode::MISDIRECTED_REQUEST, "this host is not served here\n").into_response());
+        return Some(
+            (StatusCode::MISDIRECTED_REQUEST, "this host is not served here; `hosts` in [web] names those that are\n")
+                .into_response(),
+        );
     }
     if *request.method() != Method::GET && *request.method() != Method::HEAD {
         let allow = [(header::ALLOW, "GET, HEAD")];
