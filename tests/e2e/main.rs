@@ -27,6 +27,7 @@ mod process;
 mod prometheus;
 mod refusals;
 mod reload;
+mod restore;
 mod scrape;
 mod secrets;
 mod service;

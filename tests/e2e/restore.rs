@@ -1,0 +1,54 @@
+//! A restore, by the steps that people are told.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use crate::process::{PATIENCE, Running};
+use crate::support::{Settings, Sim, Site};
+
+/// The files that a text tells to remove: what it names beside the inventory itself.
+fn told_to_remove(text: &str) -> BTreeSet<String> {
+    let (_, steps) = text.split_once("To restore").unwrap();
+    let (steps, _) = steps.split_once("copy").unwrap();
+    let words = steps.split(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-');
+    words.filter(|word| word.starts_with("inventory.db-")).map(str::to_owned).collect()
+}
+
+/// Leaves the inventory as a migration that is killed does: in the old journal mode, half written, with a journal that whoever
+/// opens the file next rolls back.
+fn kill_a_write(site: &Site) {
+    let mut command = Command::new("sqlite3");
+    command.args(["-bail", "-cmd", "PRAGMA journal_mode = DELETE", "-cmd", "PRAGMA cache_size = 1"]).arg(site.inventory());
+    let write =
+        "BEGIN IMMEDIATE; UPDATE key SET name = name || hex(randomblob(4000)); UPDATE person SET name = hex(randomblob(4000));";
+    // The shell that it starts kills its parent, which is that very sqlite3.
+    command.args([write, ".system kill -KILL $PPID"]);
+    assert_eq!(Running::start(command, "sqlite3").finish(PATIENCE).code, None, "it was killed");
+    let journal = fs::read(site.path("inventory.db-journal")).unwrap();
+    assert_eq!(journal[..8], [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7], "the journal is hot");
+}
+
+#[test]
+fn the_steps_that_people_are_told_restore_everything_over_a_file_that_a_killed_write_left() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    site.poll(&[]).ended(0);
+    site.run("db", &["backup", "backup.db"]).ended(0);
+    let known = site.presences();
+
+    let help = site.start(&["db", "backup", "--help"]).finish(PATIENCE).ended(0).stdout;
+    for text in [include_str!("../../deploy/README.md"), &help] {
+        // The file has grown since: its pages lie elsewhere than those of the backup.
+        site.meddle("CREATE TABLE filler (x); INSERT INTO filler SELECT randomblob(3000) FROM key; VACUUM");
+        kill_a_write(&site);
+        for name in told_to_remove(text) {
+            let _ = fs::remove_file(site.path(&name));
+        }
+        fs::copy(site.path("backup.db"), site.inventory()).unwrap();
+        site.run("db", &["check"]).ended(0);
+        assert_eq!(site.presences(), known, "nothing is lost, and nothing is from the old file");
+        let polled = site.poll(&[]).ended(0).stdout;
+        assert!(polled.contains("no changes"), "{polled}");
+    }
+}
