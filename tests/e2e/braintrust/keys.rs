@@ -29,7 +29,7 @@ fn a_key_with_a_null_org_id_is_kept_and_one_of_another_org_id_left_out() {
         // The organisation's own list does not hold it in the first place.
         let told = i64::from(matches!(listing, "header" | "token"));
         assert_eq!(site.value("SELECT sum(other_organization) FROM walks"), Value::from(told), "{listing}");
-        let note = poll(&site, 0).matches("left out 1 keys that are another organisation's").count();
+        let note = poll(&site, 0).matches("left out, as keys of another organisation: 1").count();
         assert_eq!(i64::try_from(note).unwrap(), told, "{listing}");
     }
 }
