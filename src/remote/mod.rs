@@ -50,7 +50,16 @@ pub trait Requests: Send + Sync {
     fn ended(&self, endpoint: &'static str, outcome: &'static str, took: Duration);
 }
 
-/// What an exchange gave.
+/// What an exchange gave. A token, too, cannot be shown:
+///
+/// ```compile_fail,E0277
+/// fn shown(given: &keymuster::remote::Exchanged) -> String {
+///     match given {
+///         keymuster::remote::Exchanged::Token(token) => format!("{token}"),
+///         keymuster::remote::Exchanged::Closed(reason) => format!("{reason:?}"),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub enum Exchanged {
     /// A token that reads as the user, for one walk.

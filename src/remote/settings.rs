@@ -10,7 +10,28 @@ use secrecy::SecretString;
 
 use crate::providers::{Auth, Pace, Paging};
 
-/// One account's line to its provider. `Debug` shows no secret.
+/// One account's line to its provider. `Debug` shows no secret:
+///
+/// ```
+/// fn shown(settings: &keymuster::remote::Settings) -> String {
+///     format!("{:?}", settings.credential)
+/// }
+/// assert!(!format!("{:?}", secrecy::SecretString::from("canary")).contains("canary"));
+/// ```
+///
+/// In no other way the credential becomes text, neither by itself nor within an answer or a file:
+///
+/// ```compile_fail,E0277
+/// fn shown(settings: &keymuster::remote::Settings) -> String {
+///     format!("{}", settings.credential)
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn shown(settings: &keymuster::remote::Settings) -> serde_json::Result<String> {
+///     serde_json::to_string(&settings.credential)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Settings {
     /// Where the provider's API is; no request goes anywhere else.
