@@ -229,6 +229,7 @@ fn hasty(provider: Remote, retry_after: Option<&str>) -> Response {
 async fn altered(response: Response, effect: &Effect, provider: Remote, cursor: Option<&str>, accepts_gzip: bool) -> Response {
     let needs_body = matches!(effect, Effect::CutBody | Effect::CutJson | Effect::SlowDrip { .. })
         || (*effect == Effect::Gzip && accepts_gzip)
+        || *effect == Effect::Rewrite(Rewrite::SecretFields)
         || (matches!(effect, Effect::Rewrite(_)) && response.status() == StatusCode::OK);
     if !needs_body {
         return response;

@@ -81,6 +81,7 @@ pub(super) enum Rewrite {
     EmptyList,
     MissingField(String),
     SecretName,
+    SecretFields,
     WrongOwner,
 }
 
@@ -217,6 +218,12 @@ pub static KINDS: &[Kind] = &[
     kind("secret_name", "", "Gives the first element of each answer a name that holds a secret.", |a| {
         rewrite(a, Rewrite::SecretName)
     }),
+    kind(
+        "secret_fields",
+        "",
+        "Puts secrets into fields that nobody asked for, in every object at every depth, and into what refusals say.",
+        |a| rewrite(a, Rewrite::SecretFields),
+    ),
     kind("cut_body", "", "Closes the connection in the middle of the body.", |a| bare(a, Effect::CutBody)),
     kind("cut_json", "", "Answers with half of the body and a content-length to match.", |a| bare(a, Effect::CutJson)),
     kind("slow_drip", "ms, 100", "Sends the body in pieces of 16 bytes with that pause between them.", |a| {

@@ -27,6 +27,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 mod truth;
+mod unasked;
 mod world;
 
 use std::fmt;
@@ -46,7 +47,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::clock::Clock;
 use serve::{Credentials, Door, Peer, Shared};
 
-pub use braintrust::BraintrustOrganization;
+pub use braintrust::{BraintrustOrganization, GRANTED_TOKEN_ENDS, GRANTED_TOKEN_STARTS};
 pub use den::INVITE_TOKEN;
 pub use faults::{Fault, help};
 pub use happening::Happening;
@@ -57,6 +58,7 @@ pub use members::BraintrustCast;
 pub use rewrite::LEAKED_SECRET;
 pub use serve::Asked;
 pub use truth::TrueKey;
+pub use unasked::UNASKED_SECRET;
 pub use world::{Size, World};
 
 /// A remote that is simulated.

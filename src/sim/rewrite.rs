@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Remote;
 use super::kinds::Rewrite;
+use super::{Remote, unasked};
 
 /// Looks like a secret, and stands in a field that people may write into. It is worth nothing.
 pub const LEAKED_SECRET: &str = "sk-proj-Qm7vT2xLr9KdW4bYc8NhZp3sJf6Ga1Ue5Xo0";
@@ -13,12 +13,27 @@ const STRANGER: &str = "5e8f1c3a-0b7d-4c29-9a64-d2f0e1b3c875";
 
 /// The body as the fault would have it; unchanged where it holds no list.
 pub(super) fn apply(change: &Rewrite, body: &[u8], provider: Remote, cursor: Option<&str>) -> Vec<u8> {
+    if *change == Rewrite::SecretFields {
+        return with_secrets(body);
+    }
     let altered = serde_json::from_slice(body).ok().and_then(|mut answer: Value| {
         let pages = provider == Remote::OpenAi;
         alter(change, answer.as_object_mut()?, pages, cursor)?;
         serde_json::to_vec(&answer).ok()
     });
     altered.unwrap_or_else(|| body.to_vec())
+}
+
+/// JSON with fields that nobody asked for. What a refusal or a page says ends in one; a token that is no JSON would be another.
+fn with_secrets(body: &[u8]) -> Vec<u8> {
+    match serde_json::from_slice::<Value>(body) {
+        Ok(mut answer) => {
+            unasked::plant(&mut answer);
+            serde_json::to_vec(&answer).unwrap_or_else(|_| body.to_vec())
+        }
+        Err(_) if body.contains(&b' ') => [body, b" ", unasked::UNASKED_SECRET.as_bytes()].concat(),
+        Err(_) => body.to_vec(),
+    }
 }
 
 fn alter(change: &Rewrite, answer: &mut serde_json::Map<String, Value>, pages: bool, cursor: Option<&str>) -> Option<()> {
@@ -65,6 +80,8 @@ fn alter(change: &Rewrite, answer: &mut serde_json::Map<String, Value>, pages: b
                 item["user_id"] = STRANGER.into();
             }
         }
+        // Whole answers, not lists.
+        Rewrite::SecretFields => {}
         Rewrite::SecretName => {
             if let Some(first) = items.first_mut() {
                 first["name"] = format!("pasted {LEAKED_SECRET} here").into();

@@ -173,6 +173,7 @@ pub fn expected(kind: &str, front: Front) -> Vec<Trial> {
         },
         "missing_field" => incomplete(":id", Reason::ItemRefused),
         "secret_name" => vec![trial(Keys, Told("renamed"))],
+        "secret_fields" => both("", Harmless),
         "cut_body" => incomplete("", Reason::Network),
         "cut_json" => incomplete("", Reason::Malformed),
         "slow_drip" => incomplete("", Reason::Timeout),

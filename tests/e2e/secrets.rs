@@ -1,9 +1,12 @@
 //! No secret leaves the program: not in output, log or files, and not in another spelling.
 
-use keymuster::sim::{INVITE_TOKEN, LEAKED_SECRET, Size};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
+use keymuster::sim::{GRANTED_TOKEN_ENDS, GRANTED_TOKEN_STARTS, INVITE_TOKEN, LEAKED_SECRET, Size, UNASKED_SECRET};
 
 use crate::process::{PATIENCE, eventually, get};
-use crate::support::{DEN, OPENAI, Settings, Sim, Site, log_events};
+use crate::support::{BRAINTRUST, DEN, OPENAI, Settings, Sim, Site, log_events};
 
 fn base64(bytes: &[u8], letters: &[u8; 64]) -> String {
     let mut out = String::new();
@@ -28,9 +31,11 @@ fn spellings(secret: &str) -> Vec<Vec<u8>> {
     // Wherever it stands in what was encoded, one of three ways shows its middle.
     all.extend((0..3).flat_map(|skip| [letters, &safe].map(|letters| base64(&bytes[skip..], letters))));
     // A part of it is a secret too.
-    all.push(secret[8..secret.len() - 4].to_owned());
+    all.extend((secret.len() > 20).then(|| secret[8..secret.len() - 4].to_owned()));
     all.push(secret.chars().rev().collect());
-    all.into_iter().map(String::into_bytes).collect()
+    // UTF-16: without the outermost zero either order is the same.
+    let wide = bytes.iter().flat_map(|b| [*b, 0]).take(2 * bytes.len() - 1).collect();
+    all.into_iter().map(String::into_bytes).chain([wide]).collect()
 }
 
 /// The first two bytes as a number.
@@ -41,8 +46,8 @@ fn start(bytes: &[u8]) -> usize {
 struct Canaries {
     /// Each secret in each spelling.
     spelt: Vec<(String, Vec<u8>)>,
-    /// Whether one begins with those two bytes: most of what is searched is passed over at a glance.
-    begun: Vec<bool>,
+    /// Which begin with those two bytes: most of what is searched is passed over at a glance.
+    begun: Vec<Vec<usize>>,
 }
 
 impl Canaries {
@@ -52,23 +57,31 @@ impl Canaries {
             sim.den_session(),
             sim.den_session_elsewhere(),
             sim.den_api_key(),
+            sim.braintrust_credential(),
+            // The middle of a token is when it ends and whose it is, which is no secret.
+            GRANTED_TOKEN_STARTS,
+            GRANTED_TOKEN_ENDS,
             INVITE_TOKEN,
             LEAKED_SECRET,
+            UNASKED_SECRET,
         ];
         let of =
             |secret: &&str| spellings(secret).into_iter().map(|spelling| ((*secret).to_owned(), spelling)).collect::<Vec<_>>();
         let spelt: Vec<(String, Vec<u8>)> = secrets.iter().flat_map(of).collect();
-        let mut begun = vec![false; 1 << 16];
-        for (_, spelling) in &spelt {
-            begun[start(spelling)] = true;
+        let mut begun = vec![Vec::new(); 1 << 16];
+        for (nth, (_, spelling)) in spelt.iter().enumerate() {
+            begun[start(spelling)].push(nth);
         }
         Self { spelt, begun }
     }
 
     fn first_in(&self, bytes: &[u8]) -> Option<&str> {
-        let found = |at: usize| self.spelt.iter().find(|(_, spelling)| bytes[at..].starts_with(spelling));
-        let mut candidates = (0..bytes.len().saturating_sub(1)).filter(|at| self.begun[start(&bytes[*at..])]);
-        candidates.find_map(found).map(|(secret, _)| secret.as_str())
+        let found = |at: usize| {
+            let mut begun = self.begun[start(&bytes[at..])].iter().map(|nth| &self.spelt[*nth]);
+            begun.find(|(_, spelling)| bytes[at..].starts_with(spelling))
+        };
+        let mut places = 0..bytes.len().saturating_sub(1);
+        places.find_map(found).map(|(secret, _)| secret.as_str())
     }
 
     #[track_caller]
@@ -89,7 +102,7 @@ impl Canaries {
                 let name = path.file_name().unwrap().to_str().unwrap().to_owned();
                 if path.is_dir() {
                     folders.push(path);
-                } else if path.is_file() && name != "openai-key" && name != "den-session" {
+                } else if path.is_file() && !["openai-key", "den-session", "braintrust-key"].contains(&name.as_str()) {
                     // What is gone by now, as a scratch file of SQLite may be, holds nothing.
                     let Ok(bytes) = std::fs::read(&path) else { continue };
                     self.sing_not_in(&name, &bytes);
@@ -105,13 +118,42 @@ impl Canaries {
 fn the_search_finds_every_spelling() {
     let sim = Sim::small();
     let canaries = Canaries::of(&sim);
-    for secret in [LEAKED_SECRET, sim.den_session()] {
-        for spelling in spellings(secret) {
+    for secret in [LEAKED_SECRET, UNASKED_SECRET, sim.den_session(), sim.braintrust_credential(), GRANTED_TOKEN_STARTS] {
+        let utf16 = [u16::to_le_bytes, u16::to_be_bytes].map(|order| secret.encode_utf16().flat_map(order).collect::<Vec<u8>>());
+        for spelling in spellings(secret).into_iter().chain(utf16) {
             let text = [b"x = ", spelling.as_slice(), b" and more"].concat();
             assert_eq!(canaries.first_in(&text), Some(secret));
         }
     }
     assert_eq!(canaries.first_in(b"[secret-like text removed]"), None);
+}
+
+/// Faults under which secrets are everywhere in answers, beside another one.
+fn with_secrets(fault: &str) -> String {
+    format!("token_exchange\nsecret_fields\n{fault}")
+}
+
+/// In every sort of list but that of Braintrust's organisations, whose names decide which is read.
+const LEAKED_NAMES: &str = "secret_name:openai\nsecret_name:den\n\
+    secret_name:braintrust on /v1/user\nsecret_name:braintrust on /v1/api_key\nsecret_name:braintrust on /v1/service_token";
+
+/// What the daemon answers over its socket, as it comes.
+fn over_the_socket(site: &Site, request: &str) -> Vec<u8> {
+    let mut stream = UnixStream::connect(site.path("inventory.db.ctl")).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    writeln!(stream, "{request}").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.starts_with(b"{\"answer\":"), "{}", String::from_utf8_lossy(&answer));
+    answer
+}
+
+/// Every command that prints something of the inventory, beside the daemon or without it.
+fn printing() -> Vec<Vec<&'static str>> {
+    let keys = ["table", "json", "csv"].map(|format| vec!["keys", "--format", format]);
+    // As JSON the export is of all views.
+    let views = ["keys", "changes", "scopes"].map(|view| vec!["db", "export", "--view", view, "--format", "csv"]);
+    keys.into_iter().chain(views).chain([vec!["db", "export"], vec!["db", "check"]]).collect()
 }
 
 #[test]
@@ -120,24 +162,36 @@ fn no_secret_is_in_any_output_log_or_file() {
     let sim = Sim::of(Size::demo());
     let settings = Settings {
         schedule: "* * * * * *".to_owned(),
+        braintrust: Some("listing = \"token\""),
         log: "format = \"json\"\nlevel = \"trace\"",
         tables: "[limits]\nretries = 1",
         ..Settings::default()
     };
     let site = Site::new(&sim, &settings);
     let canaries = Canaries::of(&sim);
-    sim.faults("secret_name");
+    let search = |command: &[&str], code: Option<i32>| {
+        let config = site.config();
+        let finished = site.start(&[command, &["--config", config.to_str().unwrap()]].concat()).finish(PATIENCE);
+        canaries.sing_not_in(&command.join(" "), finished.all().as_bytes());
+        assert!(code.is_none_or(|code| finished.code == Some(code)), "{command:?}: {}", finished.all());
+    };
+    sim.faults(&with_secrets(LEAKED_NAMES));
     for command in ["check", "poll"] {
-        let finished = site.run(command, &[]).ended(0);
-        canaries.sing_not_in(command, finished.all().as_bytes());
+        search(&[command], Some(0));
     }
-    assert!(site.count("keys WHERE name LIKE '%[secret-like text removed]%'") > 0, "no secret was leaked to begin with");
+    for account in [OPENAI, DEN, BRAINTRUST] {
+        let leaked = format!("keys WHERE account = '{account}' AND name LIKE '%[secret-like text removed]%'");
+        assert!(site.count(&leaked) > 0, "{account}: no secret was leaked to begin with");
+    }
+    assert!(sim.asked("/v1/impersonate") > 0, "no token was exchanged");
     canaries.sing_not_in_files(&site);
 
     let daemon = site.daemon();
     let mut files = Vec::new();
     // Refusals and broken answers, which tempt to show what came.
+    let elsewhere = format!("redirect:/elsewhere?token={UNASKED_SECRET}");
     for fault in [
+        LEAKED_NAMES,
         "secret_name",
         "unauthorized",
         "forbidden",
@@ -146,34 +200,50 @@ fn no_secret_is_in_any_output_log_or_file() {
         "cut_body",
         "bad_item",
         "html_200",
-        "redirect",
+        &elsewhere,
         "wrong_org",
         "http_500",
         "missing_field:id",
+        "token_of_caller",
+        "unauthorized:braintrust on /v1/api_key",
         "",
     ] {
-        sim.faults(fault);
-        let asked = || (sim.asked("/organization/projects"), sim.asked("/v1/org"));
+        sim.faults(&with_secrets(fault));
+        let asked = || ["/organization/projects", "/v1/org", "/v1/organization"].map(|path| sim.asked(path));
         let before = asked();
+        // One may have been under way already, and counts.
+        canaries.sing_not_in("the answer to poll", &over_the_socket(&site, r#"{"do":"poll","accounts":[]}"#));
         eventually("polls under that fault", PATIENCE, || {
-            let now = asked();
-            (now.0 > before.0 && now.1 > before.1).then_some(())
+            before.iter().zip(asked()).all(|(before, now)| now > *before).then_some(())
         });
         files.extend(canaries.sing_not_in_files(&site));
         for page in ["/", "/metrics", "/healthz", "/readyz", "/no-such-page"] {
             let answer = get(daemon.address, page).unwrap_or_else(|| panic!("{page} did not answer under {fault}"));
             canaries.sing_not_in(page, format!("{}\n{}", answer.head, answer.body).as_bytes());
         }
+        search(&["check"], None);
+        search(&["ctl", "status"], Some(0));
     }
     assert!(files.iter().any(|name| name == "inventory.db-wal"), "the log of the database was not there to be read: {files:?}");
+    for request in [r#"{"do":"status"}"#, r#"{"do":"reload"}"#, r#"{"do":"ack","account":"nobody","scope":null,"why":"so"}"#, "?"]
+    {
+        canaries.sing_not_in(request, &over_the_socket(&site, request));
+    }
+    search(&["ctl", "poll"], None);
+    for command in printing() {
+        search(&command, Some(0));
+    }
+    search(&["db", "backup", "backup.db"], Some(0));
     let finished = daemon.stop().ended(0);
     canaries.sing_not_in("the daemon's output", finished.all().as_bytes());
-    canaries.sing_not_in_files(&site);
+    let files = canaries.sing_not_in_files(&site);
+    assert!(files.iter().any(|name| name == "backup.db"), "{files:?}");
     let events = log_events(&finished.stderr);
     assert!(events.len() > 20, "{}", finished.stderr);
     assert!(finished.stderr.ends_with('\n') && !finished.stderr.contains("panicked"));
-    let failures = events.iter().filter(|event| event["level"] == "WARN").count();
-    assert!(failures > 5, "the faults are not in the log: {}", finished.stderr);
+    let of_level = |level: &str| events.iter().filter(|event| event["level"] == level).count();
+    assert!(of_level("WARN") > 5, "the faults are not in the log: {}", finished.stderr);
+    assert!(of_level("DEBUG") > 100, "the log does not tell all that it can: {}", finished.stderr);
 }
 
 #[test]

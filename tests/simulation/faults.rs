@@ -94,6 +94,7 @@ pub const ALL: &[Kind] = &[
     any("missing_field:den:lastRequest"),
     any("missing_field:openai:owner"),
     any("secret_name"),
+    any("secret_fields"),
     on("cut_body:openai", OPENAI),
     on("cut_body:den", DEN),
     on("cut_body:braintrust", BRAINTRUST),

@@ -14,6 +14,10 @@ use crate::sim::world::{Owner, Role, World, count};
 /// How long a token that was got in exchange opens anything.
 const TOKEN_SECONDS: i64 = 60;
 const TOKEN_PREFIX: &str = "bt-imp-";
+/// How each token starts that is got in exchange, until the year 2033.
+pub const GRANTED_TOKEN_STARTS: &str = "bt-imp-1";
+/// And how it ends. It is worth nothing without the rest.
+pub const GRANTED_TOKEN_ENDS: &str = "granted-token-canary-b81f6a03d92c47e5";
 
 /// A person of one of the two organisations, or a service account of the one that is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +123,7 @@ impl<'a> Asked<'a> {
         let id = self.id(who)?;
         let start = mix(self.main.salt.code(Sort::Secret, 0) ^ expires.unsigned_abs());
         let code = id.bytes().fold(start, |state, byte| mix(state ^ u64::from(byte)));
-        Some(format!("{TOKEN_PREFIX}{expires}-{id}-{code:016x}"))
+        Some(format!("{TOKEN_PREFIX}{expires}-{id}-{code:016x}-{GRANTED_TOKEN_ENDS}"))
     }
 
     pub(super) fn id(&self, who: Who) -> Option<String> {

@@ -26,6 +26,7 @@ use serde_json::Value;
 use super::serve::{Ask, Refusal, Shared, json as answer};
 use crate::domain::Time;
 use caller::Asked;
+pub use caller::{GRANTED_TOKEN_ENDS, GRANTED_TOKEN_STARTS};
 pub use handle::BraintrustOrganization;
 use paging::{Page, Place};
 use quirks::{Quirk, Quirks};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sim::{KINDS, LEAKED_SECRET, Remote};
+use crate::sim::{KINDS, LEAKED_SECRET, Remote, UNASKED_SECRET};
 
 const USERS: &str = "/organization/users?limit=10";
 
@@ -224,6 +224,40 @@ impl Simulation {
         let text = answer.headers["date"].to_str().unwrap();
         assert_eq!(answer.headers.get_all("date").iter().count(), 1);
         jiff::fmt::rfc2822::parse(text).unwrap().timestamp().as_second()
+    }
+}
+
+#[tokio::test]
+async fn secrets_that_nobody_asked_for_are_in_every_object_and_the_rest_is_as_before() {
+    let good = [openai(&simulation().await, USERS).await, den(&simulation().await, "/v1/org").await];
+    let simulation = with_faults("secret_fields").await;
+    let bad = [openai(&simulation, USERS).await, den(&simulation, "/v1/org").await];
+    for (good, bad) in good.iter().zip(&bad) {
+        assert!(bad.status == 200 && keeps(&good.json(), &bad.json()), "{}", bad.text);
+    }
+    let page = bad[0].json();
+    assert_eq!((&page["secret"], &page["data"][0]["value"]), (&UNASKED_SECRET.into(), &UNASKED_SECRET.into()));
+    let names: std::collections::BTreeSet<&str> = bad[1].text.split('"').filter(|text| text.starts_with("unasked_")).collect();
+    assert!(names.len() > 10, "{names:?}");
+
+    simulation.set_faults(Fault::parse_all("unauthorized\nsecret_fields").unwrap());
+    let refused = [openai(&simulation, USERS).await, den(&simulation, "/v1/org").await];
+    assert!(refused.iter().all(|answer| answer.status == 401 && answer.text.contains(UNASKED_SECRET)));
+}
+
+/// All of the one is in the other, and each object of the other holds a secret of either sort, and one as a name.
+fn keeps(good: &serde_json::Value, bad: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match (good, bad) {
+        (Value::Object(good), Value::Object(bad)) => {
+            let holds = |secret: &str| bad.values().any(|field| field == secret);
+            holds(LEAKED_SECRET)
+                && holds(UNASKED_SECRET)
+                && bad.contains_key(UNASKED_SECRET)
+                && good.iter().all(|(name, field)| bad.get(name).is_some_and(|found| keeps(field, found)))
+        }
+        (Value::Array(good), Value::Array(bad)) => good.len() == bad.len() && good.iter().zip(bad).all(|(g, b)| keeps(g, b)),
+        (good, bad) => good == bad,
     }
 }
 
