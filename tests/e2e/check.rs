@@ -353,7 +353,8 @@ fn a_state_folder_that_cannot_be_written_is_wrong_whether_or_not_the_file_is_the
 #[test]
 fn a_session_that_no_poll_will_put_off_is_a_warning() {
     let sim = Sim::small();
-    let half_a_year_from_now = (jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).month() + 5) % 12 + 1;
+    let now = jiff::Timestamp::from_second(keymuster::clock::Clock::system().now().unix()).unwrap();
+    let half_a_year_from_now = (now.to_zoned(jiff::tz::TimeZone::UTC).month() + 5) % 12 + 1;
     let schedule = format!("0 0 15 {half_a_year_from_now} *");
     let site = Site::new(&sim, &Settings { schedule, ..Settings::default() });
     let checked = site.run("check", &[]).ended(0).stdout;
