@@ -169,9 +169,10 @@ mod tests {
         let changed = SignIn::new(users("right"), Some(&sign_in));
         assert_eq!(changed.look("scraper", "right".to_owned()).await, Look::Busy, "another hash is looked at anew");
         drop(all_places);
-        assert_eq!(changed.look("nobody", "right".to_owned()).await, Look::Wrong);
-        assert_eq!(changed.look("nobody", "right".to_owned()).await, Look::Wrong);
-        assert_eq!(changed.look("scraper", "wrong".to_owned()).await, Look::Wrong);
+        for _ in 0..2 {
+            assert_eq!(changed.look("nobody", "right".to_owned()).await, Look::Wrong);
+            assert_eq!(changed.look("scraper", "wrong".to_owned()).await, Look::Wrong);
+        }
     }
 
     #[tokio::test]

@@ -118,3 +118,20 @@ fn our_own_key_is_not_called_stale_by_its_age() {
     assert_eq!(site.count(&format!("keys WHERE {stale} AND self = 1")), 0);
     assert!(site.count(&format!("keys WHERE {stale}")) > 0);
 }
+
+#[test]
+fn a_key_that_the_account_signs_in_with_no_more_bears_the_mark_no_more_though_its_list_is_not_read() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings { tables: "[limits]\nretries = 0", ..Settings::default() });
+    site.poll(&[]).ended(0);
+    let before = told(&site, OPENAI);
+    assert!(before.is_some());
+    site.secret("openai-key", &sim.rotate_admin_key());
+    sim.faults("http_500:openai on /organization/admin_api_keys");
+    site.poll(&["--account", OPENAI]).ended(69);
+    assert_eq!((own(&site), told(&site, OPENAI)), (Vec::new(), None));
+    sim.faults("");
+    site.poll(&["--account", OPENAI]).ended(0);
+    assert_eq!(own(&site), ["acme-openai: keymuster (read only)"]);
+    assert_ne!(told(&site, OPENAI), before);
+}
