@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use super::exit::Exit;
 use crate::config::Argument;
@@ -14,7 +15,7 @@ use crate::providers::PROVIDERS;
 use crate::sim::Fault;
 
 /// Where the config is unless told otherwise.
-const CONFIG: &str = "/etc/keymuster/keymuster.toml";
+pub const CONFIG: &str = "/etc/keymuster/keymuster.toml";
 
 /// Calls the roll of every API key that an organisation has issued at its AI providers.
 ///
@@ -22,8 +23,7 @@ const CONFIG: &str = "/etc/keymuster/keymuster.toml";
 /// page for those that are stale or expired.
 #[derive(Debug, Parser)]
 #[command(name = "keymuster", version, max_term_width = 110, arg_required_else_help = true)]
-#[command(after_help = "Try it without any credential: keymuster demo\n\n\
-Exit codes: 0 ok, 1 unexpected, 64 usage, 65 database newer than the program, 69 remote not read whole, 70 bug, 78 config")]
+#[command(after_help = exit_codes())]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -49,6 +49,11 @@ pub enum Command {
     Db(Db),
     /// Run the simulated providers alone
     Simulate(Simulate),
+    /// Print what makes a shell complete the commands
+    Completions(Completions),
+    /// Print the man page
+    #[command(after_help = "Example:\n  keymuster man | man -l -")]
+    Man,
 }
 
 /// Arguments of `demo`.
@@ -294,6 +299,20 @@ pub struct Simulate {
     /// Write credentials and a config that fits into this folder, which must not exist
     #[arg(long, value_name = "FOLDER")]
     pub write_config: Option<PathBuf>,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  keymuster completions bash > /usr/share/bash-completion/completions/keymuster")]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+fn exit_codes() -> String {
+    let codes: Vec<String> = Exit::ALL.iter().map(|exit| format!("{} {}", exit.number(), exit.meaning())).collect();
+    format!("Try it without any credential: keymuster demo\n\nExit codes: {}", codes.join(", "))
 }
 
 /// Prints what clap has to say: help on standard output, mistakes on standard error with exit code 64.

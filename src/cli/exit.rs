@@ -27,9 +27,13 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Every way, by number.
+    pub const ALL: [Self; 7] =
+        [Self::Ok, Self::Unexpected, Self::Usage, Self::NewerDatabase, Self::Unavailable, Self::Bug, Self::Config];
+
     /// The number, as `sysexits.h` has it where it has one.
-    pub fn code(self) -> ExitCode {
-        ExitCode::from(match self {
+    pub const fn number(self) -> u8 {
+        match self {
             Self::Ok => 0,
             Self::Unexpected => 1,
             Self::Usage => 64,
@@ -37,7 +41,25 @@ impl Exit {
             Self::Unavailable => 69,
             Self::Bug => 70,
             Self::Config => 78,
-        })
+        }
+    }
+
+    /// What the number means, in few words.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unexpected => "unexpected",
+            Self::Usage => "usage",
+            Self::NewerDatabase => "database newer than the program",
+            Self::Unavailable => "remote not read whole",
+            Self::Bug => "bug",
+            Self::Config => "config",
+        }
+    }
+
+    /// The number as a process ends with it.
+    pub fn code(self) -> ExitCode {
+        ExitCode::from(self.number())
     }
 }
 

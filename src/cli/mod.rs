@@ -4,6 +4,7 @@
 
 mod args;
 mod check;
+mod completions;
 mod ctl;
 mod daemon;
 mod db;
@@ -13,6 +14,7 @@ mod exit;
 mod hardening;
 mod keys;
 mod log;
+mod man;
 mod output;
 mod poll;
 mod run;
@@ -61,6 +63,8 @@ fn run(command: Command) -> anyhow::Result<Exit> {
             Command::Ctl(arguments) => ctl::ctl(arguments).await,
             Command::Db(arguments) => db::db(arguments),
             Command::Simulate(arguments) => simulate::simulate(arguments).await,
+            Command::Completions(arguments) => completions::completions(arguments),
+            Command::Man => man::man(),
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));

@@ -52,13 +52,13 @@ fn user_and_folders_are_made_as_the_unit_needs_them() {
     let at = |path: &str| root.path().join(path);
     std::fs::create_dir(at("etc")).unwrap();
     let of_root = format!("--root={}", root.path().display());
-    let sysusers = path("systemd/keymuster.sysusers.conf");
+    let sysusers = path("systemd/sysusers.d/keymuster.conf");
     if rustix::process::geteuid().is_root() {
         systemd("systemd-sysusers", &[&of_root, sysusers.to_str().unwrap()]).ended(0);
         let users = std::fs::read_to_string(at("etc/passwd")).unwrap();
         assert!(users.lines().any(|line| line.starts_with("keymuster:x:") && line.contains(":/var/lib/keymuster:")), "{users}");
 
-        let tmpfiles = path("systemd/keymuster.tmpfiles.conf");
+        let tmpfiles = path("systemd/tmpfiles.d/keymuster.conf");
         systemd("systemd-tmpfiles", &["--create", &of_root, tmpfiles.to_str().unwrap()]).ended(0);
         for (folder, mode) in
             [("etc/keymuster", 0o750), ("etc/keymuster/credentials.d", 0o700), ("etc/keymuster/credentials.encrypted.d", 0o700)]
@@ -72,6 +72,6 @@ fn user_and_folders_are_made_as_the_unit_needs_them() {
     }
     let unit = text("systemd/keymuster.service");
     for folder in ["/etc/keymuster/credentials.d", "/etc/keymuster/credentials.encrypted.d"] {
-        assert!(text("systemd/keymuster.tmpfiles.conf").contains(folder) && unit.contains(folder));
+        assert!(text("systemd/tmpfiles.d/keymuster.conf").contains(folder) && unit.contains(folder));
     }
 }

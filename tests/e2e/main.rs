@@ -17,6 +17,7 @@ mod faults;
 mod hardening;
 mod inquiry;
 mod listener;
+mod manual;
 mod member_outcomes;
 mod outcomes;
 mod own_credential;

@@ -1,0 +1,190 @@
+# What a package lives through, in this order; sourced by tests/package/run.
+
+config=/etc/keymuster/keymuster.toml
+sim=/root/simulated
+folders=/etc/keymuster/credentials.d\ /etc/keymuster/credentials.encrypted.d
+
+installs() {
+  local told
+  told=$(install "$first") || fail "it cannot be installed: $told"
+  holds 'what the installation says' 'systemctl enable --now keymuster' "$told"
+  is 'status of the package' 'install ok installed' "$(inside dpkg-query --show --showformat '${Status}' keymuster)"
+  is 'files that are not as they were packed' '' "$(inside dpkg --verify keymuster)"
+  is 'the user' '/var/lib/keymuster:/usr/sbin/nologin' "$(inside getent passwd keymuster | cut -d : -f 6-)"
+  is 'the folders' "750 root:keymuster /etc/keymuster
+700 root:root /etc/keymuster/credentials.d
+700 root:root /etc/keymuster/credentials.encrypted.d" "$(modes /etc/keymuster $folders)"
+  holds 'the man page' 'keymuster ctl ack' "$(inside man keymuster)"
+  inside test -s /usr/share/doc/keymuster/runbook.md -a -s /usr/share/doc/keymuster/examples/keymuster.example.toml ||
+    fail 'documents are missing'
+  # shellcheck disable=SC2016 # for the shell inside
+  is 'a completion' backup "$(inside bash -c '. /usr/share/bash-completion/completions/keymuster
+    COMP_WORDS=(keymuster db b) COMP_CWORD=2; _keymuster keymuster b db; echo "${COMPREPLY[@]}"')"
+}
+
+refuses_without_config() {
+  is 'after the installation' 'inactive disabled' "$(state) $(inside systemctl is-enabled keymuster || true)"
+  is 'what was ever started' '' "$(inside journalctl --quiet --unit=keymuster --output=cat)"
+  ! again start 2>/dev/null || fail 'it starts without a config'
+  # Were it to be started again, it would be activating.
+  is 'without a config' 'failed 78' "$(state) $(unit ExecMainStatus)"
+  holds 'what it says' "$config: cannot be read" "$(inside journalctl --unit=keymuster --output=cat)"
+}
+
+# The simulated providers as a service, their credentials as the package wants them: two files, and one that is encrypted.
+configure() {
+  inside systemd-run --quiet --unit=simulated keymuster simulate --write-config "$sim"
+  eventually 'the simulated providers are there' inside test -s "$sim/keymuster.toml"
+  inside sh -c "cd $sim && install -m 0600 openai-admin-key /etc/keymuster/credentials.d/openai &&
+    install -m 0600 braintrust-key /etc/keymuster/credentials.d/braintrust &&
+    systemd-creds encrypt --name=key_den den-session /etc/keymuster/credentials.encrypted.d/den" >/dev/null 2>&1 ||
+    fail 'no credential can be encrypted'
+  inside sed -e '/^\[inventory\]/,/^path/d' -e 's/credential_file = "openai-admin-key"/credential = "key_openai"/' \
+    -e 's/credential_file = "braintrust-key"/credential = "key_braintrust"/' \
+    -e 's/credential_file = "den-session"/credential = "key_den"/' "$sim/keymuster.toml" >"$scratch/keymuster.toml"
+  is 'credentials that systemd passes' 3 "$(grep -c '^credential = "key_' "$scratch/keymuster.toml")"
+  inside install -m 0640 -g keymuster /dev/stdin "$config" <"$scratch/keymuster.toml"
+  inside useradd --groups keymuster reader
+}
+
+runs() {
+  configure
+  # Before it runs, as deploy/README.md says it.
+  holds 'what check says' 'accepts the credential' "$(inside systemd-run --quiet --pipe --wait --collect --property=User=keymuster \
+    --property=LoadCredential=key:/etc/keymuster/credentials.d \
+    --property=LoadCredentialEncrypted=key:/etc/keymuster/credentials.encrypted.d keymuster check 2>&1 || true)"
+  again enable && again start || fail 'it does not start'
+  is 'once started' 'active running' "$(state) $(unit SubState)"
+  eventually 'every account is polled' polled
+  eventually 'it tells systemd of its keys' standing
+  holds 'metrics' 'keymuster_account_up{account="demo-den",provider="den"} 1' "$(inside curl -sS http://127.0.0.1:10847/metrics)"
+  is 'readiness' 200 "$(inside curl -sS -o /dev/null -w '%{http_code}' http://127.0.0.1:10847/readyz)"
+  [ "$(sql 'SELECT count(*) FROM keys')" -gt 100 ] || fail 'the inventory holds nearly nothing'
+  is 'the state' "2750 keymuster:keymuster /var/lib/keymuster
+640 keymuster:keymuster /var/lib/keymuster/inventory.db" "$(modes /var/lib/keymuster /var/lib/keymuster/inventory.db)"
+  ! inside runuser -u nobody -- cat /var/lib/keymuster/inventory.db >/dev/null 2>&1 || fail 'everybody reads the inventory'
+  holds 'fields in the journal' 'KEYMUSTER_ACCOUNT' "$(inside journalctl --unit=keymuster --output=json KEYMUSTER_ACCOUNT=demo-openai)"
+  confined
+}
+
+standing() { case "$(unit StatusText)" in "3 accounts, "[1-9]*" keys, "*) ;; *) return 1 ;; esac; }
+
+# The kernel's word for what the unit asks.
+confined() {
+  local pid
+  pid=$(unit MainPID)
+  is 'its confinement' 'CapEff: 0000000000000000
+NoNewPrivs: 1
+Seccomp: 2' "$(inside grep -E '^(CapEff|NoNewPrivs|Seccomp):' "/proc/$pid/status" | tr '\t' ' ')"
+  is 'its user namespace' 1 "$(inside sh -c "[ \$(readlink /proc/1/ns/user) != \$(readlink /proc/$pid/ns/user) ] && echo 1")"
+}
+
+reloads() {
+  local before
+  before=$(unit MainPID)
+  inside sed -i 's/^\(schedule *= *\)"@hourly"/\1"@daily"/' "$config"
+  inside systemctl reload keymuster
+  eventually 'the new schedule counts' daily
+  is 'the process after a reload' "$before" "$(unit MainPID)"
+}
+
+daily() { inside curl -sS http://127.0.0.1:10847/metrics | grep -q '^keymuster_poll_interval_seconds{account="demo-den",provider="den"} 86400$'; }
+
+# A process that stands still is killed and started again.
+is_watched() {
+  local before count
+  inside mkdir -p /run/systemd/system/keymuster.service.d
+  printf '[Service]\nWatchdogSec=10s\nRestartSec=100ms\n' | inside install -m 0644 /dev/stdin /run/systemd/system/keymuster.service.d/test.conf
+  inside systemctl daemon-reload
+  again restart
+  before=$(unit MainPID) count=$(restarts)
+  inside kill -STOP "$before"
+  eventually 'a process that stands still is replaced' replaced "$before" "$count"
+  holds 'the journal' 'Watchdog timeout' "$(inside journalctl --unit=keymuster --output=cat)"
+  inside rm -r /run/systemd/system/keymuster.service.d
+  inside systemctl daemon-reload
+}
+
+replaced() { [ "$(unit MainPID)" != "$1" ] && [ "$(restarts)" -gt "$2" ] && [ "$(state)" = active ]; }
+
+stops() {
+  again restart
+  inside systemctl stop keymuster
+  is 'once stopped' 'inactive success 0' "$(state) $(unit Result) $(unit ExecMainStatus)"
+  # Readers can open it then too.
+  is 'what lies beside the inventory' inventory.db "$(inside ls /var/lib/keymuster)"
+  inside sh -c "echo 'wrong = 1' >>$config"
+  ! again start 2>/dev/null || fail 'it starts with a wrong config'
+  is 'with a wrong config' 'failed 78 0' "$(state) $(unit ExecMainStatus) $(restarts)"
+  inside sed -i '$d' "$config"
+}
+
+# The rows of the inventory in a file of the first schema.
+first_schema() {
+  local tables
+  inside sqlite3 "$1" 'PRAGMA foreign_keys = OFF; PRAGMA application_id = 0x6b6d7374; PRAGMA user_version = 1' "$(cat src/inventory/migrations/0001.sql)"
+  tables=$(inside sqlite3 "$1" "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+  for table in $tables; do
+    columns=$(inside sqlite3 "$1" "SELECT group_concat('\"' || name || '\"') FROM pragma_table_info('$table')")
+    echo "INSERT INTO main.\"$table\" ($columns) SELECT $columns FROM newest.\"$table\";"
+  done | { echo "ATTACH '/var/lib/keymuster/inventory.db' AS newest; BEGIN;"; cat; echo 'COMMIT;'; } | inside sqlite3 -bail "$1"
+}
+
+upgrades() {
+  local newest before rows told written
+  newest=$(sql 'PRAGMA user_version')
+  first_schema /root/old.db
+  again start
+  # What an older program leaves when it is stopped for the upgrade.
+  inside mkdir -p /run/systemd/system/keymuster.service.d
+  printf '[Service]\nExecStopPost=+/bin/cp /root/old.db /var/lib/keymuster/inventory.db\n' |
+    inside install -m 0644 /dev/stdin /run/systemd/system/keymuster.service.d/test.conf
+  inside systemctl daemon-reload
+  before=$(unit MainPID) written=$(inside sha256sum "$config")
+  rows=$(inside sqlite3 /root/old.db "$kept")
+  told=$(install "$second") || fail "the upgrade fails: $told"
+  is 'the version' 9.0.0-1 "$(inside dpkg-query --show --showformat '${Version}' keymuster)"
+  is 'after the upgrade' 'active enabled' "$(state) $(inside systemctl is-enabled keymuster)"
+  [ "$(unit MainPID)" != "$before" ] || fail 'the old process still runs'
+  is 'the schema' "$newest" "$(sql 'PRAGMA user_version')"
+  is 'the rows' "$rows" "$(sql "$kept")"
+  is 'the copy of before' "1 $rows" "1 $(inside sqlite3 -readonly /var/lib/keymuster/inventory.db.schema-1.bak "$kept")"
+  is 'its schema' 1 "$(inside sqlite3 -readonly /var/lib/keymuster/inventory.db.schema-1.bak 'PRAGMA user_version')"
+  is 'the config' "$written" "$(inside sha256sum "$config")"
+  case "$told" in *'not started'*) fail "an upgrade says what an installation does: $told" ;; esac
+  inside rm -r /run/systemd/system/keymuster.service.d
+  inside systemctl daemon-reload
+  inside systemctl stop keymuster
+  install "$second" >/dev/null
+  is 'what was stopped, after an upgrade' inactive "$(state)"
+  again start
+}
+
+# What no upgrade may touch.
+kept="SELECT 'key', id, remote_id, presence, first_seen_at FROM key WHERE first_seen_at < 0 OR id > 0
+  UNION ALL SELECT 'change', id, key_id, change, at FROM change ORDER BY 1, 2"
+
+# Files of its name anywhere but in logs.
+left() { inside find / -xdev \( -path /proc -o -path /sys -o -path /var/log -o -path /packages -o -path /root \) -prune -o -name '*keymuster*' -print | sort; }
+
+goes() {
+  local told files
+  files=$(inside dpkg-query --listfiles keymuster)
+  inside apt-get remove --yes keymuster >/dev/null 2>&1 || fail 'it cannot be removed'
+  is 'once removed' inactive "$(state)"
+  for file in $files; do
+    inside test ! -f "$file" -o -L "$file" || fail "a file of the package is left: $file"
+  done
+  inside test -s "$config" -a -s /etc/keymuster/credentials.d/openai -a -s /var/lib/keymuster/inventory.db ||
+    fail 'a removal took config, credentials or inventory'
+  told=$(inside dpkg --purge keymuster 2>&1) || fail "it cannot be purged: $told"
+  holds 'what a purge says' 'the inventory stays in /var/lib/keymuster' "$told"
+  is 'what a purge leaves' /var/lib/keymuster "$(left)"
+  inside test -s /var/lib/keymuster/inventory.db || fail 'a purge took the inventory'
+  inside sh -c "rm -r /var/lib/keymuster && userdel keymuster"
+  # Who never had an inventory is not told of one.
+  install "$first" >/dev/null
+  told=$(inside dpkg --purge keymuster 2>&1)
+  case "$told" in *'inventory stays'*) fail "a purge tells of no inventory: $told" ;; esac
+  is 'what a purge leaves of what never ran' '' "$(left)"
+}
