@@ -99,7 +99,11 @@ fn ending() -> Roff {
         italic("/etc/keymuster/credentials.d/"),
         "One file for each credential that systemd passes to the daemon: FILE is credential = \"key_FILE\" in the config.",
     );
-    list(&mut roff, italic("/etc/keymuster/credentials.encrypted.d/"), "The same, of files that systemd-creds encrypted.");
+    list(
+        &mut roff,
+        italic("/etc/keymuster/credentials.encrypted.d/"),
+        "The same of files that systemd-creds encrypted: credential = \"encrypted_FILE\".",
+    );
     list(
         &mut roff,
         italic("/var/lib/keymuster/inventory.db"),

@@ -75,3 +75,12 @@ fn user_and_folders_are_made_as_the_unit_needs_them() {
         assert!(text("systemd/tmpfiles.d/keymuster.conf").contains(folder) && unit.contains(folder));
     }
 }
+
+/// Of two lines with one name systemd heeds the last, and says nothing.
+#[test]
+fn no_credential_hides_another() {
+    let unit = text("systemd/keymuster.service");
+    let names = unit.lines().filter_map(|line| line.strip_prefix("LoadCredential")?.split_once('=')?.1.split(':').next());
+    let names: Vec<&str> = names.collect();
+    assert_eq!(names, ["key", "encrypted"]);
+}

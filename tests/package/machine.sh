@@ -2,6 +2,7 @@
 # systemd-nspawn, without any network but its own loopback.
 
 scratch=
+folder=()
 nspawn=
 init=
 
@@ -11,26 +12,32 @@ inside() {
     DEBIAN_FRONTEND=noninteractive SYSTEMD_COLORS=0 SYSTEMD_PAGER= "$@"
 }
 
-# The folder that the machine sees as its root.
-machine() { echo "$scratch/root"; }
-
-boot() {
-  local below=$1 packages=$2
+# make BELOW PACKAGES
+make() {
+  local below=$1
   scratch=$(mktemp -d "$PWD/target/debian-root/run.XXXXXX")
   mkdir "$scratch/root" "$scratch/layer" "$scratch/work"
   # Where there can be no layer over a layer, as in some containers, a copy does.
   mount -t overlay keymuster-test -o "lowerdir=$below,upperdir=$scratch/layer,workdir=$scratch/work" "$scratch/root" 2>/dev/null ||
     cp -a --reflink=auto "$below/." "$scratch/root"
-  systemd-nspawn --quiet -D "$scratch/root" --machine="keymuster-test-$$" --boot --private-network --register=no --keep-unit \
-    --bind-ro="$packages:/packages" </dev/null >"$scratch/console" 2>&1 &
+  folder=(--quiet -D "$scratch/root" --machine="keymuster-test-$$" --private-network --register=no --bind-ro="$2:/packages")
+  # A systemd of this machine's gives the other one a place among its units; without one there is no such place.
+  [ -d /run/systemd/system ] || folder+=(--keep-unit)
+}
+
+# Runs a command where nothing else runs, as when an image is built.
+unbooted() { systemd-nspawn "${folder[@]}" --pipe "$@" </dev/null 2>&1; }
+
+boot() {
+  systemd-nspawn "${folder[@]}" --boot </dev/null >"$scratch/console" 2>&1 &
   nspawn=$!
   eventually 'the machine boots' booted
 }
 
 booted() {
-  # It is told apart from nspawn's own helper by what it runs.
-  init=$(pgrep -P "$nspawn" -f systemd/systemd) || { kill -0 "$nspawn" 2>/dev/null || fail "systemd-nspawn ended: $(tail -n 5 "$scratch/console")"; return 1; }
-  inside systemctl is-system-running 2>/dev/null | grep -q -e running -e degraded
+  kill -0 "$nspawn" 2>/dev/null || fail "systemd-nspawn ended: $(tail -n 5 "$scratch/console")"
+  init=$(pgrep --parent "$nspawn" -f systemd/systemd) || return 1
+  case "$(inside systemctl is-system-running 2>/dev/null)" in running | degraded) ;; *) return 1 ;; esac
 }
 
 halt() {
