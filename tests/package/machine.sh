@@ -25,17 +25,17 @@ make() {
   [ -d /run/systemd/system ] || folder+=(--keep-unit)
 }
 
-# Runs a command where nothing else runs, as when an image is built.
-unbooted() { systemd-nspawn "${folder[@]}" --pipe "$@" </dev/null 2>&1; }
+# Runs a command where nothing else runs, as when an image is built. What nspawn says of itself goes elsewhere.
+unbooted() { systemd-nspawn "${folder[@]}" --pipe sh -c 'exec "$@" 2>&1' sh "$@" </dev/null 2>>"$scratch/nspawn"; }
 
 boot() {
-  systemd-nspawn "${folder[@]}" --boot </dev/null >"$scratch/console" 2>&1 &
+  systemd-nspawn "${folder[@]}" --boot </dev/null >"$scratch/nspawn" 2>&1 &
   nspawn=$!
   eventually 'the machine boots' booted
 }
 
 booted() {
-  kill -0 "$nspawn" 2>/dev/null || fail "systemd-nspawn ended: $(tail -n 5 "$scratch/console")"
+  kill -0 "$nspawn" 2>/dev/null || fail "systemd-nspawn ended: $(tail -n 5 "$scratch/nspawn")"
   init=$(pgrep --parent "$nspawn" -f systemd/systemd) || return 1
   case "$(inside systemctl is-system-running 2>/dev/null)" in running | degraded) ;; *) return 1 ;; esac
 }
