@@ -55,10 +55,9 @@ pub use in_process::InProcess;
 pub use kinds::{KINDS, Kind};
 pub use life::Event;
 pub use members::BraintrustCast;
-pub use rewrite::LEAKED_SECRET;
 pub use serve::Asked;
 pub use truth::TrueKey;
-pub use unasked::UNASKED_SECRET;
+pub use unasked::{LEAKED_SECRET, UNASKED_SECRET};
 pub use world::{Size, World};
 
 /// A remote that is simulated.

@@ -5,9 +5,6 @@ use serde_json::{Value, json};
 use super::kinds::Rewrite;
 use super::{Remote, unasked};
 
-/// Looks like a secret, and stands in a field that people may write into. It is worth nothing.
-pub const LEAKED_SECRET: &str = "sk-proj-Qm7vT2xLr9KdW4bYc8NhZp3sJf6Ga1Ue5Xo0";
-
 /// Nobody's id.
 const STRANGER: &str = "5e8f1c3a-0b7d-4c29-9a64-d2f0e1b3c875";
 
@@ -84,7 +81,7 @@ fn alter(change: &Rewrite, answer: &mut serde_json::Map<String, Value>, pages: b
         Rewrite::SecretFields => {}
         Rewrite::SecretName => {
             if let Some(first) = items.first_mut() {
-                first["name"] = format!("pasted {LEAKED_SECRET} here").into();
+                first["name"] = format!("pasted {} here", unasked::LEAKED_SECRET).into();
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::rewrite::LEAKED_SECRET;
-
+/// Looks like a secret, and stands in a field that people may write into. It is worth nothing.
+pub const LEAKED_SECRET: &str = "sk-proj-Qm7vT2xLr9KdW4bYc8NhZp3sJf6Ga1Ue5Xo0";
 /// Has the shape of nothing, so that only who does not read it keeps it out. It is worth nothing.
 pub const UNASKED_SECRET: &str = "unasked-field-canary-3d90b7e4c15a62f8";
 
