@@ -75,6 +75,7 @@ runs() {
 640 keymuster:keymuster /var/lib/keymuster/inventory.db" "$(modes /var/lib/keymuster /var/lib/keymuster/inventory.db)"
   ! inside runuser -u nobody -- cat /var/lib/keymuster/inventory.db >/dev/null 2>&1 || fail 'everybody reads the inventory'
   holds 'what the group is told' demo-den "$(inside runuser -u reader -- keymuster ctl status 2>&1)"
+  is 'what root checks by credentials lent from the service' 3 "$(inside keymuster check 2>&1 | grep -c ' accepts the credential')"
   eventually 'lines of an account in the journal' lines_of demo-openai
   ! lines_of demo-nobody || fail 'there are lines of an account that there is not'
   confined
