@@ -1,6 +1,6 @@
 //! Lives through a story: lets time pass, makes things happen, polls, and has everything checked after each poll.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub struct Driver {
     unheaded: Moment,
     /// Whether the last poll of an account was told another organisation.
     unapplied: BTreeMap<String, bool>,
+    /// Providers that were once read whole: the inventory knows which organisation it is.
+    known: BTreeSet<&'static str>,
     /// How often the world had changed when the truth was last taken in.
     seen_changes: Option<u64>,
     /// The newest report of each account.
@@ -66,6 +68,7 @@ impl Driver {
             disturbed: 0,
             unheaded: 0,
             unapplied: BTreeMap::new(),
+            known: BTreeSet::new(),
             seen_changes: None,
             reports: BTreeMap::new(),
             policy_in_force,
@@ -152,6 +155,9 @@ impl Driver {
         }
         let quiet = !faults && wrong_by == 0 && self.disturbed < began;
         let header_lost = self.unheaded >= began || self.site.faults().iter().any(|fault| loses_headers(fault));
+        if report.failure().is_none() {
+            self.known.insert(remote.as_str());
+        }
         self.checker.tally.add_if(quiet, "polls", "quiet");
         self.checker.tally.add_if(faults, "polls", "under faults");
         self.checker.poll(&Polled { account, remote, began, report, quiet, header_lost }, &self.site, &self.truth).await
@@ -185,6 +191,12 @@ impl Driver {
     }
 
     pub fn fault(&mut self, fault: &str) {
+        // A first poll takes whatever organisation it is shown for the right one.
+        if let Some(remote) = fault.strip_prefix("wrong_org:")
+            && !self.known.contains(remote)
+        {
+            return;
+        }
         let mut faults = self.site.faults().to_vec();
         faults.push(fault.to_owned());
         self.site.set_faults(faults);
