@@ -1,6 +1,6 @@
 //! Held keys are asked for by their ids: those that are not found go without a person's word, and only those.
 
-use keymuster::sim::{Remote, TrueKey};
+use keymuster::sim::{Remote, Size, TrueKey};
 
 use crate::support::{BRAINTRUST, OPENAI, PROJECT_KEYS, Settings, Sim, Site};
 
@@ -60,6 +60,26 @@ fn revoked_keys_leave_a_hold_by_404_on_their_ids() {
     poll(&site, 0);
     presence(&site, revoked, "gone");
     assert_eq!(sim.asked(PROJECT_KEY), revoked.len() as u64 + 2, "what is held no more is asked for no more");
+}
+
+/// A provider that allows few requests a minute would be asked for hours: what one poll does not ask for waits for the next.
+#[test]
+fn a_poll_asks_for_two_hundred_keys_and_the_next_one_for_the_others() {
+    let sim = Sim::of(Size { projects: 1, archived_projects: 0, project_keys: 240, ..Size::demo() });
+    let site = site(&sim);
+    poll(&site, 0);
+    let keys = largest_project(&sim);
+    let (revoked, _kept) = keys.split_at(230);
+    for key in revoked {
+        assert!(sim.change(|world| world.revoke(&key.id)));
+    }
+    poll(&site, 69);
+    // Each bundle of twenty stands between two questions for a key that is there.
+    for (code, asked, held) in [(69, 200 + 2 * 10, 30), (0, 230 + 2 * 12, 0)] {
+        let told = poll(&site, code);
+        assert_eq!((sim.asked(PROJECT_KEY), site.count("keys WHERE held_since IS NOT NULL")), (asked, held), "{told}");
+    }
+    presence(&site, revoked, "missing");
 }
 
 #[test]
