@@ -191,9 +191,10 @@ impl Driver {
     }
 
     pub fn fault(&mut self, fault: &str) {
-        // A first poll takes whatever organisation it is shown for the right one.
+        // A first poll takes whatever organisation it is shown for the right one, and not every provider is asked for it again
+        // after its lists; a machine that sleeps can make any poll last until then.
         if let Some(remote) = fault.strip_prefix("wrong_org:")
-            && !self.known.contains(remote)
+            && (!self.known.contains(remote) || !self.running.is_empty())
         {
             return;
         }
