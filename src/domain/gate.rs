@@ -176,8 +176,14 @@ fn looks_like_secret(run: &str) -> bool {
     has_secret_prefix(run) || (run.len() >= 40 && random())
 }
 
-/// Begins as real keys and JSON web tokens do, and is as long as they are.
+/// Begins as real keys and JSON web tokens do, and is as long as they are: as a whole, or behind any character that is no letter
+/// or digit, because people paste `NAME=secret` and paths.
 fn has_secret_prefix(run: &str) -> bool {
+    let behind = run.bytes().enumerate().filter(|(_, b)| !b.is_ascii_alphanumeric()).map(|(at, _)| at + 1);
+    std::iter::once(0).chain(behind).any(|at| begins_as_a_secret(&run[at..]))
+}
+
+fn begins_as_a_secret(run: &str) -> bool {
     const TYPED: &[(&str, usize)] = &[
         ("sk-", 20),
         ("bt-st-", 20),
@@ -238,7 +244,25 @@ mod tests {
             let text = Text::clean(&format!("pasted {secret} here"));
             assert!(text.was_secret_like() && !text.as_str().contains(secret), "{text}");
         }
+        // As people paste them.
+        for secret in [
+            format!("sk-{}", "aB3xY9".repeat(5)),
+            format!("bt-st-{}", "aBcdEf".repeat(5)),
+            format!("den_{}", "abcDef".repeat(10)),
+            format!("eyJ{}", "aB3".repeat(20)),
+            format!("ghp_{}", "aB3".repeat(12)),
+            format!("github_pat_{}", "aB3".repeat(12)),
+            format!("xoxb-{}", "aB3".repeat(12)),
+            format!("AKIA{}", "ABCD2345".repeat(2)),
+        ] {
+            for before in ["", "DEN_API_KEY=", "token:x=", "a/", "v1.", "a_", "a-", "export KEY=", "(", "\"", "ü"] {
+                let text = Text::clean(&format!("{before}{secret} b"));
+                assert!(text.was_secret_like() && !text.as_str().contains(&secret[6..]), "{before}: {text}");
+            }
+        }
         for benign in [
+            "risk-management-Service1-prod-eu-west",
+            "KEYMUSTER_AUDIT=the-one-of-Berlin-2026",
             "ci pipeline of the data team (Berlin)",
             "1b4e28ba-2fa1-11d2-883f-0016d3cca427",
             "first.last+keys@subsidiary.example.com",

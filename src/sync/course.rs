@@ -204,9 +204,16 @@ impl Course {
         self.known.group_members.iter().filter(|id| !self.known.people.contains_key(*id))
     }
 
-    /// Questions whose failure kept this poll from reading any keys. Where keys were read, others answered in their place.
+    /// Failures of questions that kept this poll from reading any keys, those that are the same in every word once. Where keys
+    /// were read, others answered in their place.
     pub fn failures(&self) -> Vec<Failure> {
-        if self.keys_read { Vec::new() } else { self.failed_questions.iter().map(|(_, failure)| failure.clone()).collect() }
+        let mut failures: Vec<Failure> = Vec::new();
+        for (_, failure) in self.failed_questions.iter().filter(|_| !self.keys_read) {
+            if !failures.contains(failure) {
+                failures.push(failure.clone());
+            }
+        }
+        failures
     }
 
     /// What is amiss without being a failure: questions that others answered for, members whom only groups name,

@@ -116,7 +116,7 @@ fn the_commands_of_the_runbook_and_of_the_alerts_work_in_either_setup() {
 /// The lines of the unit that decide who runs, and with which credentials.
 fn properties_of_the_unit() -> BTreeSet<String> {
     let unit = text("systemd/keymuster.service");
-    let decide = |line: &&str| line.starts_with("User=") || line.starts_with("LoadCredential");
+    let decide = |line: &&str| ["User=", "LoadCredential", "StateDirectory"].iter().any(|name| line.starts_with(name));
     unit.lines().filter(decide).map(str::to_owned).collect()
 }
 

@@ -361,3 +361,15 @@ fn a_session_that_no_poll_will_put_off_is_a_warning() {
     let warned = checked.lines().any(|line| line.starts_with("warning account acme-den: its session expires at "));
     assert!(warned && checked.contains("poll at least every day"), "{checked}");
 }
+
+#[test]
+fn what_is_in_the_way_of_the_inventory_is_told() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    for (path, words) in [("openai-key/inventory.db", "openai-key is no folder"), ("tmp", "tmp is a folder")] {
+        site.edit("path = \"inventory.db\"", &format!("path = \"{path}\""));
+        let checked = site.run("check", &["--offline"]).ended(78).stdout;
+        assert!(checked.contains(words) && checked.contains("inventory.path"), "{checked}");
+        site.edit(&format!("path = \"{path}\""), "path = \"inventory.db\"");
+    }
+}

@@ -202,8 +202,10 @@ fn what_root_does_in_the_daemons_folder_is_the_daemons() {
     }
     let (_sim, site) = ready();
     site.edit("path = \"inventory.db\"", "path = \"state/inventory.db\"");
+    let unknown = site.run("check", &["--offline"]).ended(0).stdout;
+    assert!(unknown.contains("warning user: ") && unknown.contains("state is not there yet"), "{unknown}");
     std::fs::create_dir(site.path("state")).unwrap();
-    assert!(site.run("check", &["--offline"]).ended(0).stdout.contains("user: checked for root"));
+    assert!(site.run("check", &["--offline"]).ended(0).stdout.contains("user: checked as root, who owns /"));
     std::os::unix::fs::chown(site.path("state"), Some(STRANGER), Some(STRANGER)).unwrap();
     let checked = site.run("check", &["--offline"]).ended(78).stdout;
     for file in ["openai-key", "den-session"] {

@@ -12,6 +12,16 @@ const WHAT: &str = "inventory";
 /// The file, and the folder that it is in or will be made in.
 pub(super) async fn inventory(path: &Path, findings: &mut Findings) -> std::io::Result<()> {
     let exists = path.exists();
+    let folder = existing_folder(path);
+    let in_the_way = if path.is_dir() {
+        Some((path, "is a folder"))
+    } else {
+        (!folder.is_dir()).then_some((folder.as_path(), "is no folder"))
+    };
+    if let Some((at, what)) = in_the_way {
+        let text = format!("{} cannot be made: {} {what}; name another file as inventory.path", path.display(), at.display());
+        return findings.bad(Exit::Config, WHAT, &text);
+    }
     if exists {
         match Reader::open(path) {
             Ok(_) => findings.good(WHAT, &format!("{} can be read", path.display()))?,
@@ -40,7 +50,6 @@ pub(super) async fn inventory(path: &Path, findings: &mut Findings) -> std::io::
         }
     }
     // The writer makes files beside it.
-    let folder = existing_folder(path);
     for (at, remedy) in
         [(folder.as_path(), "make the folder, owned by the daemon's user"), (path, "give it to the daemon's user")]
     {
@@ -61,7 +70,7 @@ pub(super) async fn inventory(path: &Path, findings: &mut Findings) -> std::io::
 }
 
 /// The nearest folder above it that is there.
-pub(super) fn existing_folder(path: &Path) -> PathBuf {
+fn existing_folder(path: &Path) -> PathBuf {
     let found = path.ancestors().skip(1).find(|folder| folder.exists()).filter(|folder| !folder.as_os_str().is_empty());
     found.unwrap_or(Path::new(".")).to_owned()
 }

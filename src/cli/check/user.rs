@@ -5,7 +5,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Findings;
-use super::files::existing_folder;
 use crate::cli::exit::Exit;
 use crate::config::credential::CredentialSource;
 use crate::config::{Clients, Config};
@@ -17,10 +16,16 @@ pub(super) fn check(config: &Config, file: &Path, findings: &mut Findings) -> st
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    let folder = existing_folder(&config.inventory);
-    let facts = std::fs::metadata(&folder)?;
+    let folder = std::path::absolute(&config.inventory)?.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
+    let Ok(facts) = std::fs::metadata(&folder) else {
+        let text = format!(
+            "{} is not there yet, so that nothing tells who the daemon's user will be; what it may read was not checked: run check as that user",
+            folder.display()
+        );
+        return findings.warning(WHAT, &text);
+    };
     if facts.uid() == 0 {
-        let text = format!("checked for root, whose {} is; a daemon of another user may do less", folder.display());
+        let text = format!("checked as root, who owns {}; a daemon of another user may do less", folder.display());
         return findings.good(WHAT, &text);
     }
     for path in files(config, file) {
