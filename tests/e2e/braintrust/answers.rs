@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use super::{poll, stored, told_and_harmless, truth};
+use super::{poll, site, stored, told_and_harmless, truth};
 use crate::support::{Settings, Sim, Site};
 
 #[test]
@@ -19,6 +19,18 @@ fn http_429_with_seconds_or_with_a_date_is_waited_for() {
         assert_eq!((refused("/v1/user"), refused("/v1/api_key")), (1, 1), "{told}: nobody was refused");
         assert_eq!(stored(&site), truth(&sim, "header"), "{told}");
     }
+}
+
+/// Several questions are asked before any list, and all of them are refused for one cause.
+#[test]
+fn one_refusal_is_told_once() {
+    let sim = Sim::small();
+    let site = site(&sim, "auto");
+    sim.faults("unauthorized:braintrust");
+    let told = poll(&site, 69);
+    let refusals: Vec<&str> = told.lines().filter(|line| line.contains("auth: ")).collect();
+    let each_once: std::collections::BTreeSet<&str> = refusals.iter().copied().collect();
+    assert!(!refusals.is_empty() && refusals.len() == each_once.len(), "{told}");
 }
 
 #[test]
