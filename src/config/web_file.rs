@@ -125,7 +125,7 @@ impl WebFile {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => {
-                let message = format!("`{}` cannot be read: {}: {error}", named_by.full("config_file"), path.display());
+                let message = format!("`{}` cannot be read: {error}", named_by.full("config_file"));
                 named_by.problem(
                     named_by.place_of("config_file"),
                     message,
