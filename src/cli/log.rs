@@ -15,7 +15,7 @@ use journal::Journal;
 use lines::{Escapes, Lines};
 
 /// Libraries that tell too much at their own level.
-const QUIET: &str = ",tokio_cron_scheduler=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn";
+const QUIET: &str = "tokio_cron_scheduler=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn";
 
 /// Where the level of the running log is changed.
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
@@ -49,11 +49,11 @@ pub fn set_level(level: LogLevel) {
 }
 
 fn filter(level: LogLevel) -> EnvFilter {
-    let quiet = match level {
-        LogLevel::Error => "",
-        LogLevel::Warn | LogLevel::Info | LogLevel::Debug | LogLevel::Trace => QUIET,
-    };
-    EnvFilter::new(format!("{}{quiet}", level.as_str()))
+    EnvFilter::new(match level {
+        // What they warn of is less than that.
+        LogLevel::Error => level.as_str().to_owned(),
+        LogLevel::Warn | LogLevel::Info | LogLevel::Debug | LogLevel::Trace => format!("{},{QUIET}", level.as_str()),
+    })
 }
 
 fn output<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>

@@ -73,7 +73,7 @@ closed_enum! {
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// The text, where it is one.
+    /// The text as a hash; `None` where bcrypt writes none like it.
     pub fn parse(text: &str) -> Option<Self> {
         bcrypt::HashParts::from_str(text).is_ok().then(|| Self(text.to_owned()))
     }

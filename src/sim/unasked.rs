@@ -1,4 +1,5 @@
-//! Secrets that nobody asked for, in every object of an answer, at every depth, names of fields included.
+//! Secrets that answers hold where none belongs: what people paste into names, and fields that nobody asked for, in every object
+//! at every depth, names of fields included.
 
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,6 @@
 //! The runbook's commands and queries work as they stand there.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -38,13 +37,7 @@ impl Setup {
     /// systemd passes the credentials, as the README recommends.
     fn of_systemd(sim: &Sim) -> Self {
         let site = Site::new(sim, &Settings::default());
-        let passed = site.path("passed");
-        std::fs::create_dir(&passed).unwrap();
-        for (file, name) in [("openai-key", "key_openai"), ("den-session", "key_den")] {
-            std::fs::rename(site.path(file), passed.join(name)).unwrap();
-            std::fs::set_permissions(passed.join(name), std::fs::Permissions::from_mode(0o440)).unwrap();
-            site.edit(&format!("credential_file = \"{file}\""), &format!("credential = \"{name}\""));
-        }
+        let passed = site.pass_by_systemd();
         Self { site, passed: Some(passed) }
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::process::{Finished, PATIENCE, Running, eventually};
-use crate::support::{DEN, OPENAI, Settings, Sim, Site, far_off, log_events, text};
+use crate::support::{DEN, OPENAI, Settings, Sim, Site, far_off, lacks_root, log_events, text};
 
 /// Nothing is due while a test runs, and no request ends because it takes long.
 pub fn settings() -> Settings {
@@ -169,9 +169,7 @@ const STRANGER: u32 = 40_928;
 
 #[test]
 fn only_the_daemons_user_its_group_and_root_may_ask() {
-    use std::io::Write;
-    if !rustix::process::geteuid().is_root() {
-        writeln!(std::io::stderr(), "skipped: only root can become another user to ask as one").unwrap();
+    if lacks_root("become another user to ask as one") {
         return;
     }
     assert!(Path::new("/usr/bin/setpriv").exists(), "setpriv is missing: install the package util-linux");

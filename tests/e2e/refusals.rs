@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use crate::process::{Finished, PATIENCE};
-use crate::support::{Settings, Sim, Site, shell};
+use crate::support::{Settings, Sim, Site, lacks_root, shell};
 
 fn ready() -> (Sim, Site) {
     let sim = Sim::small();
@@ -195,9 +195,7 @@ const STRANGER: u32 = 40_929;
 /// Root checks and polls for the daemon's user, whose the state folder is.
 #[test]
 fn what_root_does_in_the_daemons_folder_is_the_daemons() {
-    use std::io::Write;
-    if !rustix::process::geteuid().is_root() {
-        writeln!(std::io::stderr(), "skipped: only root can do what only root can do").unwrap();
+    if lacks_root("give a folder to another user") {
         return;
     }
     let (_sim, site) = ready();

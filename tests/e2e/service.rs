@@ -2,7 +2,6 @@
 //! credentials, a journal.
 
 use std::cell::Cell;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
@@ -15,7 +14,7 @@ use rustix::process::Signal;
 
 use crate::control::ctl;
 use crate::process::{PATIENCE, Running, eventually, get};
-use crate::support::{DEN, OPENAI, Settings, Sim, Site, far_off, log_events};
+use crate::support::{DEN, OPENAI, Settings, Sim, Site, far_off, lacks_root, log_events};
 
 /// A socket of systemd's, which is always read at once.
 struct Listener {
@@ -139,14 +138,7 @@ fn a_start_that_fails_is_never_called_ready() {
 fn credentials_come_from_the_folder_that_systemd_makes() {
     let sim = Sim::small();
     let site = Site::new(&sim, &far());
-    let credentials = site.path("credentials");
-    std::fs::create_dir(&credentials).unwrap();
-    for (file, name) in [("openai-key", "openai"), ("den-session", "den")] {
-        std::fs::rename(site.path(file), credentials.join(name)).unwrap();
-        // As systemd 252 makes them where the user is another: by an access list, which shows as the group's mode.
-        std::fs::set_permissions(credentials.join(name), std::fs::Permissions::from_mode(0o440)).unwrap();
-        site.edit(&format!("credential_file = \"{file}\""), &format!("credential = \"{name}\""));
-    }
+    let credentials = site.pass_by_systemd();
     let refused = site.run("check", &[]).ended(78);
     assert!(refused.stdout.contains("CREDENTIALS_DIRECTORY is not set"), "{}", refused.all());
 
@@ -162,9 +154,7 @@ fn credentials_come_from_the_folder_that_systemd_makes() {
 
 #[test]
 fn events_reach_the_journal_with_their_fields() {
-    if !rustix::process::geteuid().is_root() {
-        use std::io::Write;
-        writeln!(std::io::stderr(), "skipped: only root can put a journal of its own in the place of the machine's").unwrap();
+    if lacks_root("put a journal of its own in the place of the machine's") {
         return;
     }
     let sim = Sim::small();

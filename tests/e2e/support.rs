@@ -221,6 +221,19 @@ options = {{ organization_id = "{organization}" }}
         path
     }
 
+    /// The credentials as systemd passes them, `key_openai` and `key_den`, and a config that says so. The folder of them.
+    pub fn pass_by_systemd(&self) -> PathBuf {
+        let passed = self.path("passed");
+        std::fs::create_dir(&passed).unwrap();
+        for (file, name) in [("openai-key", "key_openai"), ("den-session", "key_den")] {
+            std::fs::rename(self.path(file), passed.join(name)).unwrap();
+            // As systemd 252 makes them where the user is another: by an access list, which shows as the group's mode.
+            std::fs::set_permissions(passed.join(name), std::fs::Permissions::from_mode(0o440)).unwrap();
+            self.edit(&format!("credential_file = \"{file}\""), &format!("credential = \"{name}\""));
+        }
+        passed
+    }
+
     /// Replaces one text of the config by another.
     #[track_caller]
     pub fn edit(&self, from: &str, to: &str) {
@@ -336,4 +349,14 @@ pub fn shell(file: &Path, options: &[&str], input: &str) -> String {
 #[track_caller]
 pub fn text(row: &Row, column: &str) -> String {
     row[column].as_str().unwrap_or_else(|| panic!("{column} of {row:?}")).to_owned()
+}
+
+/// Whether a test is to be skipped, which is then told: only root can do that.
+pub fn lacks_root(to: &str) -> bool {
+    use std::io::Write;
+    let lacks = !rustix::process::geteuid().is_root();
+    if lacks {
+        writeln!(std::io::stderr(), "skipped: only root can {to}").unwrap();
+    }
+    lacks
 }
