@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::domain::{ClosedReason, Failure, Hint, Reason};
@@ -162,7 +163,8 @@ impl Remote {
             };
         }
         let detail = "the answer of the exchange holds no token where one is looked for; set token_field";
-        let token = token::find(&reading.rest.rest, &grant.token).ok_or_else(|| Failure::new(Reason::Malformed, detail))?;
+        let body = Zeroizing::new(reading.rest.rest);
+        let token = token::find(&body, &grant.token).ok_or_else(|| Failure::new(Reason::Malformed, detail))?;
         Ok(Exchanged::Token(token))
     }
 

@@ -1,7 +1,8 @@
 //! Turns a [`Fetch`] into a request: address, query, headers, signature. Every request is below the base URL, and a GET but
 //! for the two that [`Method`](crate::providers::Method) names.
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, InvalidHeaderValue};
 use reqwest::{Method, Request};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
@@ -28,14 +29,13 @@ impl Signer {
             return Err(SetupError::Credential);
         }
         let (header, value) = match settings.auth {
-            Auth::Bearer => (AUTHORIZATION, HeaderValue::from_str(&bearer(secret))),
+            Auth::Bearer => (AUTHORIZATION, header_value(BEARER, secret)),
             Auth::Header(name) => {
                 let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| SetupError::Header(name))?;
-                (header, HeaderValue::from_str(secret))
+                (header, header_value("", secret))
             }
         };
-        let mut credential = value.map_err(|_| SetupError::Credential)?;
-        credential.set_sensitive(true);
+        let credential = value.map_err(|_| SetupError::Credential)?;
         Ok(Self { base_url: settings.base_url.clone(), header, credential })
     }
 
@@ -82,10 +82,9 @@ impl Signer {
         match token {
             None => request.headers_mut().insert(self.header.clone(), self.credential.clone()),
             Some(token) => {
-                let bearer = HeaderValue::from_str(&bearer(token.expose_secret()));
-                let mut bearer =
+                let bearer = header_value(BEARER, token.expose_secret());
+                let bearer =
                     bearer.map_err(|_| Failure::new(Reason::Malformed, "the exchanged token is none that a header can carry"))?;
-                bearer.set_sensitive(true);
                 request.headers_mut().insert(AUTHORIZATION, bearer)
             }
         };
@@ -93,13 +92,15 @@ impl Signer {
     }
 }
 
-/// What is made on the way to a header is wiped. The header's own bytes, and their copies inside the HTTP and TLS libraries,
+/// Marked sensitive, and wiped when its last copy is let go: copies share their bytes. Those inside the HTTP and TLS libraries
 /// are not ours to wipe.
-fn bearer(secret: &str) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity(BEARER.len() + secret.len()));
-    text.push_str(BEARER);
-    text.push_str(secret);
-    text
+fn header_value(scheme: &str, secret: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(scheme.len() + secret.len()));
+    bytes.extend_from_slice(scheme.as_bytes());
+    bytes.extend_from_slice(secret.as_bytes());
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(bytes))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -1,19 +1,33 @@
 //! Finds the token in the answer of an exchange.
 
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroize;
 use serde_json::Value;
 
 /// No provider has longer ones.
 const LONGEST: usize = 4 << 10;
 
 /// The text at the first of the pointers that leads to one. A bare JSON string, or a line of plain text, is the token itself.
+/// What was parsed on the way is wiped.
 pub(super) fn find(body: &[u8], pointers: &[String]) -> Option<SecretString> {
-    let found = match serde_json::from_slice::<Value>(body) {
-        Ok(Value::String(bare)) => Some(bare),
-        Ok(answer) => pointers.iter().find_map(|pointer| answer.pointer(pointer)?.as_str()).map(str::to_owned),
-        Err(_) => std::str::from_utf8(body).ok().map(|text| text.trim().to_owned()),
-    };
-    found.filter(|token| is_token(token)).map(SecretString::from)
+    let Ok(mut answer) = serde_json::from_slice::<Value>(body) else { return token(std::str::from_utf8(body).ok()?.trim()) };
+    let text = answer.as_str().or_else(|| pointers.iter().find_map(|pointer| answer.pointer(pointer)?.as_str()));
+    let found = text.and_then(token);
+    wipe(&mut answer);
+    found
+}
+
+fn token(text: &str) -> Option<SecretString> {
+    is_token(text).then(|| SecretString::from(text))
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(elements) => elements.iter_mut().for_each(wipe),
+        Value::Object(fields) => fields.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// One word of visible ASCII that is no piece of a page or of broken JSON.
