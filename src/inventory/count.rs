@@ -159,8 +159,6 @@ SELECT t.account_id, t.kind, t.presence, t.conditions, iif(t.stale, t.stale_basi
        min(d.expired_at) FILTER (WHERE d.expired_at > :now),
        min(d.no_expiry_at) FILTER (WHERE d.no_expiry_at > :now),
        min(d.overdue_at) FILTER (WHERE d.overdue_at > :now),
-       min(d.disabled_at) FILTER (WHERE d.disabled_at > :now),
-       min(d.orphaned_at) FILTER (WHERE d.orphaned_at > :now),
        min(d.waived_until) FILTER (WHERE d.waived_until > :now),
        max(iif(t.kind = 'admin', (SELECT max(c.at) FROM change AS c WHERE c.key_id = t.id
                                      AND c.change IN ('appeared', 'returned', 'moved', 'recreated')), NULL))
@@ -170,9 +168,9 @@ SELECT t.account_id, t.kind, t.presence, t.conditions, iif(t.stale, t.stale_basi
   LEFT JOIN deadline AS d ON d.key_id = t.id
  GROUP BY 1, 2, 3, 4, 5, 6";
 /// Columns of [`KEYS`] that are deadlines; the first is the expiry.
-const DEADLINES: std::ops::RangeInclusive<usize> = 8..=17;
+const DEADLINES: std::ops::RangeInclusive<usize> = 8..=15;
 /// The column of [`KEYS`] that says when an admin key was news.
-const ADMIN_NEWS: usize = 18;
+const ADMIN_NEWS: usize = 16;
 
 impl Reader {
     /// Counts everything anew.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keymuster::domain::{KeyFacts, KeyKind, Moment, Owner, OwnerAccess, OwnerKind, RemoteId, Text, Time};
+use keymuster::domain::{Condition, KeyFacts, KeyKind, Moment, Owner, OwnerAccess, OwnerKind, RemoteId, Text, Time};
 use keymuster::policy::{Glob, Match, Policy, Rule};
 
 use crate::site::{Site, ids};
@@ -132,6 +132,20 @@ async fn a_key_that_is_disabled_has_no_other_condition() {
     site.told.clear();
     site.poll().await;
     assert!(site.rows(since).is_empty());
+}
+
+#[tokio::test]
+async fn what_a_provider_said_holds_though_the_clock_went_back_behind_it() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    // Public views read the machine's clock, which is an hour behind that of the polls.
+    site.now = site.rows("SELECT unixepoch() + 3600")[0].parse().unwrap();
+    site.told.insert("p_000".into(), |facts| facts.enabled = false);
+    site.told.insert("p_001".into(), |facts| facts.owner_access = Some(OwnerAccess::Inactive));
+    site.poll().await;
+    assert_eq!(site.rows("SELECT key_id FROM orphaned_keys"), ["p_001"]);
+    assert_eq!(site.rows("SELECT key_id FROM keys WHERE conditions = 'disabled'"), ["p_000"]);
+    let counts = site.inventory.reader().count(Time::from_unix(site.now - 3_600)).await.unwrap();
+    assert_eq!(counts.accounts["acme"].flagged(None, Condition::Orphaned), 1);
 }
 
 #[tokio::test]

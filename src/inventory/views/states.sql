@@ -5,6 +5,8 @@
 -- at all. Where that one never was complete since it lists the key, it is the newest complete walk that listed it (last_seen),
 -- which after a jump of the clock need not be the latest time. A key that no complete walk listed yet has no such time, and no
 -- such claim. These times are asked for last: they are dear, and most deadlines lie ahead.
+--
+-- That a key is disabled or orphaned was told by a provider, and holds since then even where the clock went back behind it.
 SELECT *,
        substr(iif(stale, ',stale', '') ||
               iif(never_used, ',never_used', '') ||
@@ -28,8 +30,8 @@ SELECT *,
          k.judged AND coalesce(d.expired_at <= :now, 0) AS expired,
          k.judged AND coalesce(d.no_expiry_at <= :now, 0) AS no_expiry,
          k.judged AND coalesce(d.overdue_at <= :now, 0) AS overdue,
-         k.judged AND coalesce(d.disabled_at <= :now, 0) AS disabled,
-         k.judged AND coalesce(d.orphaned_at <= :now, 0) AS orphaned,
+         k.judged AND d.disabled_at IS NOT NULL AS disabled,
+         k.judged AND d.orphaned_at IS NOT NULL AS orphaned,
          coalesce(d.waived_until > :now, 0) AS waived
     FROM (SELECT key.id, key.kind, key.presence, key.expires_at, o.account_id,
                  key.presence IN ('present', 'missing', 'unknown') AS judged,
