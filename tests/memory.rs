@@ -1,6 +1,8 @@
 //! A secret leaves the memory when whoever holds it lets go. Looked for in all that this process can write to, as whoever steals
 //! a core dump would.
 
+#![cfg(test)]
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};

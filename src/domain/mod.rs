@@ -14,6 +14,7 @@ mod people;
 mod presence;
 mod reason;
 mod scope;
+mod secret_like;
 mod time;
 
 pub use change::ChangeKind;

@@ -180,7 +180,7 @@ fn no_secret_is_in_any_output_log_or_file() {
         search(&[command], Some(0));
     }
     for account in [OPENAI, DEN, BRAINTRUST] {
-        let leaked = format!("keys WHERE account = '{account}' AND name LIKE '%[secret-like text removed]%'");
+        let leaked = format!("keys WHERE account = '{account}' AND name LIKE '%[secret-like text removed #%'");
         assert!(site.count(&leaked) > 0, "{account}: no secret was leaked to begin with");
     }
     assert!(sim.asked("/v1/impersonate") > 0, "no token was exchanged");

@@ -38,8 +38,6 @@ pub struct Driver {
     disturbed: Moment,
     /// When headers last began or ceased to get lost.
     unheaded: Moment,
-    /// Whether the last poll of an account was told another organisation.
-    unapplied: BTreeMap<String, bool>,
     /// Providers that were once read whole: the inventory knows which organisation it is.
     known: BTreeSet<&'static str>,
     /// How often the world had changed when the truth was last taken in.
@@ -67,7 +65,6 @@ impl Driver {
             stop: CancellationToken::new(),
             disturbed: 0,
             unheaded: 0,
-            unapplied: BTreeMap::new(),
             known: BTreeSet::new(),
             seen_changes: None,
             reports: BTreeMap::new(),
@@ -144,7 +141,6 @@ impl Driver {
             self.checker.tally.add("failed", reason.as_str());
         }
         self.site.tally().ended(&report);
-        self.unapplied.insert(account.clone(), report.unapplied.is_some());
         self.reports.insert(account.clone(), report.clone());
         for hold in &report.holds {
             self.checker.tally.add("polls", &format!("holding {}", hold.cause));
@@ -286,7 +282,9 @@ impl Driver {
 
     /// A person acknowledges what is held, unless that would accept another organisation.
     pub async fn ack(&mut self, account: &str) -> Verdict {
-        if self.unapplied.get(account) == Some(&false) {
+        // As the inventory has it, not the last report: a poll under way may just have been shown another one.
+        let waits = self.site.views().waiting(account).await.map_err(|error| error.to_string())?;
+        if waits.organization.is_none() {
             let ended = self.site.ack(account).await;
             self.checker.tally.add_if(ended.holds > 0 || ended.gone > 0, "concluded", "acknowledged");
         }

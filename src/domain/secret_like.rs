@@ -1,0 +1,110 @@
+//! What looks like a secret, and what stands in its place.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// The text with a placeholder for each part that looks like a secret; borrowed where none does.
+///
+/// The placeholder tells two secrets apart, and one from itself nowhere else: `#` and the first 8 hexadecimal digits of its SHA-256.
+/// That is far too little to find a secret by, which is random and has at least 20 characters.
+pub(super) fn replaced(raw: &str) -> Cow<'_, str> {
+    if raw.contains("-----BEGIN") {
+        let mut out = String::new();
+        remove(raw, &mut out);
+        return out.into();
+    }
+    // A backslash ends no run: it does not occur in secrets.
+    let in_run = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '/' | '=');
+    let mut out = String::new();
+    let mut rest = raw;
+    let mut found = false;
+    while let Some(start) = rest.find(in_run) {
+        let (before, from_run) = rest.split_at(start);
+        let end = from_run.find(|c| !in_run(c)).unwrap_or(from_run.len());
+        let (run, after) = from_run.split_at(end);
+        out.push_str(before);
+        if begins_as_one(run) || is_random(run) {
+            remove(run, &mut out);
+            found = true;
+        } else {
+            out.push_str(run);
+        }
+        rest = after;
+    }
+    if !found {
+        return raw.into();
+    }
+    out.push_str(rest);
+    out.into()
+}
+
+fn remove(secret: &str, out: &mut String) {
+    out.push_str("[secret-like text removed #");
+    for byte in &ring::digest::digest(&ring::digest::SHA256, secret.as_bytes()).as_ref()[..4] {
+        // A text takes whatever is written to it.
+        let _ = write!(out, "{byte:02x}");
+    }
+    out.push(']');
+}
+
+/// Begins as real keys and JSON web tokens do, and is as long as they are: as a whole, or behind any character that is no letter
+/// or digit, because people paste `NAME=secret` and paths.
+pub(super) fn begins_as_one(run: &str) -> bool {
+    let behind = run.bytes().enumerate().filter(|(_, b)| !b.is_ascii_alphanumeric()).map(|(at, _)| at + 1);
+    std::iter::once(0).chain(behind).any(|at| is_typed(&run[at..]))
+}
+
+fn is_typed(run: &str) -> bool {
+    const TYPED: &[(&str, usize)] = &[
+        ("sk-", 20),
+        ("bt-st-", 20),
+        ("den_", 24),
+        ("eyJ", 40),
+        ("ghp_", 30),
+        ("gho_", 30),
+        ("github_pat_", 30),
+        ("xoxb-", 30),
+        ("AKIA", 20),
+    ];
+    let body = |prefix: &str, least: usize| run.strip_prefix(prefix).filter(|_| run.len() >= least);
+    // Words that people join are shorter than what is random goes on without a break, or have small letters alone.
+    let random = |piece: &str| piece.len() >= 12 && piece.bytes().any(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+    TYPED.iter().filter_map(|(prefix, least)| body(prefix, *least)).any(|body| pieces(body).any(random))
+}
+
+/// 40 characters or more that go from letters to digits, or mix small letters and capitals, as often as only random text does.
+fn is_random(run: &str) -> bool {
+    const LEAST: usize = 40;
+    /// The longest piece of a UUID.
+    const OF_ID: usize = 12;
+    let mixes_cases = |text: &str, least| {
+        [u8::is_ascii_lowercase, u8::is_ascii_uppercase].iter().all(|of| text.bytes().filter(of).count() >= least)
+    };
+    let counts = |piece: &&str| piece.len() > OF_ID || mixes_cases(piece, 1);
+    let sum = |of: fn(&str) -> usize| pieces(run).filter(counts).map(of).sum::<usize>();
+    run.len() >= LEAST
+        && ((mixes_cases(run, 6) && (sum(digits_begin_or_end) >= 4 || sum(capitals_out_of_place) * 10 >= run.len() * 3))
+            || pieces(run).any(|piece| piece.len() >= LEAST && digits_begin_or_end(piece) * 8 >= piece.len()))
+}
+
+/// How often letters go over into digits or the other way round. Names have a number or two.
+fn digits_begin_or_end(piece: &str) -> usize {
+    pairs(piece).filter(|(one, next)| one.is_ascii_digit() != next.is_ascii_digit()).count()
+}
+
+/// How often a capital follows a letter. Words that are joined by capitals are longer than what chance makes of them.
+fn capitals_out_of_place(piece: &str) -> usize {
+    pairs(piece).filter(|(one, next)| one.is_ascii_alphabetic() && next.is_ascii_uppercase()).count()
+}
+
+fn pairs(piece: &str) -> impl Iterator<Item = (u8, u8)> {
+    piece.bytes().zip(piece.bytes().skip(1))
+}
+
+/// Letters and digits without a break.
+fn pieces(run: &str) -> impl Iterator<Item = &str> {
+    run.split(|c: char| !c.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests;
