@@ -8,6 +8,7 @@
 
 mod attribution;
 mod braintrust;
+mod canaries;
 mod check;
 mod control;
 mod daemon;
@@ -34,3 +35,4 @@ mod secrets;
 mod service;
 mod stopping;
 mod support;
+mod systemd;
