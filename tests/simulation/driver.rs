@@ -188,10 +188,11 @@ impl Driver {
 
     pub fn fault(&mut self, fault: &str) {
         // A first poll takes whatever organisation it is shown for the right one, and not every provider is asked for it again
-        // after its lists; a machine that sleeps can make any poll last until then.
-        if let Some(remote) = fault.strip_prefix("wrong_org:")
-            && (!self.known.contains(remote) || !self.running.is_empty())
-        {
+        // after its lists. Of a list that turns empty between two pages nobody can tell. A machine that sleeps can make any poll
+        // last until then.
+        let elsewhere = fault.strip_prefix("wrong_org:");
+        let between_polls = elsewhere.is_some() || fault == "organization_list:empty";
+        if elsewhere.is_some_and(|remote| !self.known.contains(remote)) || (between_polls && !self.running.is_empty()) {
             return;
         }
         let mut faults = self.site.faults().to_vec();

@@ -2,7 +2,8 @@
 //!
 //! Not among them is what nobody can notice, a provider that leaves things out or takes others in, time after time, in answers
 //! that are right in themselves: `short_list`, `empty_list`, `header_dropped_empty` at some of many nodes, and `wrong_owner` or
-//! `wrong_org` where an answer does not tell. The guard answers those, and stories of their own tell how.
+//! `wrong_org` where an answer does not tell. The guard answers those, and stories of their own tell how. Nor is a list that turns
+//! empty between two of its pages: what it lacks is missing for a poll, and the next one tells.
 
 use crate::random::Random;
 

@@ -161,7 +161,8 @@ impl Plan {
         let fitting: Vec<&Kind> = faults::ALL.iter().filter(|kind| kind.fits(listing)).collect();
         for _ in 0..self.random.between(6, 28) {
             let fault = self.random.pick(&fitting).text(&mut self.random);
-            let begins = if fault.starts_with("wrong_org") { self.between_polls() } else { self.time() };
+            let seen_at_its_beginning = fault.starts_with("wrong_org") || fault == "organization_list:empty";
+            let begins = if seen_at_its_beginning { self.between_polls() } else { self.time() };
             let lasts = self.random.pick(&[60, 2 * HOUR, 9 * HOUR, 9 * HOUR, DAY, 3 * DAY]);
             self.put(begins, Event::Fault(fault.clone()));
             let ends = begins + self.random.between(lasts / 2, lasts * 2);
