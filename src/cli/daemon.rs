@@ -1,17 +1,16 @@
 //! The daemon, put together: inventory, supervisor, page and metrics; started in this order and stopped in the reverse.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use rustix::io::Errno;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::listener;
 use super::served::Served;
 use super::service::{self, Pulse};
 use super::setup::{self, Source};
@@ -56,7 +55,7 @@ impl Daemon {
     /// Credentials, inventory or the address cannot be used; nothing is left running.
     pub async fn start(config: &Config, source: Option<Source>, clock: &Clock, look: Look) -> anyhow::Result<Self> {
         let access = setup::access(config, None)?;
-        let listener = match listen(config.web.listen).await {
+        let listener = match listener::bind(config.web.listen).await {
             // The address is taken by the daemon whose inventory this is.
             Err(error) if error.kind() == ErrorKind::AddrInUse && Inventory::is_held(&config.inventory) => {
                 return Err(StoreError::Locked { path: config.inventory.clone() }.into());
@@ -70,7 +69,7 @@ impl Daemon {
         let tally = Tally::new(&facts)?;
         let accounts = setup::lines(config, clock, &|account| tally.requests(account.provider.spec().id, &account.name))?;
         setup::warn_of_twins(config);
-        setup::warn_of_listener(config, &access, clock);
+        listener::warn(config, &access, clock);
         let (access, asked) = watch::channel(access);
         let inventory = setup::inventory(config, &config.inventory, clock).await?;
         let socket = control::socket_path(&config.inventory);
@@ -86,6 +85,7 @@ impl Daemon {
         let app = App { views: views.clone(), exposition, title: look.title, refresh: look.refresh, access: asked };
 
         let stop = CancellationToken::new();
+        tokio::spawn(listener::remind(app.access.clone(), clock.clone(), stop.clone()));
         let web = tokio::spawn(web::serve(listener, app, stop.clone()));
         let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };
         let (commands, told) = mpsc::channel(16);
@@ -155,21 +155,6 @@ impl Daemon {
         tracing::info!("stopped");
         Ok(())
     }
-}
-
-/// Every address of the machine is every IPv4 address on a machine that has no other ones.
-async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    match TcpListener::bind(address).await {
-        Err(error) if is_unsupported(&error) && address.ip() == Ipv6Addr::UNSPECIFIED => {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
-        }
-        bound => bound,
-    }
-}
-
-fn is_unsupported(error: &std::io::Error) -> bool {
-    let code = error.raw_os_error();
-    code == Some(Errno::AFNOSUPPORT.raw_os_error()) || code == Some(Errno::ADDRNOTAVAIL.raw_os_error())
 }
 
 /// Runs the supervisor. That it ends before it is told to, by an error or a bug, is no state to go on in: nothing would be polled

@@ -13,6 +13,7 @@ mod estimate;
 mod exit;
 mod hardening;
 mod keys;
+mod listener;
 mod log;
 mod man;
 mod output;

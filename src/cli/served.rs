@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::exit::ConfigError;
-use super::log;
 use super::setup::{self, Source};
+use super::{listener, log};
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::control::{Account, Answer, AskError, Fault, Peer, PolledAccount, Request, Serve, Waits};
@@ -146,7 +146,7 @@ impl Served {
             setup::lines(&config, &self.clock, &|account| self.tally.requests(account.provider.spec().id, &account.name))?;
         let access = setup::access(&config, Some(&self.access.borrow()))?;
         setup::apply(&config, &self.inventory, &self.clock).await?;
-        setup::warn_of_listener(&config, &access, &self.clock);
+        listener::warn(&config, &access, &self.clock);
         self.access.send_replace(access);
         setup::warn_of_twins(&config);
         let facts = AccountFacts::of_all(&config);

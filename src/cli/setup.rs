@@ -95,16 +95,6 @@ pub fn access(config: &Config, before: Option<&Access>) -> Result<Access, Config
     Access::new(&config.web, before).map_err(|error| ConfigError(vec![error.to_string()]))
 }
 
-/// What somebody has to know who sees no page and no handshake.
-pub fn warn_of_listener(config: &Config, access: &Access, clock: &Clock) {
-    if config.web.is_open() {
-        tracing::warn!("whoever reaches the listener's address can read everything: insecure = true in [web]");
-    }
-    if let Some(trouble) = access.certificate_trouble(clock.now()) {
-        tracing::warn!("{trouble}");
-    }
-}
-
 /// Opens the inventory at `path` and makes it the config's: its accounts, its policy.
 ///
 /// # Errors

@@ -105,6 +105,8 @@ metrics! {
         "How often the counts were made anew: after a write, or when a deadline passed.";
     LAST_RELOAD = Gauge "keymuster_config_last_reload_successful" []
         "1 if the config in force is the one that was last read; 0 if that was refused.";
+    WEB_CERTIFICATE_EXPIRY = Gauge "keymuster_web_certificate_expiry_timestamp_seconds" []
+        "When the first of the certificates that the listener shows ends; no series where it speaks without TLS.";
     BUILD_INFO = Gauge "keymuster_build_info" [version]
         "Always 1. The version of the program.";
     CPU_SECONDS = Counter "process_cpu_seconds_total" []

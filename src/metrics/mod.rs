@@ -18,7 +18,7 @@ use crate::config::Metrics;
 use crate::domain::Time;
 use crate::inventory::StoreError;
 use crate::views::Views;
-use declared::{BUILD_INFO, FILE_SIZE, RECOUNTS};
+use declared::{BUILD_INFO, FILE_SIZE, RECOUNTS, WEB_CERTIFICATE_EXPIRY};
 use family::Family;
 pub use tally::Tally;
 
@@ -52,15 +52,18 @@ impl Exposition {
         Self { views, tally, settings, started }
     }
 
-    /// The text of one scrape, in the format that [`CONTENT_TYPE`] names.
+    /// The text of one scrape, in the format that [`CONTENT_TYPE`] names. `certificate_ends` is of what the listener shows now;
+    /// `None` where it speaks in clear.
     ///
     /// # Errors
     /// The inventory cannot be read.
-    pub async fn text(&self) -> Result<String, ExpositionError> {
+    pub async fn text(&self, certificate_ends: Option<Time>) -> Result<String, ExpositionError> {
         let counts = self.views.counts().await?;
         let mut families = state::families(&self.views.accounts(), &counts, self.views.clock().now());
         families.extend(per_key::families(&self.views, &self.settings, &counts).await?);
         families.extend(self.inventory());
+        let certificate = certificate_ends.map(|ends| Family::single(&WEB_CERTIFICATE_EXPIRY, state::instant(ends)));
+        families.extend(certificate.and_then(Family::finish));
         families.extend(self.tally.registry.gather());
         families.extend(process::families(self.started));
         families.sort_by(|one, other| one.name().cmp(other.name()));

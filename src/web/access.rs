@@ -4,21 +4,17 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
-use rustls::{CertificateError, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use tokio_rustls::TlsAcceptor;
 
 use super::sign_in::SignIn;
+use super::validity::Validity;
 use crate::config::{Clients, Tls, TlsVersion, Web, credential};
 use crate::domain::Time;
-
-/// Seconds before its end in which a certificate is due to be renewed.
-const SOON: i64 = 7 * 86_400;
 
 /// What a connection has to pass.
 #[derive(Clone, Default)]
@@ -31,8 +27,8 @@ pub struct Access {
     pub(super) names: Arc<BTreeSet<String>>,
     /// Nobody is asked, and other machines can connect: told on every page.
     is_open: bool,
-    /// Our certificate, and those that lead from it to a root.
-    chain: Arc<Vec<CertificateDer<'static>>>,
+    /// Of our certificate, and of those that lead from it to a root.
+    validity: Validity,
 }
 
 /// Why the files that the web config file names cannot be used.
@@ -52,38 +48,21 @@ impl Access {
         let file = web.file.as_ref();
         let tls = file.and_then(|file| file.tls.as_ref());
         let chain = tls.map(|tls| certificates(&tls.cert)).transpose()?.unwrap_or_default();
-        let tls = tls.map(|tls| acceptor(tls, chain.clone())).transpose()?;
+        let validity = Validity::of(&chain);
+        let tls = tls.map(|tls| acceptor(tls, chain)).transpose()?;
         let before = before.and_then(|before| before.sign_in.as_deref());
         let sign_in = file.filter(|file| !file.users.is_empty()).map(|file| Arc::new(SignIn::new(file.users.clone(), before)));
-        Ok(Self { tls, sign_in, names: Arc::new(web.hosts.clone()), is_open: web.is_open(), chain: Arc::new(chain) })
+        Ok(Self { tls, sign_in, names: Arc::new(web.hosts.clone()), is_open: web.is_open(), validity })
     }
 
-    /// What clients that look will have against our certificate because of the time, now or soon.
+    /// What clients that look will have against our certificates because of the time, now or soon.
     pub fn certificate_trouble(&self, now: Time) -> Option<String> {
-        let ours = ParsedCertificate::try_from(self.chain.first()?).ok()?;
-        // Nobody is trusted: whether a certificate is of its time is looked at before who signed it.
-        let complaint = |at: Time| {
-            let at = UnixTime::since_unix_epoch(Duration::from_secs(at.unix().unsigned_abs()));
-            let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms.all;
-            match verify_server_cert_signed_by_trust_anchor(&ours, &RootCertStore::empty(), &[], at, algorithms) {
-                Err(rustls::Error::InvalidCertificate(complaint)) => Some(complaint),
-                Ok(()) | Err(_) => None,
-            }
-        };
-        let told = |what: &str, at: UnixTime| {
-            let at = Time::from_unix(i64::try_from(at.as_secs()).ok()?);
-            Some(format!("the certificate of the listener {what} {at}; renew it, and reload"))
-        };
-        if let Some(CertificateError::NotValidYetContext { not_before, .. }) = complaint(now) {
-            return told("is not valid before", not_before);
-        }
-        match complaint(now.plus(SOON)) {
-            Some(CertificateError::ExpiredContext { not_after, .. }) if not_after.as_secs() <= now.unix().unsigned_abs() => {
-                told("expired at", not_after)
-            }
-            Some(CertificateError::ExpiredContext { not_after, .. }) => told("expires at", not_after),
-            Some(_) | None => None,
-        }
+        self.validity.trouble(now)
+    }
+
+    /// When the first of our certificates ends; `None` in clear.
+    pub fn certificate_ends(&self) -> Option<Time> {
+        self.validity.ends()
     }
 
     /// Other machines can connect, and nobody is asked.

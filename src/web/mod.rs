@@ -11,6 +11,7 @@ mod page;
 mod shown;
 mod sign_in;
 pub(crate) mod told;
+mod validity;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +85,8 @@ async fn style() -> Response {
 }
 
 async fn metrics(State(app): Shared) -> Response {
-    match app.exposition.text().await {
+    let certificate_ends = app.access.borrow().certificate_ends();
+    match app.exposition.text(certificate_ends).await {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => unreadable(&error),
     }

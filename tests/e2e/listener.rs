@@ -10,25 +10,21 @@ use rustix::process::Signal;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use keymuster::clock::Clock;
-use keymuster::config::Config;
-use keymuster::web::Access;
-
 use crate::process::{Finished, PATIENCE, Running, eventually, get};
 use crate::support::{Daemon, Settings, Sim, Site, far_off, log_events};
 
 /// bcrypt of `correct horse`, at the lowest cost.
-const HASH: &str = "$2b$04$VLjjMDO2/iKHtWgvMAnC.enUBq1zYJ.mFb/Ye7UmWgfO9hwx5wB36";
-const WHO: &str = "scraper:correct horse";
+pub const HASH: &str = "$2b$04$VLjjMDO2/iKHtWgvMAnC.enUBq1zYJ.mFb/Ye7UmWgfO9hwx5wB36";
+pub const WHO: &str = "scraper:correct horse";
 
 /// A site with a web config file and certificates.
-struct House {
-    site: Site,
+pub struct House {
+    pub site: Site,
     _sim: Sim,
 }
 
 impl House {
-    fn new(web: &str) -> Self {
+    pub fn new(web: &str) -> Self {
         let sim = Sim::small();
         let site = Site::new(&sim, &Settings { schedule: far_off(), ..Settings::default() });
         site.edit("[web]", "[web]\nconfig_file = \"web.yml\"");
@@ -37,12 +33,12 @@ impl House {
         house
     }
 
-    fn write(&self, web: &str) {
+    pub fn write(&self, web: &str) {
         std::fs::write(self.site.path("web.yml"), web).unwrap();
     }
 
     /// An authority, a certificate for `localhost` and one for a client.
-    fn certificates(self) -> Self {
+    pub fn certificates(self) -> Self {
         self.openssl(
             "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem",
         );
@@ -60,7 +56,7 @@ impl House {
         self
     }
 
-    fn openssl(&self, arguments: &str) {
+    pub fn openssl(&self, arguments: &str) {
         let mut command = Command::new("openssl");
         command.args(arguments.split(' ')).current_dir(self.site.path(""));
         Running::start(command, "openssl").finish(PATIENCE).ended(0);
@@ -78,7 +74,7 @@ impl House {
 
     /// The first page, as curl gets it with these options.
     #[track_caller]
-    fn curl(&self, daemon: &Daemon, scheme: &str, options: &[&str]) -> Finished {
+    pub fn curl(&self, daemon: &Daemon, scheme: &str, options: &[&str]) -> Finished {
         let mut command = Command::new("curl");
         command.args(["--silent", "--show-error", "--output", "body", "--write-out", "%{http_code}", "--max-time", "60"]);
         command.args(options).arg(format!("{scheme}://localhost:{}/metrics", daemon.address.port()));
@@ -88,13 +84,13 @@ impl House {
 
     /// The status that curl got.
     #[track_caller]
-    fn status(&self, daemon: &Daemon, scheme: &str, options: &[&str]) -> String {
+    pub fn status(&self, daemon: &Daemon, scheme: &str, options: &[&str]) -> String {
         self.curl(daemon, scheme, options).ended(0).stdout
     }
 
     /// `check` and `run` refuse the config and say so.
     #[track_caller]
-    fn is_refused(&self, parts: &[&str]) {
+    pub fn is_refused(&self, parts: &[&str]) {
         for command in ["check", "run"] {
             let refused = self.site.run(command, &[]).ended(78).all();
             for part in parts {
@@ -167,26 +163,6 @@ fn tls_and_client_certificates_are_asked_for_as_the_file_says() {
     reload("the config was not reloaded");
     assert_eq!(house.status(&daemon, "https", &client), "200");
     daemon.stop().ended(0);
-}
-
-#[test]
-fn a_certificate_that_ends_soon_is_told_before_it_does() {
-    let house = House::new("tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n").certificates();
-    let checked = house.site.run("check", &["--offline"]).ended(0).stdout;
-    assert!(checked.contains("warning listener: the certificate of the listener expires at "), "{checked}");
-    let log = house.site.daemon().stop().ended(0).stderr;
-    assert!(log.contains("the certificate of the listener expires at "), "{log}");
-
-    let config = Config::load(&house.site.config(), std::iter::empty()).unwrap();
-    let access = Access::new(&config.web, None).unwrap();
-    let now = Clock::system().now();
-    let trouble = |days: i64| access.certificate_trouble(now.plus(days * 86_400));
-    assert_eq!(trouble(-6), trouble(-30), "long before it begins");
-    for (days, what) in [(-1, "is not valid before"), (0, "expires at"), (3, "expired at")] {
-        assert!(trouble(days).is_some_and(|told| told.contains(what)), "{days}: {:?}", trouble(days));
-    }
-    house.openssl("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -days 60 -extfile extension -out server.pem");
-    assert_eq!(Access::new(&config.web, None).unwrap().certificate_trouble(now), None);
 }
 
 /// Nothing of a handshake, half a handshake, half a request: each is let go, and its place with it.

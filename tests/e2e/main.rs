@@ -9,6 +9,7 @@
 mod attribution;
 mod braintrust;
 mod canaries;
+mod certificate;
 mod check;
 mod control;
 mod daemon;

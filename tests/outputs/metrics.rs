@@ -39,11 +39,11 @@ fn check(text: &str) {
 #[tokio::test]
 async fn promtool_finds_no_fault() {
     let house = House::new("").await;
-    check(&house.exposition(OFF).text().await.unwrap());
+    check(&house.exposition(OFF).text(None).await.unwrap());
     house.poll().await;
-    check(&house.exposition(EVERY_KEY).text().await.unwrap());
+    check(&house.exposition(EVERY_KEY).text(None).await.unwrap());
     house.clock.jump(500 * 86_400);
-    check(&house.exposition(Metrics { per_key: PerKey::Flagged, per_key_limit: 5 }).text().await.unwrap());
+    check(&house.exposition(Metrics { per_key: PerKey::Flagged, per_key_limit: 5 }).text(None).await.unwrap());
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn every_series_is_declared_and_everything_declared_is_there() {
     house.simulation.change(|world| world.happen(Happening::MadeAdmin, 0, now)).unwrap();
     house.simulation.set_faults(Fault::parse_all("html_200:den").unwrap());
     house.poll().await;
-    let text = house.exposition(EVERY_KEY).text().await.unwrap();
+    let text = house.exposition(EVERY_KEY).text(Some(now)).await.unwrap();
     for metric in ALL {
         let kind = match metric.kind {
             Type::Counter => "counter",
@@ -88,7 +88,7 @@ fn declared(series: &str) -> (&'static Metric, BTreeSet<&str>) {
 #[tokio::test]
 async fn what_can_occur_is_there_from_the_start_at_zero() {
     let house = House::new("").await;
-    let text = house.exposition(OFF).text().await.unwrap();
+    let text = house.exposition(OFF).text(None).await.unwrap();
     let before = series(&text);
     let zero = |series: String| assert_eq!(before.get(series.as_str()), Some(&0.0), "{series}");
     let openai = r#"account="acme-openai""#;
@@ -141,7 +141,7 @@ async fn what_can_occur_is_there_from_the_start_at_zero() {
     house.poll().await;
     house.simulation.set_faults(Fault::parse_all("html_200").unwrap());
     house.poll().await;
-    let after = house.exposition(OFF).text().await.unwrap();
+    let after = house.exposition(OFF).text(None).await.unwrap();
     assert_eq!(counters(&text), counters(&after));
     let after = series(&after);
     let grew = |name: &str| after.iter().any(|(series, value)| series.starts_with(name) && *value > 0.0);
@@ -158,7 +158,7 @@ async fn state_is_that_of_the_inventory() {
     let before = house.clock.now().unix();
     let exposition = house.exposition(OFF);
     let after = house.clock.now().unix();
-    let text = exposition.text().await.unwrap();
+    let text = exposition.text(None).await.unwrap();
     let counts = house.views.counts().await.unwrap();
     let now = series(&text);
     let den = &counts.accounts["acme-den"];
@@ -183,14 +183,14 @@ async fn state_is_that_of_the_inventory() {
 
     let recounts = house.views.recounts();
     for _ in 0..10 {
-        exposition.text().await.unwrap();
+        exposition.text(None).await.unwrap();
     }
     assert_eq!(house.views.recounts(), recounts, "nothing changed");
 
     // An account that is no longer configured: only what is left of it.
     house.inventory.configure(Vec::new(), house.clock.now()).await.unwrap();
     house.views.configure(Vec::new());
-    let text = exposition.text().await.unwrap();
+    let text = exposition.text(None).await.unwrap();
     let left = series(&text);
     assert_eq!(left[r#"keymuster_keys{account="acme-den",kind="organization",presence="unmanaged",provider="den"}"#], keys);
     assert!(!text.contains("keymuster_flagged_keys") && !text.contains("keymuster_account_up"));
@@ -201,7 +201,7 @@ async fn what_alerts_go_by_is_told_as_state() {
     let house = House::polled().await;
     let exposition = house.exposition(OFF);
     let of = async |metric: &str, account: &str| {
-        let text = exposition.text().await.unwrap();
+        let text = exposition.text(None).await.unwrap();
         let is_it =
             |series: &str| series.starts_with(&format!("{metric}{{")) && series.contains(&format!("account=\"{account}\""));
         series(&text).into_iter().find(|(series, _)| is_it(series)).map(|(series, value)| (series.to_owned(), value as i64))
@@ -239,7 +239,7 @@ async fn a_waived_key_is_not_the_next_to_expire() {
     let waived = "[[waivers]]\nmatch = { account = 'acme-openai' }\nreason = 'r'\nwho = 'w'\nuntil = 2099-01-01T00:00:00Z";
     let house = House::new(waived).await;
     house.poll().await;
-    let text = house.exposition(OFF).text().await.unwrap();
+    let text = house.exposition(OFF).text(None).await.unwrap();
     assert!(text.contains(r#"keymuster_next_expiry_timestamp_seconds{account="acme-openai""#));
     assert!(!text.contains(r#"keymuster_next_flagged_expiry_timestamp_seconds{account="acme-openai""#));
     assert!(text.contains(r#"keymuster_next_flagged_expiry_timestamp_seconds{account="acme-den""#));
@@ -248,7 +248,7 @@ async fn a_waived_key_is_not_the_next_to_expire() {
 #[tokio::test]
 async fn single_keys_are_capped_and_the_most_urgent_stay() {
     let house = House::polled().await;
-    let of = async |per_key, per_key_limit| house.exposition(Metrics { per_key, per_key_limit }).text().await.unwrap();
+    let of = async |per_key, per_key_limit| house.exposition(Metrics { per_key, per_key_limit }).text(None).await.unwrap();
     let names = |text: &str| -> Vec<String> {
         text.lines().filter(|line| line.starts_with("keymuster_key_info{")).map(str::to_owned).collect()
     };
@@ -285,13 +285,13 @@ async fn hostile_names_do_not_change_the_exposition() {
         names.collect()
     };
     rename(&house, "x").await;
-    let plain = house.exposition(EVERY_KEY).text().await.unwrap();
+    let plain = house.exposition(EVERY_KEY).text(None).await.unwrap();
     rename(&house, "\"} 1\nkeymuster_keys{account=\"a\\\"\\\r\u{85}\u{2028}\u{202e}é # HELP ").await;
-    let hostile = house.exposition(EVERY_KEY).text().await.unwrap();
+    let hostile = house.exposition(EVERY_KEY).text(None).await.unwrap();
     assert_eq!(shape(&plain), shape(&hostile));
     check(&hostile);
     // Without series of single keys no name is in it at all, but for the organisation's id.
-    let off = house.exposition(OFF).text().await.unwrap();
+    let off = house.exposition(OFF).text(None).await.unwrap();
     assert_eq!(off.matches('é').count(), 2, "account_info of two accounts");
 }
 
@@ -303,7 +303,7 @@ async fn events_are_counted() {
     house.tally.reloaded(false);
     let requests = house.tally.requests("den", "acme-den");
     requests.ended("organization", "ok", Duration::from_millis(300));
-    let text = house.exposition(OFF).text().await.unwrap();
+    let text = house.exposition(OFF).text(None).await.unwrap();
     let now = series(&text);
     assert_eq!(now["keymuster_inventory_write_failures_total"], 1.0);
     assert_eq!(now[r#"keymuster_poll_failures_total{account="acme-den",provider="den",reason="store"}"#], 1.0);
@@ -312,5 +312,5 @@ async fn events_are_counted() {
     let ok = r#"keymuster_provider_requests_total{account="acme-den",endpoint="organization",outcome="ok",provider="den"}"#;
     assert_eq!(now[ok], 3.0, "before and after the keys, and this one");
     house.tally.reloaded(true);
-    assert!(house.exposition(OFF).text().await.unwrap().contains("keymuster_config_last_reload_successful 1\n"));
+    assert!(house.exposition(OFF).text(None).await.unwrap().contains("keymuster_config_last_reload_successful 1\n"));
 }

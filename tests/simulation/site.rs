@@ -247,7 +247,7 @@ impl Site {
 
     pub async fn metrics(&self) -> String {
         let settings = Metrics { per_key: PerKey::Off, per_key_limit: 10 };
-        Exposition::new(self.views().clone(), Arc::clone(&self.tally), settings).text().await.unwrap()
+        Exposition::new(self.views().clone(), Arc::clone(&self.tally), settings).text(None).await.unwrap()
     }
 
     pub fn views(&self) -> &Views {
