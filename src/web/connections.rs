@@ -35,8 +35,8 @@ pub(super) async fn serve(listener: TcpListener, router: Router, access: watch::
     let room = Arc::new(Semaphore::new(MOST));
     let tracker = TaskTracker::new();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, mostly: the connection stays in the queue, and asking at once again would spin.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -50,7 +50,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, access: watch::
         };
         let Ok(local) = stream.local_addr() else { continue };
         let Access { tls, sign_in, names, .. } = access.borrow().clone();
-        let asked = Asked { local: local.ip().to_canonical(), names, sign_in };
+        let asked = Asked { local: local.ip().to_canonical(), peer: peer.ip(), names, sign_in };
         let router = router.clone().layer(middleware::from_fn_with_state(asked, guard::guard));
         let stop = stop.clone();
         tracker.spawn(async move {

@@ -17,6 +17,8 @@ use super::sign_in::SignIn;
 pub(super) struct Asked {
     /// The address that the connection came in on.
     pub local: IpAddr,
+    /// Who sent it.
+    pub peer: IpAddr,
     /// Further hosts that a request may name, in lower case. A page of a stranger that points its own name at this machine
     /// names another.
     pub names: Arc<BTreeSet<String>>,
@@ -42,7 +44,7 @@ pub(super) const HEADERS: [(HeaderName, HeaderValue); 7] = [
 pub(super) async fn guard(State(asked): State<Asked>, request: Request, next: Next) -> Response {
     let authorization = request.headers().get(header::AUTHORIZATION).cloned();
     let refusal = match (refusal(&asked, &request), &asked.sign_in) {
-        (None, Some(sign_in)) => sign_in.refusal(authorization.as_ref()).await,
+        (None, Some(sign_in)) => sign_in.refusal(authorization.as_ref(), asked.peer).await,
         (refusal, _) => refusal,
     };
     let mut response = match refusal {
@@ -119,7 +121,7 @@ mod tests {
     #[test]
     fn only_our_own_hosts_are_served() {
         let names = Arc::new(BTreeSet::from(["keys.example.com".to_owned()]));
-        let asked = Asked { local: IpAddr::from([10, 0, 0, 7]), names, sign_in: None };
+        let asked = Asked { local: IpAddr::from([10, 0, 0, 7]), peer: IpAddr::from([10, 0, 0, 8]), names, sign_in: None };
         for ours in [
             "localhost",
             "LOCALHOST:10847",

@@ -8,9 +8,11 @@ mod cards;
 mod connections;
 mod guard;
 mod page;
+mod refusals;
 mod shown;
 mod sign_in;
 pub(crate) mod told;
+mod turns;
 mod validity;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Asks for names and passwords, as browsers and Prometheus send them (RFC 7617).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -8,17 +9,15 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ring::hmac;
-use tokio::sync::Semaphore;
 
+use super::refusals::{Refusals, Refused};
+use super::turns::{Asker, Turns};
 use crate::config::PasswordHash;
 
 /// Right passwords that are remembered; there are not more people.
 const REMEMBERED: usize = 256;
 /// Longer than bcrypt looks at.
 const LONGEST: usize = 4096;
-
-/// Looks that wait for their turn; more are told to come again.
-const WAITING: usize = 8;
 
 /// Knows who may come in.
 pub(super) struct SignIn {
@@ -34,9 +33,8 @@ struct Memory {
     /// with a key of this process over name, password and the stored hash: another stored hash asks anew.
     right: Mutex<BTreeSet<Vec<u8>>>,
     key: Option<hmac::Key>,
-    /// One look at a time.
-    looking: Semaphore,
-    waiting: Arc<Semaphore>,
+    turns: Arc<Turns>,
+    refusals: Arc<Refusals>,
 }
 
 /// What comes of a name and a password.
@@ -57,25 +55,25 @@ impl SignIn {
     }
 
     /// The refusal, where the header names nobody with the right password.
-    pub async fn refusal(&self, authorization: Option<&HeaderValue>) -> Option<Response> {
-        let look = match authorization.and_then(named) {
-            Some((name, password)) => self.look(&name, password).await,
-            None => Look::Wrong,
-        };
-        match look {
-            Look::Right => None,
-            Look::Wrong => {
-                let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"keymuster\", charset=\"UTF-8\"")];
-                Some((StatusCode::UNAUTHORIZED, ask, "a name and a password are needed\n").into_response())
-            }
+    pub async fn refusal(&self, authorization: Option<&HeaderValue>, peer: IpAddr) -> Option<Response> {
+        let Some((name, password)) = authorization.and_then(named) else { return Some(unauthorized()) };
+        let look = self.look(&name, password, peer).await;
+        let mut refusal = match look {
+            Look::Right => return None,
+            Look::Wrong => unauthorized(),
             Look::Busy => {
                 let later = [(header::RETRY_AFTER, "5")];
-                Some((StatusCode::SERVICE_UNAVAILABLE, later, "too many are signing in\n").into_response())
+                (StatusCode::SERVICE_UNAVAILABLE, later, "too many are signing in\n").into_response()
             }
-        }
+        };
+        let is_user = self.users.contains_key(&name);
+        self.memory.refusals.add(Refused { peer, is_user, turned_away: look == Look::Busy });
+        // Who guesses on begins with a new connection, for which others come too.
+        refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        Some(refusal)
     }
 
-    async fn look(&self, name: &str, password: String) -> Look {
+    async fn look(&self, name: &str, password: String, peer: IpAddr) -> Look {
         let hash = self.users.get(name);
         let Some(compared) = hash.or(self.nobody.as_ref()).cloned() else { return Look::Wrong };
         // An unknown name is compared with somebody's password, which it may well have.
@@ -84,21 +82,25 @@ impl SignIn {
         if is_known && tag.as_ref().is_some_and(|tag| self.memory.remembers(tag)) {
             return Look::Right;
         }
-        let Ok(place) = Arc::clone(&self.memory.waiting).try_acquire_owned() else { return Look::Busy };
+        let asker = Asker::new(name, is_known, peer);
         let memory = Arc::clone(&self.memory);
         // In a task of its own: who was too impatient to wait finds the right password remembered the next time.
         let look = tokio::spawn(async move {
-            let _place = place;
-            let Ok(_turn) = memory.looking.acquire().await else { return false };
+            let Some(_turn) = memory.turns.wait(asker).await else { return Look::Busy };
             let look = tokio::task::spawn_blocking(move || bcrypt::verify(password, compared.as_str()).unwrap_or(false));
             let right = look.await.unwrap_or(false) && is_known;
             if right && let Some(tag) = tag {
                 memory.remember(tag);
             }
-            right
+            if right { Look::Right } else { Look::Wrong }
         });
-        if look.await.unwrap_or(false) { Look::Right } else { Look::Wrong }
+        look.await.unwrap_or(Look::Wrong)
     }
+}
+
+fn unauthorized() -> Response {
+    let ask = [(header::WWW_AUTHENTICATE, "Basic realm=\"keymuster\", charset=\"UTF-8\"")];
+    (StatusCode::UNAUTHORIZED, ask, "a name and a password are needed\n").into_response()
 }
 
 impl Memory {
@@ -127,7 +129,7 @@ impl Memory {
 impl Default for Memory {
     fn default() -> Self {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &ring::rand::SystemRandom::new()).ok();
-        Self { right: Mutex::default(), key, looking: Semaphore::new(1), waiting: Arc::new(Semaphore::new(WAITING)) }
+        Self { right: Mutex::default(), key, turns: Arc::default(), refusals: Arc::default() }
     }
 }
 
@@ -154,36 +156,50 @@ mod tests {
         BTreeMap::from([("scraper".to_owned(), hash(password))])
     }
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// Waits in a task for what comes of it.
+    async fn waits(sign_in: &Arc<SignIn>, name: &str, password: &str) -> tokio::task::JoinHandle<Look> {
+        let before = sign_in.memory.turns.waiting();
+        let (waiting, name, password) = (Arc::clone(sign_in), name.to_owned(), password.to_owned());
+        let waiter = tokio::spawn(async move { waiting.look(&name, password, HERE).await });
+        while sign_in.memory.turns.waiting() == before {
+            tokio::task::yield_now().await;
+        }
+        waiter
+    }
+
     #[tokio::test]
-    async fn who_was_right_once_needs_no_turn_even_after_a_reload_and_strangers_wait_or_go() {
+    async fn who_was_right_once_needs_no_turn_even_after_a_reload_and_others_wait_or_go() {
         let users_now = users("right");
-        let sign_in = SignIn::new(users_now.clone(), None);
-        assert_eq!(sign_in.look("scraper", "right".to_owned()).await, Look::Right);
-        let all_places = Arc::clone(&sign_in.memory.waiting).acquire_many_owned(WAITING as u32).await.unwrap();
-        assert_eq!(sign_in.look("scraper", "right".to_owned()).await, Look::Right);
+        let look = async |sign_in: &SignIn, name: &str, password: &str| sign_in.look(name, password.to_owned(), HERE).await;
+        let sign_in = Arc::new(SignIn::new(users_now.clone(), None));
+        assert_eq!(look(&sign_in, "scraper", "right").await, Look::Right);
+        let turn = sign_in.memory.turns.wait(Asker::new("scraper", true, HERE)).await.unwrap();
+        let waiters = [waits(&sign_in, "scraper", "wrong").await, waits(&sign_in, "nobody", "right").await];
+        assert_eq!(look(&sign_in, "scraper", "right").await, Look::Right);
         for (name, password) in [("scraper", "wrong"), ("nobody", "right")] {
-            assert_eq!(sign_in.look(name, password.to_owned()).await, Look::Busy, "{name} {password}");
+            assert_eq!(look(&sign_in, name, password).await, Look::Busy, "{name} {password}");
         }
         let reloaded = SignIn::new(users_now, Some(&sign_in));
-        assert_eq!(reloaded.look("scraper", "right".to_owned()).await, Look::Right);
+        assert_eq!(look(&reloaded, "scraper", "right").await, Look::Right);
         let changed = SignIn::new(users("right"), Some(&sign_in));
-        assert_eq!(changed.look("scraper", "right".to_owned()).await, Look::Busy, "another hash is looked at anew");
-        drop(all_places);
+        assert_eq!(look(&changed, "scraper", "right").await, Look::Busy, "another hash is looked at anew");
+        drop(turn);
+        for waiter in waiters {
+            assert_eq!(waiter.await.unwrap(), Look::Wrong);
+        }
         for _ in 0..2 {
-            assert_eq!(changed.look("nobody", "right".to_owned()).await, Look::Wrong);
-            assert_eq!(changed.look("scraper", "wrong".to_owned()).await, Look::Wrong);
+            assert_eq!(look(&changed, "nobody", "right").await, Look::Wrong);
+            assert_eq!(look(&changed, "scraper", "wrong").await, Look::Wrong);
         }
     }
 
     #[tokio::test]
     async fn whoever_does_not_wait_for_the_answer_is_known_the_next_time() {
         let sign_in = Arc::new(SignIn::new(users("right"), None));
-        let turn = sign_in.memory.looking.acquire().await.unwrap();
-        let waiting = Arc::clone(&sign_in);
-        let impatient = tokio::spawn(async move { waiting.look("scraper", "right".to_owned()).await });
-        while sign_in.memory.waiting.available_permits() == WAITING {
-            tokio::task::yield_now().await;
-        }
+        let turn = sign_in.memory.turns.wait(Asker::new("scraper", true, HERE)).await.unwrap();
+        let impatient = waits(&sign_in, "scraper", "right").await;
         impatient.abort();
         assert!(impatient.await.unwrap_err().is_cancelled());
         drop(turn);

@@ -14,8 +14,8 @@ use crate::process::{Finished, PATIENCE, Running, eventually, get};
 use crate::support::{Daemon, Settings, Sim, Site, far_off, log_events};
 
 /// bcrypt of `correct horse`, at the lowest cost.
-pub const HASH: &str = "$2b$04$VLjjMDO2/iKHtWgvMAnC.enUBq1zYJ.mFb/Ye7UmWgfO9hwx5wB36";
-pub const WHO: &str = "scraper:correct horse";
+const HASH: &str = "$2b$04$VLjjMDO2/iKHtWgvMAnC.enUBq1zYJ.mFb/Ye7UmWgfO9hwx5wB36";
+const WHO: &str = "scraper:correct horse";
 
 /// A site with a web config file and certificates.
 pub struct House {

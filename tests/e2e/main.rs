@@ -34,6 +34,7 @@ mod restore;
 mod scrape;
 mod secrets;
 mod service;
+mod sign_in;
 mod stopping;
 mod support;
 mod systemd;
