@@ -118,8 +118,8 @@ pub(super) fn size(node: &Node) -> Result<u64, Fault> {
 /// One word of a closed list.
 pub(super) fn word<T: Copy>(all: &[T], as_str: fn(T) -> &'static str) -> impl Fn(&Node) -> Result<T, Fault> {
     move |node| {
-        let text = text(node)?;
         let known: Vec<&str> = all.iter().map(|t| as_str(*t)).collect();
+        let text = node.as_text().ok_or_else(|| none_of("", &known))?;
         all.iter().copied().find(|t| as_str(*t) == text).ok_or_else(|| none_of(text, &known))
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -11,7 +12,7 @@ use crate::domain::closed_enum;
 
 use super::problem::Fault;
 use super::reader::Section;
-use super::tree::Node;
+use super::tree::{Node, Value};
 use super::{values, yaml};
 
 /// What the file says. Relative paths in it begin at its folder.
@@ -126,11 +127,7 @@ impl WebFile {
             Ok(text) => text,
             Err(error) => {
                 let message = format!("`{}` cannot be read: {error}", named_by.full("config_file"));
-                named_by.problem(
-                    named_by.place_of("config_file"),
-                    message,
-                    "see that the file exists and that this user may read it",
-                );
+                named_by.problem(named_by.place_of("config_file"), message, how_to_read(error.kind()));
                 return None;
             }
         };
@@ -141,6 +138,9 @@ impl WebFile {
                 return None;
             }
         };
+        if !has_entries(&root, named_by) {
+            return None;
+        }
         let root = Section::new("", &root, named_by.sink());
         let folder = path.parent().unwrap_or(Path::new(""));
         refuse_what_is_not_done(&root, "");
@@ -151,12 +151,48 @@ impl WebFile {
     }
 }
 
+/// The path is not repeated, as no value is: its place is told, and what stands there can be looked up.
+fn how_to_read(error: ErrorKind) -> &'static str {
+    if matches!(error, ErrorKind::NotFound | ErrorKind::NotADirectory) {
+        "make that file, or correct the path; a relative one begins at the folder of the config file"
+    } else if error == ErrorKind::PermissionDenied {
+        "let this user read it, and pass through the folders above it: such as by its group, and mode 0640"
+    } else if error == ErrorKind::IsADirectory {
+        "name the file, not the folder that it is in"
+    } else if error == ErrorKind::InvalidData {
+        "write it in UTF-8"
+    } else {
+        "see that it is a file that this user may read"
+    }
+}
+
+/// The file, and what stands in it, are entries. The readers' words for what is not are those of TOML.
+fn has_entries(root: &Node, named_by: &Section<'_>) -> bool {
+    let tables = [("tls_server_config", "cert_file: server.pem"), ("basic_auth_users", "prometheus: $2y$10$…")];
+    let entries = if let Value::Table(entries) = &root.value { Some(entries) } else { None };
+    let tables = tables.iter().filter_map(|(name, example)| Some((format!("`{name}`"), *example, entries?.get(*name)?)));
+    let all = std::iter::once(("the file".to_owned(), "basic_auth_users:", root)).chain(tables);
+    let mut wrong = all.filter(|(_, _, node)| !matches!(node.value, Value::Table(_))).peekable();
+    let is_right = wrong.peek().is_none();
+    for (what, example, node) in wrong {
+        let message = format!("{what} holds {}, not entries", node.what());
+        let remedy = "write each entry on a line of its own, without a dash, and with a space behind its colon";
+        named_by.problem(&node.place, message, format!("{remedy}, as in `{example}`"));
+    }
+    is_right
+}
+
 fn refuse_what_is_not_done(section: &Section<'_>, table: &str) {
     for name in NOT_DONE.iter().filter(|(of, _)| *of == table).flat_map(|(_, names)| *names) {
         if section.is_set(name) {
             section.skip(name);
             let message = format!("`{}` is not done by keymuster", section.full(name));
-            section.problem(section.place_of(name), message, "leave it out; put a proxy in front where you need it");
+            let remedy = match *name {
+                "cert" | "key" => format!("write it into a file, and name that by `{name}_file`"),
+                "client_ca" => "write it into a file, and name that by `client_ca_file`".to_owned(),
+                _ => "leave it out; put a proxy in front where you need it".to_owned(),
+            };
+            section.problem(section.place_of(name), message, remedy);
         }
     }
 }
@@ -214,10 +250,9 @@ const DEAREST: u32 = 15;
 
 fn hash(node: &Node) -> Result<PasswordHash, Fault> {
     let remedy = "write a bcrypt hash, such as `htpasswd -nBC 10 \"\"` prints";
-    let text = values::text(node)?;
-    let hash = PasswordHash::parse(text).ok_or_else(|| Fault::new("is no bcrypt hash", remedy))?;
+    let hash = node.as_text().and_then(PasswordHash::parse).ok_or_else(|| Fault::new("is no bcrypt hash", remedy))?;
     if hash.cost().is_none_or(|cost| cost > DEAREST) {
-        return Err(Fault::new(format!("costs more than {DEAREST}"), remedy));
+        return Err(Fault::new(format!("costs more than {DEAREST}, of which each step doubles the time of a look"), remedy));
     }
     Ok(hash)
 }

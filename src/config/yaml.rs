@@ -13,9 +13,17 @@ use super::tree::{Node, Value};
 pub(super) fn tree(path: &Path, text: &str) -> Result<Node, Problems> {
     let file: Arc<str> = path.display().to_string().into();
     let documents = MarkedYaml::load_from_str(text).map_err(|error| {
-        let place = Place::File(Arc::clone(&file), Some(error.marker().line()));
-        // What the parser says in words may repeat what stands there.
-        Problems::one(place, "is no YAML", "put the line right; strings with special characters need quotes")
+        // What the parser says in words may repeat what stands there; and it stumbles only over a later line, where a space is left
+        // out, as people do.
+        let (line, remedy) = match without_space(text) {
+            Some(line) => (line, "put a space behind the colon, as in `name: value`"),
+            None => (
+                error.marker().line(),
+                "put the line right, or those above it: entries indented by spaces, no name twice, and quotes around what holds \
+                 special characters",
+            ),
+        };
+        Problems::one(Place::File(Arc::clone(&file), Some(line)), "is no YAML", remedy)
     })?;
     let empty = || Node { place: Place::File(Arc::clone(&file), None), value: Value::Table(BTreeMap::new()) };
     match documents.as_slice() {
@@ -28,6 +36,15 @@ pub(super) fn tree(path: &Path, text: &str) -> Result<Node, Problems> {
     }
 }
 
+/// The first line such as `name:value`.
+fn without_space(text: &str) -> Option<usize> {
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.@".contains(&b));
+    let is_it = |line: &str| {
+        line.trim().split_once(':').is_some_and(|(name, value)| is_name(name) && value.starts_with(|c: char| !c.is_whitespace()))
+    };
+    text.lines().position(is_it).map(|at| at + 1)
+}
+
 fn node(file: &Arc<str>, yaml: &MarkedYaml<'_>) -> Option<Node> {
     let value = match &yaml.data {
         YamlData::Value(Scalar::Null) => return None,
@@ -38,8 +55,7 @@ fn node(file: &Arc<str>, yaml: &MarkedYaml<'_>) -> Option<Node> {
         YamlData::Sequence(list) => Value::List(list.iter().filter_map(|element| node(file, element)).collect()),
         YamlData::Mapping(entries) => {
             let entries = entries.iter().filter_map(|(name, entry)| {
-                // What is set stands where its name stands.
-                let place = Place::File(Arc::clone(file), Some(name.span.start.line()));
+                let name_place = Place::File(Arc::clone(file), Some(name.span.start.line()));
                 let name = match &name.data {
                     YamlData::Value(Scalar::String(name)) => name.to_string(),
                     YamlData::Value(Scalar::Integer(name)) => name.to_string(),
@@ -53,7 +69,10 @@ fn node(file: &Arc<str>, yaml: &MarkedYaml<'_>) -> Option<Node> {
                     | YamlData::Alias(_)
                     | YamlData::BadValue => "?".to_owned(),
                 };
-                Some((name, Node { place, ..node(file, entry)? }))
+                let entry = node(file, entry)?;
+                // What holds others stands where its name stands.
+                let place = if matches!(entry.value, Value::Table(_) | Value::List(_)) { name_place } else { entry.place };
+                Some((name, Node { place, value: entry.value }))
             });
             Value::Table(entries.collect())
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use tokio_rustls::TlsAcceptor;
@@ -84,7 +84,9 @@ fn acceptor(tls: &Tls, chain: Vec<CertificateDer<'static>>) -> Result<TlsAccepto
     let verifier = |ca: &Path, required: bool| {
         let mut roots = RootCertStore::empty();
         for certificate in certificates(ca)? {
-            roots.add(certificate).map_err(|error| wrong(ca, format!("holds a certificate that is no root: {error}")))?;
+            roots.add(certificate).map_err(|error| {
+                wrong(ca, format!("holds a certificate that is no root ({error}); name the roots of your clients"))
+            })?;
         }
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
         let verifier = if required { verifier } else { verifier.allow_unauthenticated() };
@@ -96,23 +98,34 @@ fn acceptor(tls: &Tls, chain: Vec<CertificateDer<'static>>) -> Result<TlsAccepto
         Clients::Required(ca) => builder.with_client_cert_verifier(verifier(ca, true)?),
     };
     // The same care as for credentials: who reads it can answer in our name.
-    let facts = std::fs::metadata(&tls.key).map_err(|error| wrong(&tls.key, format!("cannot be read: {error}")))?;
+    let facts = std::fs::metadata(&tls.key).map_err(|error| wrong(&tls.key, unreadable(&error)))?;
     if let Some(who) = credential::open_to(facts.mode()) {
         let what = format!("has mode {:04o}, so that {who}; run chmod 600 on it", facts.mode() & 0o7777);
         return Err(wrong(&tls.key, what));
     }
-    let key =
-        PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| wrong(&tls.key, format!("holds no private key: {error}")))?;
-    let mut config = builder
-        .with_single_cert(chain, key)
-        .map_err(|error| wrong(&tls.cert, format!("does not go with {}: {error}", tls.key.display())))?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| {
+        let remedy = "name a PEM file with a key that has no passphrase";
+        wrong(&tls.key, pem(&error, &format!("holds no private key ({error}); {remedy}")))
+    })?;
+    let other = |error| format!("does not go with {} ({error}); name a certificate and its own key", tls.key.display());
+    let mut config = builder.with_single_cert(chain, key).map_err(|error| wrong(&tls.cert, other(error)))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, AccessError> {
     let wrong = |what: String| AccessError { path: path.to_owned(), what };
-    let read = CertificateDer::pem_file_iter(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-    let certificates: Vec<_> = read.collect::<Result<_, _>>().map_err(|error| wrong(format!("is no PEM: {error}")))?;
-    if certificates.is_empty() { Err(wrong("holds no certificate".to_owned())) } else { Ok(certificates) }
+    let remedy = "name a PEM file of certificates";
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let certificates = read.map_err(|error| wrong(pem(&error, &format!("is no PEM ({error}); {remedy}"))))?;
+    if certificates.is_empty() { Err(wrong(format!("holds no certificate; {remedy}"))) } else { Ok(certificates) }
+}
+
+/// Why a PEM file cannot be used: it cannot be read, or what is said otherwise.
+fn pem(error: &pem::Error, otherwise: &str) -> String {
+    if let pem::Error::Io(error) = error { unreadable(error) } else { otherwise.to_owned() }
+}
+
+fn unreadable(error: &std::io::Error) -> String {
+    format!("cannot be read: {error}; see that it is a file, and that this user may read it")
 }

@@ -2,7 +2,6 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -234,53 +233,6 @@ fn other_machines_are_served_only_over_tls_with_sign_in_or_by_a_word_that_shows(
     daemon.process.signal(Signal::HUP);
     eventually("the reload", PATIENCE, || daemon.process.stderr().contains("reloaded ").then_some(()));
     daemon.stop().ended(0);
-}
-
-#[test]
-fn what_a_web_config_file_gets_wrong_is_told_with_its_line() {
-    let house = House::new("").certificates();
-    let tls = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n";
-    for (web, parts) in [
-        ("tls_server_config:\n  cert_file: server.pem\n".to_owned(), &["web.yml:1: `tls_server_config.key_file` is missing"][..]),
-        (
-            format!("{tls}  client_allowed_sans: [a]\n"),
-            &["web.yml:4: `tls_server_config.client_allowed_sans` is not done by keymuster"],
-        ),
-        (format!("{tls}  min_versoin: TLS12\n"), &["web.yml:4: `tls_server_config.min_versoin` is no setting", "`min_version`"]),
-        (
-            "listeners: {}\n".to_owned(),
-            &["web.yml:1: `listeners` is no setting; known here: basic_auth_users, tls_server_config"],
-        ),
-        (format!("{tls}  min_version: TLS11\n"), &["web.yml:4: `tls_server_config.min_version` is none of"]),
-        (
-            format!("{tls}  client_auth_type: RequireAnyClientCert\n"),
-            &["web.yml:4: `tls_server_config.client_auth_type` is none of"],
-        ),
-        (format!("{tls}  client_auth_type: RequireAndVerifyClientCert\n"), &["web.yml:4: ", "needs `client_ca_file`"]),
-        (format!("{tls}  client_ca_file: ca.pem\n"), &["web.yml:4: ", "asked for no certificate"]),
-        (
-            "basic_auth_users:\n  scraper: secret-canary\n".to_owned(),
-            &["web.yml:2: `basic_auth_users.scraper` is no bcrypt hash"],
-        ),
-        (
-            "rate_limit:\n  burst: 1\nhttp_server_config:\n  http2: true\n".to_owned(),
-            &["web.yml:1: `rate_limit` is not", "web.yml:3: `http"],
-        ),
-        ("basic_auth_users: [a\n".to_owned(), &["web.yml:", "is no YAML"]),
-        ("a: 1\n---\nb: 1\n".to_owned(), &["is a second document"]),
-        (tls.replace("server.key", "none.key"), &["none.key: cannot be read"]),
-        (tls.replace("server.key", "ca.pem"), &["ca.pem"]),
-        (tls.replace("server.key", "client.key"), &["server.pem: does not go with"]),
-    ] {
-        house.write(&web);
-        house.is_refused(parts);
-        assert!(!house.site.run("check", &[]).all().contains("secret-canary"));
-    }
-    house.write(tls);
-    std::fs::set_permissions(house.site.path("server.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
-    house.is_refused(&["server.key: has mode 0644, so that everybody may read it"]);
-    std::fs::remove_file(house.site.path("web.yml")).unwrap();
-    house.is_refused(&["keymuster.toml:", "`web.config_file` cannot be read"]);
 }
 
 #[test]

@@ -38,3 +38,4 @@ mod sign_in;
 mod stopping;
 mod support;
 mod systemd;
+mod web_file;

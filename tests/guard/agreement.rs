@@ -21,7 +21,7 @@ fn readers(site: &Site) -> (Views, Exposition) {
 }
 
 async fn agree(site: &Site, views: &Views, metrics: &Exposition, held: usize, lists: u64) {
-    let text = metrics.text().await.unwrap();
+    let text = metrics.text(None).await.unwrap();
     let labels = "provider=\"openai\"";
     let value = |name: &str, rest: &str| -> u64 {
         let line = text.lines().find(|line| line.starts_with(name) && line.contains(labels) && line.contains(rest));
