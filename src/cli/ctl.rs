@@ -19,6 +19,8 @@ pub async fn ctl(arguments: args::Ctl) -> anyhow::Result<Exit> {
     if arguments.socket.is_none() && matches!(arguments.command, CtlCommand::Status) {
         warn_of_problems(&arguments.config);
     }
+    // The daemon logs what comes of a reload, whoever asked for it: in its own journal, once is enough.
+    let is_told = matches!(arguments.command, CtlCommand::Reload) && log::is_beside_the_daemons();
     let request = match arguments.command {
         CtlCommand::Status => Request::Status,
         CtlCommand::Poll { accounts } => Request::Poll { accounts },
@@ -49,6 +51,8 @@ pub async fn ctl(arguments: args::Ctl) -> anyhow::Result<Exit> {
             }
             Ok(if accounts.iter().any(|account| account.failed) { Exit::Unavailable } else { Exit::Ok })
         }
+        Ok(Answer::Done { .. }) if is_told => Ok(Exit::Ok),
+        Ok(Answer::Refused { fault, .. }) if is_told => Ok(Exit::of(fault)),
         Ok(Answer::Done { what }) => {
             output.line(&what)?;
             Ok(Exit::Ok)

@@ -57,6 +57,16 @@ impl Exit {
         }
     }
 
+    /// What a refusal of the daemon ends a command with.
+    pub const fn of(fault: Fault) -> Self {
+        match fault {
+            Fault::Request => Self::Usage,
+            Fault::Config => Self::Config,
+            Fault::Stopping => Self::Unavailable,
+            Fault::Other => Self::Unexpected,
+        }
+    }
+
     /// The number as a process ends with it.
     pub fn code(self) -> ExitCode {
         ExitCode::from(self.number())

@@ -14,9 +14,6 @@ use crate::config::{Log, LogFormat, LogLevel};
 use journal::Journal;
 use lines::{Escapes, Lines};
 
-/// Libraries that tell too much at their own level.
-const QUIET: &str = "tokio_cron_scheduler=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn";
-
 /// Where the level of the running log is changed.
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
@@ -48,12 +45,17 @@ pub fn set_level(level: LogLevel) {
     }
 }
 
+/// Of libraries only what they warn of, whatever the level: below that they tell of bytes, and of headers, which hold secrets.
 fn filter(level: LogLevel) -> EnvFilter {
     EnvFilter::new(match level {
-        // What they warn of is less than that.
-        LogLevel::Error => level.as_str().to_owned(),
-        LogLevel::Warn | LogLevel::Info | LogLevel::Debug | LogLevel::Trace => format!("{},{QUIET}", level.as_str()),
+        LogLevel::Error | LogLevel::Warn => level.as_str().to_owned(),
+        LogLevel::Info | LogLevel::Debug | LogLevel::Trace => format!("warn,keymuster={}", level.as_str()),
     })
+}
+
+/// What is written to standard error stands beside the daemon's own lines: systemd runs us for its unit, as `ExecReload` does.
+pub fn is_beside_the_daemons() -> bool {
+    std::env::var_os("MAINPID").is_some() && journal::is_stderr()
 }
 
 fn output<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>

@@ -133,7 +133,11 @@ impl Served {
         self.tally.reloaded(reloaded.is_ok());
         match &reloaded {
             Ok(what) => tracing::info!("{what}"),
-            Err(error) => tracing::error!(problems = lines(error), "the config was not reloaded; the daemon goes on as before"),
+            Err(error) => {
+                let file = self.source.as_ref().map(|source| source.file.display().to_string());
+                let problems = lines(error).replace('\n', " | ");
+                tracing::error!(file, problems, "the config was not reloaded; the one before stays in force");
+            }
         }
         reloaded
     }

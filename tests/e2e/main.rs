@@ -19,6 +19,7 @@ mod faults;
 mod hardening;
 mod inquiry;
 mod listener;
+mod log;
 mod manual;
 mod member_outcomes;
 mod outcomes;

@@ -125,3 +125,41 @@ fn events_reach_the_journal_with_their_fields() {
     let finished = run.finish(PATIENCE).ended(0);
     assert!(!finished.stderr.contains("started"), "told twice: {}", finished.stderr);
 }
+
+/// systemd runs `ctl reload` for the unit, and what it says stands in the daemon's journal.
+#[test]
+fn a_reload_stands_once_in_the_journal_and_whoever_asks_elsewhere_is_told() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &far());
+    let daemon = site.daemon();
+    let config = site.config();
+    let reload = |is_of_the_unit: bool| {
+        let export = if is_of_the_unit { "export MAINPID=1 JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2); " } else { "" };
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{export}exec \"$0\" ctl reload --config \"$1\""), env!("CARGO_BIN_EXE_keymuster")]);
+        command.arg(&config).env_remove("JOURNAL_STREAM").env_remove("MAINPID");
+        Running::start(command, "dash").finish(PATIENCE)
+    };
+    let told = |text: &str| {
+        let events = log_events(&daemon.process.stderr()).into_iter();
+        let told: Vec<_> = events.filter(|event| event["message"].as_str().unwrap().contains(text)).collect();
+        told
+    };
+    assert_eq!(reload(true).ended(0).all(), "");
+    assert!(reload(false).ended(0).stdout.contains("reloaded "));
+    assert_eq!(told("reloaded ").len(), 2);
+
+    site.edit("[guard]", "[guard]\nconfirm_afer = \"10m\"\nsmall_scope = \"many\"");
+    assert_eq!(reload(true).ended(78).all(), "");
+    let refused = reload(false).ended(78).stderr;
+    assert!(refused.contains("keymuster.toml:") && refused.contains("`confirm_after`"), "{refused}");
+    let lines = told("the config was not reloaded; the one before stays in force");
+    assert_eq!(lines.len(), 2, "one for each: {lines:?}");
+    assert_eq!(lines[0]["file"], config.to_str().unwrap());
+    let problems = lines[0]["problems"].as_str().unwrap();
+    assert!(problems.contains("`confirm_after`? | ") && problems.contains("`guard.small_scope`"), "{problems}");
+
+    // What the daemon cannot have told is told by whoever asked.
+    daemon.stop().ended(0);
+    assert!(reload(true).ended(69).stderr.contains("no daemon"));
+}
