@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::exit::Exit;
 use super::listener;
 use super::served::Served;
 use super::service::{self, Pulse};
@@ -120,9 +121,10 @@ impl Daemon {
         let _ = self.served.reload().await;
     }
 
-    /// Waits until nothing is polled any more, though nobody told the daemon to stop. The log says why.
-    pub async fn failed(&self) {
+    /// Waits until nothing is polled any more, though nobody told the daemon to stop: then the process ends so. The log says why.
+    pub async fn failed(&self) -> Exit {
         self.failed.cancelled().await;
+        Exit::Bug
     }
 
     /// Keeps the service manager told, until the daemon stops.

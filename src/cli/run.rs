@@ -20,13 +20,13 @@ pub async fn run(arguments: args::Run) -> anyhow::Result<Exit> {
     let daemon = Daemon::start(&config, Some(source), &Clock::system(), Look::default()).await?;
     service::ready();
     daemon.attend();
-    let failed = loop {
+    let exit = loop {
         let told = tokio::select! {
             told = signals.next() => told,
-            () = daemon.failed() => break true,
+            exit = daemon.failed() => break exit,
         };
         match told {
-            Told::Stop => break false,
+            Told::Stop => break Exit::Ok,
             Told::Reload => {
                 service::reloading();
                 daemon.reload().await;
@@ -36,5 +36,5 @@ pub async fn run(arguments: args::Run) -> anyhow::Result<Exit> {
     };
     service::stopping();
     daemon.stop().await?;
-    Ok(if failed { Exit::Unexpected } else { Exit::Ok })
+    Ok(exit)
 }

@@ -54,15 +54,25 @@ pub async fn demo(arguments: args::Demo) -> anyhow::Result<Exit> {
     let mut output = Output::new();
     print(&mut output, &config, daemon.address(), &faults)?;
     let mut story = Story::new(daemon.views().clone(), control(&path)?);
-    tokio::select! {
-        () = signals.asked_to_stop() => {}
-        broken = follow(&mut output, &mut story) => broken?,
-    }
+    let exit = until(signals.asked_to_stop(), daemon.failed(), follow(&mut output, &mut story)).await?;
     output.line("")?;
     daemon.stop().await?;
     simulation.stop().await;
     output.line("Stopped; the scratch inventory is gone.")?;
-    Ok(Exit::Ok)
+    Ok(exit)
+}
+
+/// What ends it first: somebody, a daemon that does not work any more, or a story that cannot be told.
+async fn until(
+    stopped: impl Future<Output = ()>,
+    failed: impl Future<Output = Exit>,
+    story: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<Exit> {
+    tokio::select! {
+        () = stopped => Ok(Exit::Ok),
+        exit = failed => Ok(exit),
+        told = story => told.map(|()| Exit::Ok),
+    }
 }
 
 /// The address that was asked for, else the usual one, else any that is free.
@@ -107,5 +117,20 @@ async fn follow(output: &mut Output, story: &mut Story) -> anyhow::Result<()> {
     loop {
         tokio::time::sleep(LOOK).await;
         story.go_on(output).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_daemon_that_has_failed_ends_the_demo_as_it_ends_the_daemon() {
+        let exit = until(pending(), ready(Exit::Bug), pending()).await.unwrap();
+        assert_eq!(exit.number(), 70);
+        assert_eq!(until(ready(()), pending(), pending()).await.unwrap(), Exit::Ok);
+        assert!(until(pending(), pending(), ready(Err(anyhow::anyhow!("no output")))).await.is_err());
     }
 }
