@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use crate::certificate::reload;
 use crate::process::{Finished, PATIENCE, Running, eventually, get};
 use crate::support::{Daemon, Settings, Sim, Site, far_off, log_events};
 
@@ -233,6 +234,61 @@ fn other_machines_are_served_only_over_tls_with_sign_in_or_by_a_word_that_shows(
     daemon.process.signal(Signal::HUP);
     eventually("the reload", PATIENCE, || daemon.process.stderr().contains("reloaded ").then_some(()));
     daemon.stop().ended(0);
+}
+
+/// What a reload opens to everybody is told as at a start.
+#[test]
+fn a_listener_that_a_reload_opens_is_told_in_the_log() {
+    let tls = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n";
+    let signed_in = format!("{tls}basic_auth_users:\n  scraper: {HASH}\n");
+    let house = House::new(&signed_in).certificates();
+    house.site.edit("127.0.0.1:0", "0.0.0.0:0");
+    let daemon = house.site.daemon();
+    let open = "whoever reaches the listener's address can read everything";
+    assert_eq!(reload(&daemon, open), 0);
+    house.write(tls);
+    house.site.edit("[web]", "[web]\ninsecure = true");
+    assert_eq!(reload(&daemon, open), 1);
+    assert_eq!(house.status(&daemon, "https", &["--cacert", "ca.pem"]), "200");
+    house.write(&signed_in);
+    assert_eq!(reload(&daemon, open), 1, "closed again");
+    daemon.stop().ended(0);
+}
+
+/// Runs what follows where the kernel knows no IPv6: a filter of system calls answers as one does that was built without.
+/// Of arguments: the numbers of prctl and socket, then the command.
+const WITHOUT_IPV6: &str = r#"
+my ($prctl, $socket) = (shift() + 0, shift() + 0);
+# The call is socket, and its first argument AF_INET6: EAFNOSUPPORT. All else is allowed.
+my @code = ([0x20, 0, 0, 0], [0x15, 0, 3, $socket], [0x20, 0, 0, 16], [0x15, 0, 1, 10], [0x06, 0, 0, 0x50061], [0x06, 0, 0, 0x7fff0000]);
+my $code = join '', map { pack 'SCCL', @$_ } @code;
+my $program = pack 'S x6 P', scalar @code, $code;
+syscall($prctl, 38, 1, 0, 0, 0) == 0 and syscall($prctl, 22, 2, $program) == 0 or die "no filter: $!";
+exec @ARGV or die "no $ARGV[0]: $!";
+"#;
+
+#[test]
+fn a_port_alone_is_every_address_of_the_machine_also_where_there_is_no_ipv6() {
+    let calls = match std::env::consts::ARCH {
+        "x86_64" => ["157", "41"],
+        "aarch64" => ["167", "198"],
+        other => panic!("the numbers of prctl and socket on {other} are to be written here"),
+    };
+    let house = House::new("");
+    house.site.edit("listen = \"127.0.0.1:0\"", "listen = \":0\"\ninsecure = true");
+    let config = house.site.config();
+    let arguments = ["run", "--config", config.to_str().unwrap()];
+    for is_ipv4 in [true, false] {
+        let mut without = Command::new("perl");
+        without.args(["-e", WITHOUT_IPV6]).args(calls).arg(env!("CARGO_BIN_EXE_keymuster")).args(arguments).env_clear();
+        let started = if is_ipv4 { Running::start(without, "perl-base") } else { house.site.start(&arguments) };
+        let daemon = Daemon::started(started);
+        assert!(daemon.address.ip().is_unspecified(), "{}", daemon.address);
+        assert!(daemon.address.is_ipv4() || !is_ipv4, "{}", daemon.address);
+        let local = SocketAddr::from(([127, 0, 0, 1], daemon.address.port()));
+        assert_eq!(get(local, "/healthz").unwrap().status, 200);
+        daemon.stop().ended(0);
+    }
 }
 
 #[test]
