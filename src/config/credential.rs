@@ -1,6 +1,6 @@
 //! From where a credential comes, and reading it: a file or a systemd credential, and nothing else. No error repeats content.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ pub enum CredentialError {
     #[error("{}: is no regular file; name the file that holds the credential", .0.display())]
     NotAFile(PathBuf),
     /// Others may read it, or others or the group may write it.
-    #[error("{}: has mode {mode:04o}, so that {who}; run chmod 600 on it", path.display())]
+    #[error("{}: has mode {mode:04o}, so that {who}; {remedy}", path.display())]
     Mode {
         /// The file.
         path: PathBuf,
@@ -58,6 +58,8 @@ pub enum CredentialError {
         mode: u32,
         /// Who may do what.
         who: &'static str,
+        /// What puts it right.
+        remedy: &'static str,
     },
     /// Not one line of visible ASCII of at most 8 KiB.
     #[error("{}: {what}; write the credential alone, on one line", path.display())]
@@ -116,6 +118,25 @@ pub const fn open_to(mode: u32) -> Option<&'static str> {
     }
 }
 
+/// What puts the mode of such a file right, and leaves it readable for the daemon.
+pub fn remedy(file: &Metadata) -> &'static str {
+    let groups = rustix::process::getgroups().unwrap_or_default().into_iter().chain([rustix::process::getegid()]);
+    let groups: Vec<u32> = groups.map(rustix::fs::Gid::as_raw).collect();
+    remedy_for(rustix::process::geteuid().as_raw(), &groups, file.uid(), file.gid())
+}
+
+/// By who we are and whose the file is. Root, who only checks, is no measure: a file of root's with a group of its own is read by that
+/// group.
+fn remedy_for(us: u32, our_groups: &[u32], owner: u32, group: u32) -> &'static str {
+    let (as_owner, as_group) =
+        if us == 0 { (owner != 0 || group == 0, true) } else { (owner == us, our_groups.contains(&group)) };
+    match (as_owner, as_group) {
+        (true, _) => "run chmod 600 on it",
+        (false, true) => "run chmod 640 on it",
+        (false, false) => "give it to the daemon's user or group, and run chmod 640 on it",
+    }
+}
+
 fn read(path: &Path, check_mode: bool) -> Result<SecretString, CredentialError> {
     let io = |source| CredentialError::Io { path: path.to_owned(), source };
     let content = |what| CredentialError::Content { path: path.to_owned(), what };
@@ -129,7 +150,7 @@ fn read(path: &Path, check_mode: bool) -> Result<SecretString, CredentialError> 
     if check_mode {
         let mode = facts.mode() & 0o7777;
         if let Some(who) = open_to(mode) {
-            return Err(CredentialError::Mode { path: path.to_owned(), mode, who });
+            return Err(CredentialError::Mode { path: path.to_owned(), mode, who, remedy: remedy(&facts) });
         }
     }
     // Wiped when it is let go, and large enough to stay where it is: a vector that grows leaves copies behind.
@@ -234,6 +255,23 @@ mod tests {
         for content in [&b"Bearer canary"[..], b"can\tary", "can\u{e4}ry".as_bytes(), b"can\xffary", b"canary\0"] {
             let error = loaded(content, 0o600).unwrap_err();
             assert!(error.contains("not ASCII") && !error.contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_remedy_leaves_the_file_to_the_daemon() {
+        let (root, daemon, other) = (0, 10_847, 1_000);
+        for (us, owner, group, remedy) in [
+            (daemon, daemon, daemon, "chmod 600"),
+            (daemon, root, daemon, "chmod 640"),
+            (daemon, root, root, "give it to the daemon's user or group, and run chmod 640"),
+            (daemon, other, other, "give it to the daemon's user or group, and run chmod 640"),
+            (root, root, root, "chmod 600"),
+            (root, root, daemon, "chmod 640"),
+            (root, daemon, daemon, "chmod 600"),
+        ] {
+            let told = remedy_for(us, &[us], owner, group);
+            assert!(told.trim_start_matches("run ").starts_with(remedy), "{us}, {owner}:{group}: {told}");
         }
     }
 

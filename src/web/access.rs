@@ -100,7 +100,7 @@ fn acceptor(tls: &Tls, chain: Vec<CertificateDer<'static>>) -> Result<TlsAccepto
     // The same care as for credentials: who reads it can answer in our name.
     let facts = std::fs::metadata(&tls.key).map_err(|error| wrong(&tls.key, unreadable(&error)))?;
     if let Some(who) = credential::open_to(facts.mode()) {
-        let what = format!("has mode {:04o}, so that {who}; run chmod 600 on it", facts.mode() & 0o7777);
+        let what = format!("has mode {:04o}, so that {who}; {}", facts.mode() & 0o7777, credential::remedy(&facts));
         return Err(wrong(&tls.key, what));
     }
     let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| {

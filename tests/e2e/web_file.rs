@@ -88,7 +88,12 @@ fn what_a_web_config_file_gets_wrong_is_told_with_its_line() {
         std::fs::set_permissions(house.site.path("server.key"), std::fs::Permissions::from_mode(mode)).unwrap();
     };
     mode(0o644);
-    house.is_refused(&["server.key: has mode 0644, so that everybody may read it"]);
+    house.is_refused(&["server.key: has mode 0644, so that everybody may read it; run chmod 600 on it"]);
+    // One of root's, for the group of the service.
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(house.site.path("server.key"), None, Some(40_930)).unwrap();
+        house.is_refused(&["server.key: has mode 0644, so that everybody may read it; run chmod 640 on it"]);
+    }
 }
 
 #[test]
