@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -33,23 +34,23 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the whole thing at work: simulated providers, daemon, page and metrics on loopback, with a scratch inventory
+    /// Show it all at work: simulated providers, daemon, page and metrics, with a scratch inventory
     Demo(Demo),
-    /// Run the daemon
+    /// Run the daemon, which polls by schedule and serves the page and the metrics
     Run(Run),
-    /// Poll once, now, and print what each scope gave
+    /// Poll the providers once, now, and print what each list of keys gave
     Poll(Poll),
     /// List keys of the inventory
     Keys(Keys),
-    /// Check config, files, database and credentials
+    /// Check config, files, inventory and credentials, before the daemon stumbles over them
     Check(Check),
-    /// Talk to the running daemon
+    /// Talk to the running daemon: what it does, poll now, reload, let go what it holds
     Ctl(Ctl),
     /// Check, back up or export the inventory, also beside a running daemon
     Db(Db),
-    /// Run the simulated providers alone
+    /// Run the simulated providers alone, for a daemon or a poll to read
     Simulate(Simulate),
-    /// Print what makes a shell complete the commands
+    /// Print the script that makes a shell complete the commands
     Completions(Completions),
     /// Print the man page
     #[command(after_help = "Example:\n  keymuster man | man -l -")]
@@ -72,6 +73,10 @@ pub struct Demo {
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
+#[command(after_help = "SIGHUP reads the config again, SIGTERM stops.\n\n\
+Exit code 0 if it was told to stop, 78 if the config, a credential or the web config file is wrong, 65 if the inventory is newer \
+than the program, 1 if it fails otherwise, as where the address is taken or another keymuster holds the inventory.\n\n\
+Examples:\n  keymuster run --config keymuster.toml\n  keymuster run --web.listen-address 127.0.0.1:9999")]
 pub struct Run {
     /// The config file
     #[arg(long, short, value_name = "FILE", default_value = CONFIG)]
@@ -99,7 +104,9 @@ impl Run {
 
 /// Arguments of `poll`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit code 69 if an account's poll ended with an incomplete scope or was not stored.\n\n\
+#[command(after_help = "Where a daemon runs, it is asked to poll.\n\n\
+Exit code 0 if everything was read, 69 if a list was not read whole, is held, or was not stored, 64 if there is no such account, \
+78 if the config or a credential is wrong, 65 if the inventory is newer than the program, 1 if it fails otherwise.\n\n\
 Examples:\n  keymuster poll --config keymuster.toml\n  keymuster poll --account acme-openai --dry-run")]
 pub struct Poll {
     /// The config file
@@ -130,16 +137,16 @@ pub struct Keys {
     #[arg(long, short, value_name = "NAME")]
     pub account: Option<String>,
     /// Only keys at this provider
-    #[arg(long, short, value_name = "WORD", value_parser = provider)]
-    pub provider: Option<&'static str>,
+    #[arg(long, short, value_name = "WORD", value_parser = providers())]
+    pub provider: Option<String>,
     /// Only keys of this kind
-    #[arg(long, short, value_name = "WORD")]
+    #[arg(long, short, value_name = "WORD", value_parser = one_of(KeyKind::ALL, KeyKind::as_str))]
     pub kind: Option<KeyKind>,
     /// Only keys in this condition
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", value_parser = one_of(Condition::ALL, Condition::as_str))]
     pub condition: Option<Condition>,
     /// Only keys of this presence; without it, all but gone ones
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", value_parser = one_of(Presence::ALL, Presence::as_str))]
     pub presence: Option<Presence>,
     /// Only keys of this owner: id, name or e-mail address
     #[arg(long, short, value_name = "TEXT")]
@@ -165,6 +172,10 @@ pub enum Format {
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
+#[command(after_help = "Credentials that systemd passes are found as root while keymuster.service runs.\n\n\
+Exit code 0 if nothing is wrong, 78 if the config, a file or a credential is wrong, else 65 if the inventory is newer than the \
+program, else 69 if a provider refuses or does not answer. Warnings change nothing.\n\n\
+Examples:\n  keymuster check --config keymuster.toml\n  keymuster check --offline")]
 pub struct Check {
     /// The config file
     #[arg(long, short, value_name = "FILE", default_value = CONFIG)]
@@ -193,22 +204,32 @@ pub struct Ctl {
 pub enum CtlCommand {
     /// What runs, what comes, what waits for a person
     Status,
-    /// Poll now, and print what each scope gave; a poll under way counts
+    /// Poll now, and print what each list of keys gave; a poll under way counts
+    #[command(after_help = "Exit code 69 if a list was not read whole or is held, or if no daemon answers.")]
     Poll {
-        /// Only these accounts
+        /// Only these accounts; all of them where none is named
         #[arg(value_name = "ACCOUNT")]
         accounts: Vec<String>,
     },
-    /// Read the config again: all of it or, where anything is wrong, nothing
+    /// Read config and credentials again: all of it or, where anything is wrong, nothing
+    #[command(after_help = "Exit code 78 if anything is wrong, 69 if no daemon answers.")]
     Reload,
-    /// Accept what is held: the keys held now go by the ordinary proof, or a changed organisation is taken for the right one
+    /// Let go what is held and waits for a person's word
+    #[command(
+        after_help = "Held keys then go by the ordinary proof: missing first, gone later. A held list of people or projects is \
+believed. Another organisation behind the credential is taken for the right one, and the keys of the old one become unmanaged. \
+Where SCOPE has closed or vanished, its unknown keys are gone. 'keymuster ctl status' names all that waits, with the command that \
+lets it go.\n\nExit code 64 if nothing like that waits, 69 if no daemon answers.\n\n\
+Examples:\n  keymuster ctl ack acme-openai --why 'the search project was closed'\n  \
+keymuster ctl ack acme-openai project/proj_1 --why 'its keys were rotated'"
+    )]
     Ack {
         /// The account
         account: String,
-        /// Only this scope, as the view `scopes` names it: KIND or KIND/SCOPE_ID
+        /// Only this list, as the view `scopes` names it: KIND or KIND/SCOPE_ID
         scope: Option<String>,
         /// Why; stored with who and when
-        #[arg(long)]
+        #[arg(long, value_name = "TEXT")]
         why: String,
     },
 }
@@ -257,7 +278,7 @@ keymuster db backup --inventory inventory.db --replace /var/backups/inventory.db
 keymuster db export --inventory inventory.db --view changes --format csv > changes.csv")]
     Export {
         /// Only this view; without it, all of them, which only JSON can hold
-        #[arg(long, value_name = "VIEW", value_parser = view)]
+        #[arg(long, value_name = "VIEW", value_parser = one_of(PUBLIC_VIEWS, |view| view))]
         view: Option<&'static str>,
         /// How to print
         #[arg(long, short, value_enum, default_value_t = ExportFormat::Json)]
@@ -311,8 +332,11 @@ pub struct Completions {
 }
 
 fn exit_codes() -> String {
-    let codes: Vec<String> = Exit::ALL.iter().map(|exit| format!("{} {}", exit.number(), exit.meaning())).collect();
-    format!("Try it without any credential: keymuster demo\n\nExit codes: {}", codes.join(", "))
+    let codes: Vec<String> = Exit::ALL.iter().map(|exit| format!("  {:>2}  {}", exit.number(), exit.meaning())).collect();
+    format!(
+        "Try it without a config or a credential: keymuster demo\nThen write {CONFIG}, and: keymuster check\n\nExit codes:\n{}",
+        codes.join("\n")
+    )
 }
 
 /// Prints what clap has to say: help on standard output, mistakes on standard error with exit code 64.
@@ -328,14 +352,14 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
     if address.ip().is_loopback() { Ok(address) } else { Err(format!("{} is no loopback address", address.ip())) }
 }
 
-fn view(word: &str) -> Result<&'static str, String> {
-    let known = || PUBLIC_VIEWS.iter().copied();
-    known().find(|view| *view == word).ok_or_else(|| format!("'{word}' is none of {}", known().collect::<Vec<_>>().join(", ")))
+/// One of a closed list: help and completions list the words, and a wrong one is told the nearest.
+fn one_of<T: Copy + Send + Sync>(all: &'static [T], word: fn(T) -> &'static str) -> impl TypedValueParser<Value = T> {
+    let find = move |text: String| all.iter().copied().find(|value| word(*value) == text).ok_or("is unknown");
+    PossibleValuesParser::new(all.iter().map(|value| word(*value))).try_map(find)
 }
 
-fn provider(word: &str) -> Result<&'static str, String> {
-    let known = || PROVIDERS.iter().map(|provider| provider.spec().id);
-    known().find(|id| *id == word).ok_or_else(|| format!("'{word}' is none of {}", known().collect::<Vec<_>>().join(", ")))
+fn providers() -> PossibleValuesParser {
+    PossibleValuesParser::new(PROVIDERS.iter().map(|provider| provider.spec().id))
 }
 
 #[cfg(test)]

@@ -44,16 +44,16 @@ impl Exit {
         }
     }
 
-    /// What the number means, in few words.
+    /// What the number means, as the README has it, in what fits a line.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "ok",
-            Self::Unexpected => "unexpected",
-            Self::Usage => "usage",
-            Self::NewerDatabase => "database newer than the program",
-            Self::Unavailable => "remote not read whole",
-            Self::Bug => "bug",
-            Self::Config => "config",
+            Self::Unexpected => "unexpected; or db check found something wrong",
+            Self::Usage => "wrong arguments; no such account or scope; nothing waits for the ack",
+            Self::NewerDatabase => "the database is newer than the program",
+            Self::Unavailable => "a provider not read whole, something held, or no daemon for ctl",
+            Self::Bug => "a bug of keymuster",
+            Self::Config => "the config or a file that it names is wrong; or a reload was refused",
         }
     }
 

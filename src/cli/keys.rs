@@ -28,7 +28,7 @@ pub async fn keys(arguments: args::Keys) -> anyhow::Result<Exit> {
     let all_but_gone = || Presence::ALL.iter().copied().filter(|presence| *presence != Presence::Gone).collect();
     let filter = Filter {
         accounts: arguments.account.into_iter().collect(),
-        providers: arguments.provider.into_iter().map(str::to_owned).collect(),
+        providers: arguments.provider.into_iter().collect(),
         kinds: arguments.kind.into_iter().collect(),
         presences: arguments.presence.map_or_else(all_but_gone, |presence| vec![presence]),
         conditions: arguments.condition.into_iter().collect(),

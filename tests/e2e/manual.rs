@@ -3,6 +3,9 @@
 use std::fs;
 use std::process::Command;
 
+use keymuster::domain::Condition;
+use keymuster::providers::PROVIDERS;
+
 use crate::process::{PATIENCE, Running};
 
 fn told(arguments: &[&str]) -> String {
@@ -70,6 +73,60 @@ fn shells_complete_commands_and_options() {
     assert_eq!(completed(&["keymuster", "db", "b"]), ["backup"]);
     assert_eq!(completed(&["keymuster", "keys", "--cond"]), ["--condition"]);
     assert_eq!(completed(&["keymuster", "keys", "--format", ""]), ["table", "json", "csv"]);
+    // Closed lists are the program's own.
+    let conditions: Vec<&str> = Condition::ALL.iter().map(|condition| condition.as_str()).collect();
+    assert_eq!(completed(&["keymuster", "keys", "--condition", ""]), conditions);
+    assert_eq!(completed(&["keymuster", "keys", "--presence", "m"]), ["missing"]);
+    assert_eq!(completed(&["keymuster", "keys", "--kind", "ad"]), ["admin"]);
+    let providers: Vec<&str> = PROVIDERS.iter().map(|provider| provider.spec().id).collect();
+    assert_eq!(completed(&["keymuster", "keys", "--provider", ""]), providers);
+    assert_eq!(completed(&["keymuster", "db", "export", "--view", "sc"]), ["scopes"]);
     assert!(told(&["completions", "zsh"]).starts_with("#compdef keymuster"));
     assert!(told(&["completions", "fish"]).contains("complete -c keymuster"));
+}
+
+#[test]
+fn help_lists_the_words_of_closed_lists_and_a_wrong_one_is_told_the_nearest() {
+    let help = told(&["keys", "--help"]);
+    for word in
+        Condition::ALL.iter().map(|condition| condition.as_str()).chain(PROVIDERS.iter().map(|provider| provider.spec().id))
+    {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+    for (option, wrong, meant) in
+        [("--condition", "expird", "expired"), ("--provider", "opena", "openai"), ("--presence", "missin", "missing")]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keymuster"));
+        command.args(["keys", option, wrong]);
+        let refused = Running::start(command, "keymuster").finish(PATIENCE).ended(64).all();
+        assert!(refused.contains(&format!("similar value exists: '{meant}'")), "{refused}");
+    }
+}
+
+/// What a script asks by, and what a person's word does, stand where they are looked for.
+#[test]
+fn help_says_how_commands_end_and_what_an_ack_covers() {
+    let help = |path: &[&str]| told(&[path, &["--help"]].concat()).split_whitespace().collect::<Vec<_>>().join(" ");
+    for (command, codes) in
+        [("run", &["0", "78", "65", "1"][..]), ("poll", &["0", "69", "64", "78", "65"]), ("check", &["0", "78", "65", "69"])]
+    {
+        let help = help(&[command]);
+        let (_, codes_of) = help.split_once("Exit code ").unwrap_or_else(|| panic!("{help}"));
+        for code in codes {
+            assert!(codes_of.contains(&format!("{code} if ")), "{code}: {help}");
+        }
+    }
+    let ack = help(&["ctl", "ack"]);
+    for covered in ["Held keys", "list of people or projects", "Another organisation", "closed or vanished", "Exit code 64"] {
+        assert!(ack.contains(covered), "{covered}: {ack}");
+    }
+    let readme = include_str!("../../README.md");
+    let (_, table) = readme.split_once("\n## Exit codes\n").unwrap();
+    let rows = table.split("\n## ").next().unwrap().lines().filter_map(|line| line.strip_prefix("| ")).skip(1);
+    let rows =
+        rows.filter(|row| !row.starts_with("---")).map(|row| row.trim_end_matches(" |").replace(" | ", " ").replace('`', ""));
+    let whole = told(&["--help"]);
+    let (_, listed) = whole.split_once("Exit codes:\n").unwrap();
+    let listed: Vec<String> = listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(rows.collect::<Vec<_>>(), listed);
 }

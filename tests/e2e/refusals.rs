@@ -186,7 +186,7 @@ fn a_misspelt_filter_does_not_pass_for_an_empty_answer() {
     let refused = site.run("keys", &["--account", "no-such-account"]).ended(64);
     assert!(refused.all().contains("no account 'no-such-account'") && refused.all().contains("it has "), "{}", refused.all());
     let refused = site.run("keys", &["--provider", "dem"]).ended(64);
-    assert!(refused.all().contains("'dem' is none of "), "{}", refused.all());
+    assert!(refused.all().contains("invalid value 'dem'") && refused.all().contains("exists: 'den'"), "{}", refused.all());
 }
 
 /// Numbers that no account of the machine has.
