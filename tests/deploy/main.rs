@@ -8,6 +8,7 @@ mod alertmanager;
 mod dashboard;
 mod lint;
 mod litestream;
+mod notices;
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/process.rs"]
 mod process;

@@ -26,6 +26,11 @@ installs() {
   holds 'the man page' 'keymuster ctl ack' "$(inside man keymuster)"
   inside test -s /usr/share/doc/keymuster/runbook.md -a -s /usr/share/doc/keymuster/examples/keymuster.example.toml ||
     fail 'documents are missing'
+  inside zcat /usr/share/doc/keymuster/third-party-notices.txt.gz >"$scratch/notices"
+  for crate in ring rusqlite tokio libsqlite3-sys; do
+    grep -q "^$crate [0-9]" "$scratch/notices" || fail "the notices do not name $crate"
+  done
+  grep -q 'Permission is hereby granted' "$scratch/notices" || fail 'the notices hold no licence'
   # shellcheck disable=SC2016 # for the shell inside
   is 'a completion' backup "$(inside bash -c '. /usr/share/bash-completion/completions/keymuster
     COMP_WORDS=(keymuster db b) COMP_CWORD=2; _keymuster keymuster b db; echo "${COMPREPLY[@]}"')"
