@@ -260,7 +260,7 @@ Examples:\n  keymuster db check --config keymuster.toml\n  keymuster db check --
     Check,
     /// Write a whole copy of the file, of one instant; it gets its name once it is known to be sound
     #[command(
-        after_help = "To restore one: stop the daemon, remove inventory.db-wal, inventory.db-shm and inventory.db-journal if \
+        after_help = "To restore one (operate.md of the package has the commands): stop the daemon, remove inventory.db-wal, inventory.db-shm and inventory.db-journal if \
 they are there, copy the backup over the inventory, give it the daemon's owner and mode 0640, and start the daemon.\n\n\
 Examples:\n  keymuster db backup --config keymuster.toml /var/backups/inventory-monday.db\n  \
 keymuster db backup --inventory inventory.db --replace /var/backups/inventory.db"

@@ -22,3 +22,5 @@ mod shipped;
 #[path = "../e2e/support.rs"]
 mod support;
 mod systemd;
+#[path = "../e2e/typed.rs"]
+mod typed;

@@ -36,6 +36,16 @@ fn the_unit_is_valid_and_exposes_little() {
     assert_ne!(systemd("systemd-analyze", &["security", "--offline=true", &limit, "--no-pager", file]).code, Some(0));
 }
 
+#[test]
+fn the_unit_of_litestream_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let unit = text("litestream/keymuster-litestream.service").replace("/usr/bin/litestream", "/bin/true");
+    let file = folder.path().join("keymuster-litestream.service");
+    std::fs::write(&file, unit).unwrap();
+    let verified = systemd("systemd-analyze", &["verify", "--man=no", file.to_str().unwrap()]).ended(0);
+    assert_eq!(verified.all(), "", "what systemd says of the unit");
+}
+
 /// What no score counts.
 #[test]
 fn a_hung_daemon_leaves_no_core_and_no_swap_with_its_secrets() {

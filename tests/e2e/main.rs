@@ -39,4 +39,5 @@ mod sign_in;
 mod stopping;
 mod support;
 mod systemd;
+mod typed;
 mod web_file;

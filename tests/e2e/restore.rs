@@ -6,10 +6,11 @@ use std::process::Command;
 
 use crate::process::{PATIENCE, Running};
 use crate::support::{Settings, Sim, Site};
+use crate::typed::{block, programs, typed};
 
 /// The files that a text tells to remove: what it names beside the inventory itself.
 fn told_to_remove(text: &str) -> BTreeSet<String> {
-    let (_, steps) = text.split_once("To restore").unwrap();
+    let (_, steps) = text.split_once("stop the daemon").unwrap();
     let (steps, _) = steps.split_once("copy").unwrap();
     let words = steps.split(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-');
     words.filter(|word| word.starts_with("inventory.db-")).map(str::to_owned).collect()
@@ -34,18 +35,32 @@ fn the_steps_that_people_are_told_restore_everything_over_a_file_that_a_killed_w
     let sim = Sim::small();
     let site = Site::new(&sim, &Settings::default());
     site.poll(&[]).ended(0);
-    site.run("db", &["backup", "backup.db"]).ended(0);
     let known = site.presences();
+    let document = include_str!("../../deploy/README.md");
+    let programs = programs(&site, &[]);
+    let (backup, state) = (site.path("backup"), site.path(""));
+    let here =
+        [("/backup/keymuster", backup.to_str().unwrap()), ("/var/lib/keymuster", state.to_str().unwrap().trim_end_matches('/'))];
+    // That the daemon really stops and starts is seen where systemd is.
+    let type_all = |after: &str| {
+        let commands = block(document, after).into_iter().filter(|command| !command.starts_with("systemctl "));
+        commands.for_each(|command| typed(&command, &here, programs.path()));
+    };
+    type_all("\n### Back up\n");
 
     let help = site.start(&["db", "backup", "--help"]).finish(PATIENCE).ended(0).stdout;
-    for text in [include_str!("../../deploy/README.md"), &help] {
+    for by_document in [true, false] {
         // The file has grown since: its pages lie elsewhere than those of the backup.
         site.meddle("CREATE TABLE filler (x); INSERT INTO filler SELECT randomblob(3000) FROM key; VACUUM");
         kill_a_write(&site);
-        for name in told_to_remove(text) {
-            let _ = fs::remove_file(site.path(&name));
+        if by_document {
+            type_all("\n### Restore\n");
+        } else {
+            for name in told_to_remove(&help) {
+                let _ = fs::remove_file(site.path(&name));
+            }
+            fs::copy(site.path("backup/inventory.db"), site.inventory()).unwrap();
         }
-        fs::copy(site.path("backup.db"), site.inventory()).unwrap();
         site.run("db", &["check"]).ended(0);
         assert_eq!(site.presences(), known, "nothing is lost, and nothing is from the old file");
         let polled = site.poll(&[]).ended(0).stdout;

@@ -148,6 +148,29 @@ stops() {
   inside sed -i '$d' "$config"
 }
 
+# The commands of a block of the installed document, after that heading.
+document() {
+  inside sed -n "/^### $1\$/,\${/^\`\`\`sh\$/,/^\`\`\`\$/p; /^\`\`\`\$/q}" /usr/share/doc/keymuster/operate.md | grep -v '^```'
+}
+
+# Back up and restore, as the document says it.
+restores() {
+  local before commands
+  again start
+  polled || fail 'not every account was polled'
+  commands=$(document 'Back up')
+  inside sh -ec "$commands" >/dev/null || fail 'no backup can be made'
+  before=$(sql "$kept")
+  inside sqlite3 -cmd '.timeout 60000' /var/lib/keymuster/inventory.db 'DELETE FROM key'
+  [ "$(sql "$kept")" != "$before" ] || fail 'nothing was lost that could be restored'
+  commands=$(document Restore)
+  holds 'the commands of a restore' 'systemctl stop keymuster' "$commands"
+  inside sh -ec "$commands" >/dev/null || fail 'the backup cannot be restored'
+  is 'once restored' 'active 640 keymuster:keymuster' "$(state) $(inside stat -c '%a %U:%G' /var/lib/keymuster/inventory.db)"
+  is 'what was restored' "$before" "$(sql "$kept")"
+  inside rm -r /backup
+}
+
 # The rows of the inventory in a file of the first schema.
 first_schema() {
   local table columns
