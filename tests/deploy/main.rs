@@ -6,6 +6,7 @@
 
 mod alertmanager;
 mod dashboard;
+mod links;
 mod lint;
 mod litestream;
 mod notices;

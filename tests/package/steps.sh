@@ -34,6 +34,18 @@ installs() {
   # shellcheck disable=SC2016 # for the shell inside
   is 'a completion' backup "$(inside bash -c '. /usr/share/bash-completion/completions/keymuster
     COMP_WORDS=(keymuster db b) COMP_CWORD=2; _keymuster keymuster b db; echo "${COMPREPLY[@]}"')"
+  links_lead_somewhere
+}
+
+# What the documents link is there.
+links_lead_somewhere() {
+  local document link
+  for document in README.md operate.md runbook.md; do
+    inside cat "/usr/share/doc/keymuster/$document" >"$scratch/document"
+    while IFS= read -r link; do
+      inside test -e "/usr/share/doc/keymuster/$link" || fail "$document links $link, which is not there"
+    done < <(sed '/^```/,/^```/d' "$scratch/document" | grep -o '](\([^)#:]*\)[#)]' | sed 's/^](//; s/[#)]$//; /^$/d')
+  done
 }
 
 refuses_without_config() {
