@@ -140,19 +140,17 @@ fn a_reload_stands_once_in_the_journal_and_whoever_asks_elsewhere_is_told() {
         command.arg(&config).env_remove("JOURNAL_STREAM").env_remove("MAINPID");
         Running::start(command, "dash").finish(PATIENCE)
     };
-    let told = |text: &str| {
-        let events = log_events(&daemon.process.stderr()).into_iter();
-        let told: Vec<_> = events.filter(|event| event["message"].as_str().unwrap().contains(text)).collect();
-        told
-    };
     assert_eq!(reload(true).ended(0).all(), "");
     assert!(reload(false).ended(0).stdout.contains("reloaded "));
-    assert_eq!(told("reloaded ").len(), 2);
-
     site.edit("[guard]", "[guard]\nconfirm_afer = \"10m\"\nsmall_scope = \"many\"");
     assert_eq!(reload(true).ended(78).all(), "");
     let refused = reload(false).ended(78).stderr;
     assert!(refused.contains("keymuster.toml:") && refused.contains("`confirm_after`"), "{refused}");
+
+    let events = log_events(&daemon.stop().ended(0).stderr);
+    let told =
+        |text: &str| -> Vec<_> { events.iter().filter(|event| event["message"].as_str().unwrap().contains(text)).collect() };
+    assert_eq!(told("reloaded ").len(), 2, "one for each");
     let lines = told("the config was not reloaded; the one before stays in force");
     assert_eq!(lines.len(), 2, "one for each: {lines:?}");
     assert_eq!(lines[0]["file"], config.to_str().unwrap());
@@ -160,6 +158,5 @@ fn a_reload_stands_once_in_the_journal_and_whoever_asks_elsewhere_is_told() {
     assert!(problems.contains("`confirm_after`? | ") && problems.contains("`guard.small_scope`"), "{problems}");
 
     // What the daemon cannot have told is told by whoever asked.
-    daemon.stop().ended(0);
     assert!(reload(true).ended(69).stderr.contains("no daemon"));
 }
