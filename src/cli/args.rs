@@ -42,6 +42,8 @@ pub enum Command {
     Poll(Poll),
     /// List keys of the inventory
     Keys(Keys),
+    /// Say why a key is in a condition, and when that changes next
+    Explain(Explain),
     /// Check config, files, inventory and credentials, before the daemon stumbles over them
     Check(Check),
     /// Talk to the running daemon: what it does, poll now, reload, let go what it holds
@@ -157,6 +159,33 @@ pub struct Keys {
     /// How to print
     #[arg(long, short, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  keymuster explain acme-openai/key_8Qw\n  keymuster explain key_8Qw --format json")]
+pub struct Explain {
+    /// The config file, whose policy is explained
+    #[arg(long, short, value_name = "FILE", default_value = CONFIG)]
+    pub config: PathBuf,
+    /// The inventory itself, instead of the one that the config names
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// The key's id or its beginning, with the account before it where several have such a key: ACCOUNT/KEY_ID
+    #[arg(value_name = "KEY")]
+    pub key: String,
+    /// How to print
+    #[arg(long, short, value_enum, default_value_t = ExplainFormat::Text)]
+    pub format: ExplainFormat,
+}
+
+/// How an explanation is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExplainFormat {
+    /// For people
+    Text,
+    /// One object
+    Json,
 }
 
 /// How rows are printed.

@@ -11,6 +11,7 @@ mod db;
 mod demo;
 mod estimate;
 mod exit;
+mod explain;
 mod hardening;
 mod keys;
 mod listener;
@@ -60,6 +61,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
             Command::Run(arguments) => run::run(arguments).await,
             Command::Poll(arguments) => poll::poll(arguments).await,
             Command::Keys(arguments) => keys::keys(arguments).await,
+            Command::Explain(arguments) => explain::explain(arguments).await,
             Command::Check(arguments) => check::check(arguments).await,
             Command::Ctl(arguments) => ctl::ctl(arguments).await,
             Command::Db(arguments) => db::db(arguments),

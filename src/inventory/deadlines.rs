@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::apply::moment;
 use super::error::Stored;
@@ -75,8 +75,13 @@ impl KeyToJudge {
     }
 
     fn judge(&self, judge: &Judge) -> crate::policy::Verdict {
+        self.profiled(judge, |policy, key| policy.judge(key))
+    }
+
+    /// Asks policy something about the key.
+    pub fn profiled<T>(&self, judge: &Judge, ask: impl FnOnce(&Policy, &Profile<'_>) -> T) -> T {
         let owner: Vec<&str> = self.owner.iter().map(String::as_str).collect();
-        judge.policy.judge(&Profile {
+        let key = Profile {
             provider: &judge.provider,
             account: &judge.account,
             key_id: &self.key_id,
@@ -91,7 +96,8 @@ impl KeyToJudge {
             disabled_since: self.disabled_at.map(Time::from_unix),
             orphaned_since: self.orphaned_at.map(Time::from_unix),
             is_self: self.is_self,
-        })
+        };
+        ask(&judge.policy, &key)
     }
 }
 
@@ -249,8 +255,13 @@ pub(super) fn rejudge(transaction: &Transaction<'_>, policy: &Arc<Policy>, only:
 }
 
 /// The keys behind row `after`, up to row `last`, at most a slice of them.
-fn load(transaction: &Transaction<'_>, policy: &Arc<Policy>, after: i64, last: i64) -> Stored<Vec<(i64, Judge, KeyToJudge)>> {
-    let mut select = transaction.prepare_cached(TO_JUDGE)?;
+pub(super) fn load(
+    connection: &Connection,
+    policy: &Arc<Policy>,
+    after: i64,
+    last: i64,
+) -> Stored<Vec<(i64, Judge, KeyToJudge)>> {
+    let mut select = connection.prepare_cached(TO_JUDGE)?;
     let mut rows = select.query([after, last, SLICE])?;
     let mut read = Vec::new();
     while let Some(row) = rows.next()? {

@@ -4,6 +4,7 @@
 //! with its own now. For each limit and each label the first matching rule that sets it wins; after the rules come the
 //! account's own policy and labels, then `[policy]`, then what is built in.
 
+mod claims;
 mod deadlines;
 mod fingerprint;
 mod glob;
@@ -18,7 +19,8 @@ use std::sync::LazyLock;
 
 use crate::domain::{Condition, Deadlines, Time};
 
-pub use deadlines::{EARLIEST, KeyLimits};
+pub use claims::{Claim, Fact};
+pub use deadlines::{EARLIEST, KeyLimits, Not, Standing};
 pub use glob::Glob;
 pub use matching::{Match, Profile};
 pub use span::{Span, SpanError};

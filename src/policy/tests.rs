@@ -362,3 +362,36 @@ proptest! {
         prop_assert_eq!(both.fingerprint() == turned.fingerprint(), first == second);
     }
 }
+
+#[test]
+fn a_claim_says_what_it_rests_on() {
+    let rule = Rule { limits: Limits { stale_after: after(30), ..Limits::default() }, ..Rule::default() };
+    let policy = Policy { rules: vec![rule], ..Policy::default() };
+    let claim = |condition: Condition, change: fn(&mut Profile<'static>)| {
+        let mut key = key();
+        change(&mut key);
+        policy.claims(&key).into_iter().find(|claim| claim.condition == condition).unwrap()
+    };
+    let used = MADE.plus(10 * DAY);
+    let stale = claim(Condition::Stale, |key| key.last_used = Moment::At(MADE.plus(10 * DAY)));
+    assert_eq!((stale.standing, stale.since), (Standing::From(used.plus(30 * DAY)), Fact::LastUse(used)));
+    assert_eq!(stale.limit, Some(Chosen { value: Limit::After(Span::days(30)), by: Source::Rule(1) }));
+    let by_age = claim(Condition::Stale, |_| ());
+    assert_eq!((by_age.standing, by_age.since), (Standing::From(MADE.plus(30 * DAY)), Fact::MadeAndUseUnknown(Some(MADE))));
+
+    let not = |condition, change: fn(&mut Profile<'static>)| match claim(condition, change).standing {
+        Standing::Not(why) => why,
+        Standing::From(time) => panic!("{condition} from {time}"),
+    };
+    assert_eq!(not(Condition::NoExpiry, |key| key.expires = Moment::Never), Not::Ignored);
+    assert_eq!(not(Condition::Expiring, |key| key.expires = Moment::Never), Not::Untrue);
+    assert_eq!(not(Condition::Expired, |_| ()), Not::NotReported);
+    assert_eq!(not(Condition::NeverUsed, |key| key.last_used = Moment::At(MADE)), Not::Untrue);
+    assert_eq!(not(Condition::Overdue, |key| key.created_at = None), Not::NotReported);
+    assert_eq!(not(Condition::Overdue, |key| key.enabled = false), Not::Disabled);
+    assert_eq!(not(Condition::Stale, |key| key.is_self = true), Not::Own);
+    assert_eq!(not(Condition::Orphaned, |_| ()), Not::Untrue);
+    let limitless = Policy { limits: Limits { max_age: Some(Limit::Never), ..Limits::default() }, ..Policy::default() };
+    let overdue = limitless.claims(&key()).into_iter().find(|claim| claim.condition == Condition::Overdue).unwrap();
+    assert_eq!((overdue.standing, overdue.limit.map(|limit| limit.by)), (Standing::Not(Not::Limitless), Some(Source::Policy)));
+}

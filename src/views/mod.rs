@@ -5,6 +5,7 @@
 //! what a count would give, and whoever asks costs no SQL. What [`Views::overview`] and [`Views::urgent`] give hangs on the
 //! same counts and is remembered with them. Lists are read each time.
 
+mod because;
 mod facts;
 
 use std::path::Path;
@@ -15,11 +16,13 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::inventory::{Inventory, Reader, Stored, Watch};
+use crate::policy::Policy;
 
 pub use crate::inventory::{
-    AccountCounts, ChangeRow, ChangesAsked, Counts, Filter, Group, KeyRow, KeysAsked, LastPoll, Order, OwnerRow, ScopeRow,
-    Waiting,
+    AccountCounts, ChangeRow, ChangesAsked, Counts, Explained, Filter, Group, KeyRow, KeysAsked, LastPoll, ListedBy, Order,
+    OwnerRow, ScopeRow, Waiting,
 };
+pub use because::{because, day};
 pub use facts::AccountFacts;
 
 /// The read model. Cheap to clone; clones remember together.
@@ -204,6 +207,14 @@ impl Views {
     /// The file cannot be read.
     pub async fn keys(&self, asked: KeysAsked) -> Stored<Vec<KeyRow>> {
         self.0.reader.keys(asked, self.0.clock.now()).await
+    }
+
+    /// What a policy makes of a key; `None` where there is no such key.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn explain(&self, key: &KeyRow, policy: Arc<Policy>) -> Stored<Option<Explained>> {
+        self.0.reader.explain(key.account.clone(), key.key_id.clone(), policy).await
     }
 
     /// Lists what changed, the newest first.

@@ -15,6 +15,7 @@ mod control;
 mod daemon;
 mod db;
 mod demo;
+mod explain;
 mod faults;
 mod hardening;
 mod inquiry;

@@ -1,0 +1,43 @@
+//! `keymuster explain`: it says of each condition what the list of keys says, and why.
+
+use serde_json::Value;
+
+use crate::support::{OPENAI, Settings, Sim, Site, text};
+
+#[test]
+fn what_is_explained_is_what_is_listed() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings { tables: "[policy]\nstale_after = \"30d\"\nignore = []", ..Settings::default() });
+    site.poll(&[]).ended(0);
+    let rows = site.sql("SELECT account || '/' || key_id AS key, conditions FROM keys ORDER BY conditions DESC LIMIT 25");
+    assert!(rows.iter().filter(|row| text(row, "conditions").contains("stale")).count() > 2);
+    for row in rows {
+        let finished = site.run("explain", &[&text(&row, "key"), "--format", "json"]).ended(0);
+        let told: Value = serde_json::from_str(&finished.stdout).unwrap();
+        let holds = told["conditions"].as_array().unwrap().iter().filter(|claim| claim["state"] == "holds");
+        let holds: Vec<&str> = holds.map(|claim| claim["condition"].as_str().unwrap()).collect();
+        assert_eq!(holds.join(","), text(&row, "conditions"), "{}", finished.stdout);
+        let stale = told["conditions"].as_array().unwrap().iter().find(|claim| claim["condition"] == "stale").unwrap();
+        assert_eq!((&stale["limit"], &stale["limit_by"]), (&"30d".into(), &"[policy]".into()));
+        assert_eq!(told["policy_in_force"], true);
+    }
+}
+
+#[test]
+fn a_key_is_found_by_the_beginning_of_its_id_and_a_wrong_one_is_told() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    site.poll(&[]).ended(0);
+    let id = text(&site.sql("SELECT key_id FROM keys WHERE provider = 'openai' LIMIT 1")[0], "key_id");
+    let shown = site.run("explain", &[&id[..id.len() - 1]]).ended(0).stdout;
+    assert!(shown.contains(&format!("{OPENAI}/{id}")) && shown.contains("by the built-in default"), "{shown}");
+    let several = site.run("explain", &["key_"]).ended(64).stderr;
+    assert!(several.contains("fits several keys: ") && several.contains(OPENAI), "{several}");
+    let none = site.run("explain", &[&format!("elsewhere/{id}")]).ended(64).stderr;
+    assert!(none.contains("no key 'elsewhere/") && none.contains("'keymuster keys' lists them"), "{none}");
+
+    // A policy that the daemon has not read yet is told to be one.
+    site.edit("[inventory]", "[policy]\nmax_age = \"5d\"\n[inventory]");
+    let other = site.run("explain", &[&id]).ended(0).stdout;
+    assert!(other.contains("not the one that the inventory was last judged by"), "{other}");
+}
