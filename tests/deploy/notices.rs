@@ -63,5 +63,7 @@ fn a_crate_without_a_text_is_told() {
     assert!(told.stdout.contains("\nbare 1.2.3: MIT (brings no licence text)\ntold 1.2.3: MIT\n\n"), "{}", told.stdout);
     assert!(told.stdout.contains("\ntold 1.2.3 (COPYING)\n") && told.stdout.contains("\nDo as you like.\n"), "{}", told.stdout);
     assert!(!told.stdout.contains("tests-only") && !told.stdout.contains("program 1.2.3"), "{}", told.stdout);
-    assert_eq!(told.stderr.trim(), "bare 1.2.3 brings no licence text; its Cargo.toml says MIT");
+    // Cargo may say there that it waits for another one, and Rust's library may bring no notices.
+    let missing: Vec<&str> = told.stderr.lines().filter(|line| line.contains("brings no licence text")).collect();
+    assert_eq!(missing, ["bare 1.2.3 brings no licence text; its Cargo.toml says MIT"], "{}", told.stderr);
 }
