@@ -1,5 +1,7 @@
 //! What can be typed.
 
+mod selection;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,10 +12,12 @@ use clap_complete::Shell;
 
 use super::exit::Exit;
 use crate::config::Argument;
-use crate::domain::{Condition, KeyKind, Presence};
+use crate::domain::{Condition, Presence};
 use crate::inventory::PUBLIC_VIEWS;
 use crate::providers::PROVIDERS;
 use crate::sim::Fault;
+
+pub use selection::{From, Selection, Since};
 
 /// Where the config is unless told otherwise.
 pub const CONFIG: &str = "/etc/keymuster/keymuster.toml";
@@ -42,8 +46,12 @@ pub enum Command {
     Poll(Poll),
     /// List keys of the inventory
     Keys(Keys),
+    /// List what needs a person: keys in a condition that no waiver accepts, the most urgent first
+    Findings(Findings),
     /// Say why a key is in a condition, and when that changes next
     Explain(Explain),
+    /// List what changed, the newest first
+    Changes(Changes),
     /// Check config, files, inventory and credentials, before the daemon stumbles over them
     Check(Check),
     /// Talk to the running daemon: what it does, poll now, reload, let go what it holds
@@ -129,33 +137,62 @@ pub struct Poll {
 keymuster keys --inventory inventory.db --presence missing --format json"
 )]
 pub struct Keys {
-    /// The config file, which names the inventory
-    #[arg(long, short, value_name = "FILE", default_value = CONFIG)]
-    pub config: PathBuf,
-    /// The inventory itself, instead of the one that the config names
-    #[arg(long, value_name = "FILE")]
-    pub inventory: Option<PathBuf>,
-    /// Only keys of this account
-    #[arg(long, short, value_name = "NAME")]
-    pub account: Option<String>,
-    /// Only keys at this provider
-    #[arg(long, short, value_name = "WORD", value_parser = providers())]
-    pub provider: Option<String>,
-    /// Only keys of this kind
-    #[arg(long, short, value_name = "WORD", value_parser = one_of(KeyKind::ALL, KeyKind::as_str))]
-    pub kind: Option<KeyKind>,
-    /// Only keys in this condition
-    #[arg(long, value_name = "WORD", value_parser = one_of(Condition::ALL, Condition::as_str))]
-    pub condition: Option<Condition>,
+    /// Of which inventory
+    #[command(flatten)]
+    pub from: From,
+    /// Which keys
+    #[command(flatten)]
+    pub selection: Selection,
     /// Only keys of this presence; without it, all but gone ones
-    #[arg(long, value_name = "WORD", value_parser = one_of(Presence::ALL, Presence::as_str))]
-    pub presence: Option<Presence>,
-    /// Only keys of this owner: id, name or e-mail address
-    #[arg(long, short, value_name = "TEXT")]
-    pub owner: Option<String>,
-    /// Only keys whose name, id, hint or owner holds this text
-    #[arg(value_name = "TEXT")]
-    pub search: Option<String>,
+    #[arg(long = "presence", value_name = "WORD", value_parser = one_of(Presence::ALL, Presence::as_str))]
+    pub presences: Vec<Presence>,
+    /// How to print
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// Arguments of `findings`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit code 0, or 2 where a key is in a condition that --fail-on names.\n\nExamples:\n  keymuster findings\n  \
+keymuster findings --team search --format markdown\n  keymuster findings --fail-on expired --fail-on orphaned"
+)]
+pub struct Findings {
+    /// Of which inventory
+    #[command(flatten)]
+    pub from: From,
+    /// Which keys
+    #[command(flatten)]
+    pub selection: Selection,
+    /// End with code 2 if a key is in this condition, not waived; may be given several times
+    #[arg(long, value_name = "WORD", value_parser = one_of(Condition::ALL, Condition::as_str))]
+    pub fail_on: Vec<Condition>,
+    /// How to print
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// Arguments of `changes`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  keymuster changes --since 7d\n  keymuster changes --account acme-openai --since 2026-11-01 --format csv"
+)]
+pub struct Changes {
+    /// Of which inventory
+    #[command(flatten)]
+    pub from: From,
+    /// Only changes of this account; may be given several times
+    #[arg(long = "account", short, value_name = "NAME")]
+    pub accounts: Vec<String>,
+    /// Only changes of the key with this id
+    #[arg(long, value_name = "KEY_ID")]
+    pub key: Option<String>,
+    /// Only what was seen in so long, or since a day or an instant: 7d, 2026-11-01, 2026-11-01T08:00:00Z
+    #[arg(long, value_name = "WHEN", value_parser = Since::parse)]
+    pub since: Option<Since>,
+    /// At most so many, the newest; without --since 50
+    #[arg(long, value_name = "COUNT")]
+    pub limit: Option<u32>,
     /// How to print
     #[arg(long, short, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -165,12 +202,9 @@ pub struct Keys {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  keymuster explain acme-openai/key_8Qw\n  keymuster explain key_8Qw --format json")]
 pub struct Explain {
-    /// The config file, whose policy is explained
-    #[arg(long, short, value_name = "FILE", default_value = CONFIG)]
-    pub config: PathBuf,
-    /// The inventory itself, instead of the one that the config names
-    #[arg(long, value_name = "FILE")]
-    pub inventory: Option<PathBuf>,
+    /// Of which inventory; the config's policy is explained
+    #[command(flatten)]
+    pub from: From,
     /// The key's id or its beginning, with the account before it where several have such a key: ACCOUNT/KEY_ID
     #[arg(value_name = "KEY")]
     pub key: String,
@@ -197,6 +231,8 @@ pub enum Format {
     Json,
     /// For spreadsheets
     Csv,
+    /// A table for an issue or a mail
+    Markdown,
 }
 
 /// Arguments of `check`.

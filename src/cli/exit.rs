@@ -14,6 +14,8 @@ pub enum Exit {
     Ok,
     /// Something failed that no other code says.
     Unexpected,
+    /// There are findings that were asked for with `--fail-on`.
+    Findings,
     /// The arguments are wrong.
     Usage,
     /// The database is newer than the program.
@@ -28,14 +30,23 @@ pub enum Exit {
 
 impl Exit {
     /// Every way, by number.
-    pub const ALL: [Self; 7] =
-        [Self::Ok, Self::Unexpected, Self::Usage, Self::NewerDatabase, Self::Unavailable, Self::Bug, Self::Config];
+    pub const ALL: [Self; 8] = [
+        Self::Ok,
+        Self::Unexpected,
+        Self::Findings,
+        Self::Usage,
+        Self::NewerDatabase,
+        Self::Unavailable,
+        Self::Bug,
+        Self::Config,
+    ];
 
     /// The number, as `sysexits.h` has it where it has one.
     pub const fn number(self) -> u8 {
         match self {
             Self::Ok => 0,
             Self::Unexpected => 1,
+            Self::Findings => 2,
             Self::Usage => 64,
             Self::NewerDatabase => 65,
             Self::Unavailable => 69,
@@ -49,6 +60,7 @@ impl Exit {
         match self {
             Self::Ok => "ok",
             Self::Unexpected => "unexpected; or db check found something wrong",
+            Self::Findings => "a finding that --fail-on names",
             Self::Usage => "wrong arguments; no such account or scope; nothing waits for the ack",
             Self::NewerDatabase => "the database is newer than the program",
             Self::Unavailable => "a provider not read whole, something held, or no daemon for ctl",

@@ -23,8 +23,8 @@ const NAMED: u32 = 5;
 /// The inventory cannot be read; no key, or more than one, is meant.
 pub async fn explain(arguments: args::Explain) -> anyhow::Result<Exit> {
     log::start_quiet();
-    let config = setup::config(&arguments.config)?;
-    let path = arguments.inventory.unwrap_or(config.inventory);
+    let config = setup::config(&arguments.from.config)?;
+    let path = arguments.from.inventory.unwrap_or(config.inventory);
     let views = Views::of_file(Reader::open(&path)?, Clock::system(), Vec::new())?;
     let key = meant(&views, &arguments.key).await?;
     let Some(explained) = views.explain(&key, Arc::new(config.policy)).await? else {

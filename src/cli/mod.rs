@@ -3,6 +3,7 @@
 //! The only part of the program that prints. It puts the pieces together and decides nothing that the pieces decide.
 
 mod args;
+mod changes;
 mod check;
 mod completions;
 mod ctl;
@@ -12,11 +13,14 @@ mod demo;
 mod estimate;
 mod exit;
 mod explain;
+mod findings;
 mod hardening;
+mod key_columns;
 mod keys;
 mod listener;
 mod log;
 mod man;
+mod markdown;
 mod output;
 mod poll;
 mod run;
@@ -61,6 +65,8 @@ fn run(command: Command) -> anyhow::Result<Exit> {
             Command::Run(arguments) => run::run(arguments).await,
             Command::Poll(arguments) => poll::poll(arguments).await,
             Command::Keys(arguments) => keys::keys(arguments).await,
+            Command::Findings(arguments) => findings::findings(arguments).await,
+            Command::Changes(arguments) => changes::changes(arguments).await,
             Command::Explain(arguments) => explain::explain(arguments).await,
             Command::Check(arguments) => check::check(arguments).await,
             Command::Ctl(arguments) => ctl::ctl(arguments).await,

@@ -90,6 +90,8 @@ pub struct Filter {
     pub waived: Option<bool>,
     /// In any condition at all, or in none.
     pub flagged: Option<bool>,
+    /// With one of these labels `team`.
+    pub teams: Vec<String>,
     /// The owner's id, name or e-mail address, letter case aside (ASCII).
     pub owner: Option<String>,
     /// The key's id begins so.
@@ -163,6 +165,7 @@ const CHOSEN: &str = "
                                        WHERE instr(',' || conditions || ',', ',' || c.value || ',')))
    AND (:waived IS NULL OR (waived <> '') = :waived)
    AND (:flagged IS NULL OR (conditions <> '') = :flagged)
+   AND (:teams = '[]' OR team IN (SELECT value FROM json_each(:teams)))
    AND (:owner IS NULL OR :owner COLLATE NOCASE IN (owner_id, owner_name, owner_email))
    AND (:id_prefix IS NULL OR substr(key_id, 1, length(:id_prefix)) = :id_prefix)
    AND (:text IS NULL OR instr(lower(concat_ws(char(10), key_id, name, hint, scope_name, owner_id, owner_name, owner_email)),
@@ -185,6 +188,7 @@ impl Reader {
                 ":conditions": list(filter.conditions.iter().map(|condition| condition.as_str())),
                 ":waived": filter.waived,
                 ":flagged": filter.flagged,
+                ":teams": list(filter.teams.iter().map(String::as_str)),
                 ":owner": filter.owner,
                 ":id_prefix": filter.id_prefix,
                 ":text": filter.text,

@@ -7,6 +7,8 @@
 
 mod because;
 mod facts;
+pub mod shown;
+pub mod told;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,9 +1,8 @@
 //! The numbers at the top of the page: each with what it leaves out, and none where nothing is known.
 
-use super::shown::{number, several};
-use super::told;
 use crate::domain::{Basis, Condition, Presence, ScopeState};
-use crate::views::{AccountCounts, AccountFacts};
+use crate::views::shown::{number, several};
+use crate::views::{AccountCounts, AccountFacts, told};
 
 /// A configured account, and its counts where anything was read.
 pub(super) type Account<'a> = (&'a AccountFacts, Option<&'a AccountCounts>);

@@ -9,9 +9,7 @@ mod connections;
 mod guard;
 mod page;
 mod refusals;
-mod shown;
 mod sign_in;
-pub(crate) mod told;
 mod turns;
 mod validity;
 

@@ -6,9 +6,9 @@ use askama::Template;
 
 use super::App;
 use super::cards::{Account, Card, NO_NUMBER, NOT_READ, NOT_REPORTED, cards, tone};
-use super::shown::{Instant, number, several, spaced};
-use super::told;
 use crate::domain::{Condition, ScopeState, Time};
+use crate::views::shown::{Instant, number, several, spaced};
+use crate::views::told;
 use crate::views::{AccountCounts, AccountFacts, ChangeRow, Counts, KeyRow, Overview, ScopeRow};
 
 /// The page's text.

@@ -17,6 +17,7 @@ mod db;
 mod demo;
 mod explain;
 mod faults;
+mod findings;
 mod hardening;
 mod inquiry;
 mod listener;

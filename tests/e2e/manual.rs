@@ -72,7 +72,7 @@ fn shells_complete_commands_and_options() {
     };
     assert_eq!(completed(&["keymuster", "db", "b"]), ["backup"]);
     assert_eq!(completed(&["keymuster", "keys", "--cond"]), ["--condition"]);
-    assert_eq!(completed(&["keymuster", "keys", "--format", ""]), ["table", "json", "csv"]);
+    assert_eq!(completed(&["keymuster", "keys", "--format", ""]), ["table", "json", "csv", "markdown"]);
     // Closed lists are the program's own.
     let conditions: Vec<&str> = Condition::ALL.iter().map(|condition| condition.as_str()).collect();
     assert_eq!(completed(&["keymuster", "keys", "--condition", ""]), conditions);

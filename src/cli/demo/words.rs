@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::domain::{ChangeKind, ClosedReason, Reason, ScopeState, Time};
 use crate::inventory::{Cause, OpenHold};
+use crate::views::told;
 use crate::views::{ChangeRow, ScopeRow};
-use crate::web::told;
 
 /// The longest name that is shown whole.
 const NAME: usize = 40;

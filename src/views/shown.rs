@@ -4,7 +4,7 @@ use crate::domain::Time;
 
 /// An instant, relative to now and absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Instant {
+pub struct Instant {
     /// `2026-11-21T20:33:01Z`.
     pub iso: String,
     /// `21 Nov 2026, 20:33:01 UTC`.
@@ -14,6 +14,7 @@ pub(super) struct Instant {
 }
 
 impl Instant {
+    /// As it is told at `now`.
     pub fn new(at: Time, now: Time) -> Self {
         Self { iso: at.to_string(), full: full(at), relative: relative(at, now) }
     }
@@ -25,7 +26,7 @@ fn full(at: Time) -> String {
 }
 
 /// `3 days ago`, `in 3 days`, `just now`.
-pub(super) fn relative(at: Time, now: Time) -> String {
+pub fn relative(at: Time, now: Time) -> String {
     let passed = now.since(at);
     match passed {
         0..5 => "just now".to_owned(),
@@ -35,7 +36,7 @@ pub(super) fn relative(at: Time, now: Time) -> String {
 }
 
 /// A length of time in its largest fitting unit, rounded down: nothing is called older than it is.
-pub(super) fn span(seconds: i64) -> String {
+pub fn span(seconds: i64) -> String {
     const MINUTE: i64 = 60;
     const HOUR: i64 = 60 * MINUTE;
     const DAY: i64 = 24 * HOUR;
@@ -54,7 +55,7 @@ pub(super) fn span(seconds: i64) -> String {
 }
 
 /// `1,234,567`.
-pub(super) fn number(count: u64) -> String {
+pub fn number(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -67,12 +68,12 @@ pub(super) fn number(count: u64) -> String {
 }
 
 /// `1 key`, `2 keys`.
-pub(super) fn several(count: u64, one: &str) -> String {
+pub fn several(count: u64, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{} {one}s", number(count)) }
 }
 
 /// A word of a closed list as it stands in a sentence: `scope_closed` as `scope closed`.
-pub(super) fn spaced(word: &str) -> String {
+pub fn spaced(word: &str) -> String {
     word.replace('_', " ")
 }
 

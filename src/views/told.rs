@@ -1,11 +1,11 @@
-//! The sentences of the page: conditions, reasons and changes in plain words.
+//! Sentences for people: conditions, reasons and changes in plain words.
 
 use super::shown::{relative, spaced, span};
+use super::{ChangeRow, KeyRow, ScopeRow};
 use crate::domain::{Basis, ChangeKind, Condition, Moment, ScopeKind, ScopeState, Time};
-use crate::views::{ChangeRow, KeyRow, ScopeRow};
 
 /// A condition as a heading.
-pub(super) const fn condition(condition: Condition) -> &'static str {
+pub const fn condition(condition: Condition) -> &'static str {
     match condition {
         Condition::Stale => "Stale",
         Condition::NeverUsed => "Never used",
@@ -19,7 +19,7 @@ pub(super) const fn condition(condition: Condition) -> &'static str {
 }
 
 /// Why a key is in a condition.
-pub(super) fn why(key: &KeyRow, condition: Condition, now: Time) -> String {
+pub fn why(key: &KeyRow, condition: Condition, now: Time) -> String {
     let made = || match key.created_at {
         Some(at) => format!("made {}", relative(at, now)),
         None => "made at an unknown time".to_owned(),
@@ -47,7 +47,7 @@ pub(super) fn why(key: &KeyRow, condition: Condition, now: Time) -> String {
 }
 
 /// What needs a person first comes first, as in the list of urgent keys.
-pub(super) const URGENCY: [Condition; 8] = [
+pub const URGENCY: [Condition; 8] = [
     Condition::Expired,
     Condition::Expiring,
     Condition::Orphaned,
@@ -59,7 +59,7 @@ pub(super) const URGENCY: [Condition; 8] = [
 ];
 
 /// Which list it is.
-pub(crate) fn scope(scope: &ScopeRow) -> String {
+pub fn scope(scope: &ScopeRow) -> String {
     let what = match scope.kind {
         ScopeKind::Project => "keys of project",
         ScopeKind::Member => "keys of member",
@@ -77,7 +77,7 @@ pub(crate) fn scope(scope: &ScopeRow) -> String {
 }
 
 /// Why a list is not read completely.
-pub(super) fn unseen(scope: &ScopeRow) -> String {
+pub fn unseen(scope: &ScopeRow) -> String {
     let reason = scope.reason.as_deref().map(spaced);
     let said = match (reason, &scope.detail) {
         (Some(reason), Some(detail)) if spaced(detail) == reason => reason,
@@ -95,7 +95,7 @@ pub(super) fn unseen(scope: &ScopeRow) -> String {
 }
 
 /// What changed, after the key's name.
-pub(super) fn change(change: &ChangeRow) -> String {
+pub fn change(change: &ChangeRow) -> String {
     let what = match change.change {
         ChangeKind::Appeared => "appeared",
         ChangeKind::BecameMissing => "is missing",
@@ -117,7 +117,7 @@ pub(super) fn change(change: &ChangeRow) -> String {
 }
 
 /// From what to what, or why; empty where the change says it all.
-pub(super) fn change_detail(change: &ChangeRow) -> String {
+pub fn change_detail(change: &ChangeRow) -> String {
     let (before, after) = (change.before.as_deref(), change.after.as_deref());
     match change.change {
         ChangeKind::BecameUnknown | ChangeKind::BecameUnmanaged => after.map(spaced).unwrap_or_default(),

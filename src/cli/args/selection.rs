@@ -1,0 +1,122 @@
+//! Options that several commands share: from which inventory, which of its keys, and since when.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{CONFIG, one_of, providers};
+use crate::domain::{Condition, KeyKind, Time};
+use crate::policy::Span;
+use crate::views::Filter;
+
+/// From which inventory.
+#[derive(Debug, Args)]
+pub struct From {
+    /// The config file, which names the inventory
+    #[arg(long, short, value_name = "FILE", default_value = CONFIG)]
+    pub config: PathBuf,
+    /// The inventory itself, instead of the one that the config names
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+}
+
+/// Which keys. What is given several times means any of them.
+#[derive(Debug, Args)]
+pub struct Selection {
+    /// Only keys of this account; this and the next four may be given several times
+    #[arg(long = "account", short, value_name = "NAME")]
+    pub accounts: Vec<String>,
+    /// Only keys at this provider
+    #[arg(long = "provider", short, value_name = "WORD", value_parser = providers())]
+    pub providers: Vec<String>,
+    /// Only keys of this kind
+    #[arg(long = "kind", short, value_name = "WORD", value_parser = one_of(KeyKind::ALL, KeyKind::as_str))]
+    pub kinds: Vec<KeyKind>,
+    /// Only keys in this condition
+    #[arg(long = "condition", value_name = "WORD", value_parser = one_of(Condition::ALL, Condition::as_str))]
+    pub conditions: Vec<Condition>,
+    /// Only keys with this label `team`
+    #[arg(long = "team", short, value_name = "TEXT")]
+    pub teams: Vec<String>,
+    /// Only keys of this owner: id, name or e-mail address
+    #[arg(long, short, value_name = "TEXT")]
+    pub owner: Option<String>,
+    /// Only keys whose name, id, hint or owner holds this text
+    #[arg(value_name = "TEXT")]
+    pub search: Option<String>,
+}
+
+impl From {
+    /// The inventory's file.
+    ///
+    /// # Errors
+    /// All that is wrong with the config.
+    pub fn path(self) -> anyhow::Result<PathBuf> {
+        self.inventory.map_or_else(|| Ok(crate::cli::setup::config(&self.config)?.inventory), Ok)
+    }
+}
+
+impl Selection {
+    /// What is asked of the inventory.
+    pub fn filter(self) -> Filter {
+        Filter {
+            accounts: self.accounts,
+            providers: self.providers,
+            kinds: self.kinds,
+            conditions: self.conditions,
+            teams: self.teams,
+            owner: self.owner,
+            text: self.search,
+            ..Filter::default()
+        }
+    }
+}
+
+/// Since when: a length of time before now, or an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// So long before now.
+    Before(Span),
+    /// From then on.
+    At(Time),
+}
+
+impl Since {
+    /// `7d`, `2026-11-01` or `2026-11-01T08:00:00Z`.
+    ///
+    /// # Errors
+    /// It is none of them.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(span) = text.parse() {
+            return Ok(Self::Before(span));
+        }
+        let midnight = format!("{text}T00:00:00Z");
+        let instant = Time::from_remote_rfc3339(text).or_else(|| Time::from_remote_rfc3339(&midnight));
+        instant.map(Self::At).ok_or_else(|| "write a length of time (7d, 12h), a day (2026-11-01) or an instant".to_owned())
+    }
+
+    /// The instant.
+    pub fn instant(self, now: Time) -> Time {
+        match self {
+            Self::Before(span) => now.plus(-span.as_secs()),
+            Self::At(time) => time,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_a_length_a_day_or_an_instant() {
+        let now = Time::from_unix(1_795_000_000);
+        let since = |text: &str| Since::parse(text).map(|since| since.instant(now).to_string());
+        assert_eq!(since("7d").as_deref(), Ok("2026-11-11T11:06:40Z"));
+        assert_eq!(since("2026-11-01").as_deref(), Ok("2026-11-01T00:00:00Z"));
+        assert_eq!(since("2026-11-01T08:00:00Z").as_deref(), Ok("2026-11-01T08:00:00Z"));
+        for bad in ["", "yesterday", "2026-13-01", "7"] {
+            assert!(since(bad).is_err(), "{bad}");
+        }
+    }
+}

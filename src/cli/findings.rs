@@ -1,0 +1,65 @@
+//! `keymuster findings`: the keys that need a person, and why.
+
+use super::args::{self, Format};
+use super::exit::Exit;
+use super::keys::known;
+use super::output::{Output, Tone, counted, warning_line};
+use super::{key_columns, log, markdown, table};
+use crate::clock::Clock;
+use crate::domain::{Condition, Time};
+use crate::inventory::Reader;
+use crate::views::told::{self, URGENCY};
+use crate::views::{Filter, KeyRow, KeysAsked, Order, Views};
+
+const HEADINGS: [&str; 6] = ["CONDITIONS", "NAME", "KEY", "OWNER", "TEAM", "BECAUSE"];
+
+/// Runs the command.
+///
+/// # Errors
+/// The inventory cannot be read; there is no such account.
+pub async fn findings(arguments: args::Findings) -> anyhow::Result<Exit> {
+    log::start_quiet();
+    let views = Views::of_file(Reader::open(&arguments.from.path()?)?, Clock::system(), Vec::new())?;
+    known(&arguments.selection.accounts, &views).await?;
+    let filter = Filter { flagged: Some(true), waived: Some(false), ..arguments.selection.filter() };
+    let rows = views.keys(KeysAsked { filter, order: Order::Urgency, ..KeysAsked::default() }).await?;
+    let now = views.clock().now();
+    let mut output = Output::new();
+    match arguments.format {
+        Format::Table | Format::Markdown if rows.is_empty() => output.line("no key that was read needs a person")?,
+        Format::Table => {
+            output.text(&table::render(&output, &HEADINGS, rows.iter().map(|key| row(key, now)).collect()))?;
+            output.line(&output.paint(Tone::Faint, &counted(rows.len(), "key", "keys")))?;
+        }
+        Format::Json => output.line(&key_columns::json(&rows)?)?,
+        Format::Csv => output.text(&key_columns::csv(&rows)?)?,
+        Format::Markdown => output.text(&markdown::table(&HEADINGS, rows.iter().map(|key| row(key, now))))?,
+    }
+    // A short list is good news only where everything could be looked at.
+    let unseen = views.overview().await?.unseen_in_all;
+    if unseen > 0 {
+        let lists = counted(usize::try_from(unseen).unwrap_or(usize::MAX), "list", "lists");
+        warning_line(&format!("{lists} cannot be seen whole: 'keymuster db export --view scopes' tells which and why"));
+    }
+    let fails = rows.iter().any(|key| key.conditions.iter().any(|condition| arguments.fail_on.contains(condition)));
+    Ok(if fails { Exit::Findings } else { Exit::Ok })
+}
+
+fn row(key: &KeyRow, now: Time) -> Vec<(Tone, String)> {
+    let in_order = || URGENCY.into_iter().filter(|condition| key.conditions.contains(condition));
+    let words: Vec<&str> = in_order().map(Condition::as_str).collect();
+    let urgent = key.conditions.iter().any(|condition| matches!(condition, Condition::Expired | Condition::Orphaned));
+    let faint = |text: Option<String>, none: &str| text.map_or((Tone::Faint, none.to_owned()), |text| (Tone::Plain, text));
+    let owner = key.owner.as_ref();
+    let owner = owner.map(|owner| owner.email.clone().or_else(|| owner.name.clone()).unwrap_or_else(|| owner.id.clone()));
+    let mut reasons: Vec<String> = in_order().map(|condition| told::why(key, condition, now)).collect();
+    reasons.dedup();
+    vec![
+        (if urgent { Tone::Bad } else { Tone::Warning }, words.join(", ")),
+        faint(key.name.clone(), "unnamed"),
+        (Tone::Plain, format!("{}/{}", key.account, key.key_id)),
+        faint(owner, "not reported"),
+        faint(key.team.clone(), "none"),
+        (Tone::Plain, reasons.join("; ")),
+    ]
+}
