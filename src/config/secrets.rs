@@ -39,7 +39,20 @@ pub(super) fn refuse(node: &mut Node, sink: &Sink) {
 fn looks_like_one(text: &str) -> bool {
     // A path or URL is looked at part by part: as a whole, a long one mixes letters and digits as random text does.
     let is_path = text.starts_with(['/', '.']) || text.starts_with("http");
-    if is_path { text.split('/').any(|part| Text::clean(part).was_secret_like()) } else { Text::clean(text).was_secret_like() }
+    let secret_like = |part: &str| Text::clean(&with_short_digests(part)).was_secret_like();
+    if is_path { text.split('/').any(secret_like) } else { secret_like(text) }
+}
+
+/// Commits and images are named by as many digits as some secrets have; here, where only people write, they are the former: each
+/// loses what makes it too long for a name.
+fn with_short_digests(text: &str) -> String {
+    let is_digest = |piece: &str| matches!(piece.len(), 40 | 64) && piece.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let pieces = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    let short = |piece| {
+        let bare: &str = str::trim_end_matches(piece, |c: char| !c.is_ascii_alphanumeric());
+        if is_digest(bare) { &bare[..39] } else { piece }
+    };
+    pieces.map(short).collect()
 }
 
 /// What is wrong with an environment that holds a credential of one of those providers: other processes may read it there.
@@ -69,4 +82,24 @@ pub(super) fn is_name_of_one(name: &str) -> bool {
     const PARTS: &[&str] = &["secret", "password", "passwd", "token", "apikey", "adminkey", "privatekey", "accesskey", "bearer"];
     let plain: String = name.to_lowercase().chars().filter(|c| !matches!(c, '_' | '-')).collect();
     plain == "key" || plain == "auth" || plain == "authorization" || PARTS.iter().any(|part| plain.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::looks_like_one;
+
+    #[test]
+    fn commits_and_images_are_no_secrets_where_people_write() {
+        let digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        for plain in [
+            format!("sha256:{digest}"),
+            format!("see https://git.example.com/a/commit/{}", &digest[..40]),
+            format!("/var/lib/docker/volumes/{digest}/_data/inventory.db"),
+        ] {
+            assert!(!looks_like_one(&plain), "{plain}");
+        }
+        for secret in [format!("sk-proj-{digest}"), digest[..50].to_owned(), format!("{}Xy9", "aB3xY9".repeat(8))] {
+            assert!(looks_like_one(&secret), "{secret}");
+        }
+    }
 }

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 /// The text with a placeholder for each part that looks like a secret; borrowed where none does.
 ///
-/// The placeholder tells two secrets apart, and one from itself nowhere else: `#` and the first 8 hexadecimal digits of its SHA-256.
-/// That is far too little to find a secret by, which is random and has at least 20 characters.
+/// The placeholder tells secrets apart: `#` and the first 8 hexadecimal digits of the secret's SHA-256, from where it begins as real
+/// keys do. That is far too little to find a secret by, which is random and has at least 20 characters.
 pub(super) fn replaced(raw: &str) -> Cow<'_, str> {
     if raw.contains("-----BEGIN") {
         let mut out = String::new();
@@ -23,11 +23,21 @@ pub(super) fn replaced(raw: &str) -> Cow<'_, str> {
         let end = from_run.find(|c| !in_run(c)).unwrap_or(from_run.len());
         let (run, after) = from_run.split_at(end);
         out.push_str(before);
-        if begins_as_one(run) || is_random(run) {
-            remove(run, &mut out);
-            found = true;
-        } else {
-            out.push_str(run);
+        match begin_of_one(run) {
+            Some(begin) if !is_random(&run[..begin]) => {
+                let (name, secret) = run.split_at(begin);
+                // A sentence may end behind it.
+                let end = secret.trim_end_matches(['.', '/', '=', '+']).len();
+                out.push_str(name);
+                remove(&secret[..end], &mut out);
+                out.push_str(&secret[end..]);
+                found = true;
+            }
+            None if !is_random(run) => out.push_str(run),
+            Some(_) | None => {
+                remove(run, &mut out);
+                found = true;
+            }
         }
         rest = after;
     }
@@ -50,26 +60,45 @@ fn remove(secret: &str, out: &mut String) {
 /// Begins as real keys and JSON web tokens do, and is as long as they are: as a whole, or behind any character that is no letter
 /// or digit, because people paste `NAME=secret` and paths.
 pub(super) fn begins_as_one(run: &str) -> bool {
-    let behind = run.bytes().enumerate().filter(|(_, b)| !b.is_ascii_alphanumeric()).map(|(at, _)| at + 1);
-    std::iter::once(0).chain(behind).any(|at| is_typed(&run[at..]))
+    begin_of_one(run).is_some()
 }
 
-fn is_typed(run: &str) -> bool {
+fn begin_of_one(run: &str) -> Option<usize> {
+    let behind = run.bytes().enumerate().filter(|(_, b)| !b.is_ascii_alphanumeric()).map(|(at, _)| at + 1);
+    let (at, body) = std::iter::once(0).chain(behind).find_map(|at| Some((at, typed(&run[at..])?)))?;
+    // Words that people join are shorter than what is random goes on without a break, or have small letters alone. What follows
+    // the first beginning holds all that follows a later one.
+    let random = |piece: &str| piece.len() >= 12 && piece.bytes().any(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+    pieces(body).any(random).then_some(at)
+}
+
+/// What follows the beginning, where it is that of a known sort and as long as those are.
+fn typed(run: &str) -> Option<&str> {
     const TYPED: &[(&str, usize)] = &[
         ("sk-", 20),
         ("bt-st-", 20),
         ("den_", 24),
         ("eyJ", 40),
+        ("AIza", 35),
+        ("gsk_", 30),
+        ("hf_", 30),
+        ("nvapi-", 30),
+        ("pplx-", 30),
+        ("r8_", 30),
+        ("xai-", 30),
         ("ghp_", 30),
         ("gho_", 30),
+        ("ghs_", 30),
+        ("ghu_", 30),
         ("github_pat_", 30),
+        ("glpat-", 20),
+        ("dckr_pat_", 30),
+        ("sk_live_", 24),
         ("xoxb-", 30),
+        ("xoxp-", 30),
         ("AKIA", 20),
     ];
-    let body = |prefix: &str, least: usize| run.strip_prefix(prefix).filter(|_| run.len() >= least);
-    // Words that people join are shorter than what is random goes on without a break, or have small letters alone.
-    let random = |piece: &str| piece.len() >= 12 && piece.bytes().any(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
-    TYPED.iter().filter_map(|(prefix, least)| body(prefix, *least)).any(|body| pieces(body).any(random))
+    TYPED.iter().filter(|(_, least)| run.len() >= *least).find_map(|(prefix, _)| run.strip_prefix(prefix))
 }
 
 /// 40 characters or more that go from letters to digits, or mix small letters and capitals, as often as only random text does.

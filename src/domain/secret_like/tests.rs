@@ -21,6 +21,10 @@ fn secrets_are_replaced() {
         format!("ghp_{}", "aB3".repeat(12)),
         format!("github_pat_{}", "aB3".repeat(12)),
         format!("xoxb-{}", "aB3".repeat(12)),
+        format!("AIza{}", "aB3_x".repeat(3) + "Cd4".repeat(7).as_str()),
+        format!("gsk_{}", "aB3x".repeat(13)),
+        format!("hf_{}", "aBcD".repeat(8)),
+        format!("glpat-{}", "aB3x".repeat(5)),
         format!("AKIA{}", "ABCD2345".repeat(2)),
     ] {
         for before in ["", "DEN_API_KEY=", "token:x=", "a/", "v1.", "a_", "a-", "export KEY=", "(", "\"", "ü"] {
@@ -36,7 +40,19 @@ fn the_placeholder_tells_secrets_apart() {
     // `printf %s sk-proj-abcdefghijklmnop1234 | sha256sum`
     assert_eq!(shown("a sk-proj-abcdefghijklmnop1234!"), "a [secret-like text removed #5e865263]!");
     assert_ne!(shown("sk-proj-abcdefghijklmnop1234"), shown("sk-proj-abcdefghijklmnop1235"));
+    // Wherever it stands.
+    assert_eq!(shown("OPENAI_KEY=sk-proj-abcdefghijklmnop1234."), "OPENAI_KEY=[secret-like text removed #5e865263].");
     assert_eq!(shown(&shown("x=sk-proj-abcdefghijklmnop1234")), shown("x=sk-proj-abcdefghijklmnop1234"));
+    let before = "aB3xY9".repeat(8);
+    let both = shown(&format!("{before}/sk-proj-abcdefghijklmnop1234"));
+    assert!(both.starts_with('[') && !both.contains(&before), "{both}");
+}
+
+#[test]
+fn a_long_text_is_looked_through_once() {
+    // 65,536 beginnings, none of which is of a secret: a look at all that follows each would take minutes.
+    let hostile = "sk-".repeat(65_536);
+    assert!(!Text::clean(&hostile).was_secret_like());
 }
 
 /// Numbers that look like chance and are the same each time.
