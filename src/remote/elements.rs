@@ -3,6 +3,8 @@
 //! Strict about what lies around elements: commas, brackets, depth, sizes, one list. What lies within them and whether the
 //! rest is JSON is for their parsers to say, so that no body is ever held whole.
 
+use secrecy::zeroize::Zeroizing;
+
 use crate::domain::{Failure, Reason};
 
 use super::Limits;
@@ -31,7 +33,8 @@ pub(super) struct Elements {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Rest {
     /// The body with the list's array emptied; whitespace between tokens of the outermost object is gone.
-    pub rest: Vec<u8>,
+    /// Wiped when it is dropped, because that of an exchange holds a token.
+    pub rest: Zeroizing<Vec<u8>>,
     /// How many elements there were; `None` where the answer holds no such list.
     pub elements: Option<u64>,
 }
@@ -132,7 +135,7 @@ impl Elements {
     /// The answer is not over.
     pub(super) fn finish(self) -> Result<Rest, Failure> {
         match self.at {
-            At::Whole | At::End => Ok(Rest { rest: self.rest, elements: self.count }),
+            At::Whole | At::End => Ok(Rest { rest: Zeroizing::new(self.rest), elements: self.count }),
             At::Start => Err(malformed("the answer is empty")),
             At::FirstKey
             | At::NextKey

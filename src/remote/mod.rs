@@ -27,7 +27,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use secrecy::zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::domain::{ClosedReason, Failure, Hint, Reason};
@@ -163,8 +162,7 @@ impl Remote {
             };
         }
         let detail = "the answer of the exchange holds no token where one is looked for; set token_field";
-        let body = Zeroizing::new(reading.rest.rest);
-        let token = token::find(&body, &grant.token).ok_or_else(|| Failure::new(Reason::Malformed, detail))?;
+        let token = token::find(&reading.rest.rest, &grant.token).ok_or_else(|| Failure::new(Reason::Malformed, detail))?;
         Ok(Exchanged::Token(token))
     }
 

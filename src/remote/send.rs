@@ -143,8 +143,8 @@ impl Line<'_> {
     }
 
     /// The beginning of a body that is not a list: of a refusal, or of an exchange. Where its status says enough, whatever goes wrong here, the status stands.
-    async fn refusal(&self, mut response: Response) -> (Vec<u8>, u64) {
-        // It may hold a token: wiped where it is dropped half read, and large enough to stay where it is.
+    async fn refusal(&self, mut response: Response) -> (Zeroizing<Vec<u8>>, u64) {
+        // It may hold a token: wiped wherever it is dropped, and large enough to stay where it is.
         let mut body = Zeroizing::new(Vec::with_capacity(REFUSAL_BYTES));
         let mut wire_bytes = 0;
         let coding = coding(response.headers()).unwrap_or(Coding::Plain);
@@ -165,7 +165,7 @@ impl Line<'_> {
         };
         // All of it within the time that one piece may take: a status is not to be lost to a slow body.
         drop(timeout(self.limits.read.min(self.limits.request / 4), read).await);
-        (std::mem::take(&mut *body), wire_bytes)
+        (body, wire_bytes)
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 const LONGEST: usize = 4 << 10;
 
 /// The text at the first of the pointers that leads to one. A bare JSON string, or a line of plain text, is the token itself.
-/// What was parsed on the way is wiped.
+/// What was parsed on the way is wiped, but for what the JSON library sets aside where a text holds escapes or the JSON breaks.
 pub(super) fn find(body: &[u8], pointers: &[String]) -> Option<SecretString> {
     let Ok(mut answer) = serde_json::from_slice::<Value>(body) else { return token(std::str::from_utf8(body).ok()?.trim()) };
     let text = answer.as_str().or_else(|| pointers.iter().find_map(|pointer| answer.pointer(pointer)?.as_str()));
