@@ -66,8 +66,6 @@ impl SignIn {
                 (StatusCode::SERVICE_UNAVAILABLE, later, "too many are signing in\n").into_response()
             }
         };
-        let is_user = self.users.contains_key(&name);
-        self.memory.refusals.add(Refused { peer, is_user, turned_away: look == Look::Busy });
         // Who guesses on begins with a new connection, for which others come too.
         refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         Some(refusal)
@@ -86,13 +84,23 @@ impl SignIn {
         let memory = Arc::clone(&self.memory);
         // In a task of its own: who was too impatient to wait finds the right password remembered the next time.
         let look = tokio::spawn(async move {
-            let Some(_turn) = memory.turns.wait(asker).await else { return Look::Busy };
-            let look = tokio::task::spawn_blocking(move || bcrypt::verify(password, compared.as_str()).unwrap_or(false));
-            let right = look.await.unwrap_or(false) && is_known;
-            if right && let Some(tag) = tag {
-                memory.remember(tag);
+            let look = match memory.turns.wait(asker).await {
+                // Somebody before may have been right with the same.
+                Some(_turn) if is_known && tag.as_ref().is_some_and(|tag| memory.remembers(tag)) => Look::Right,
+                Some(_turn) => {
+                    let look = tokio::task::spawn_blocking(move || bcrypt::verify(password, compared.as_str()).unwrap_or(false));
+                    if look.await.unwrap_or(false) && is_known { Look::Right } else { Look::Wrong }
+                }
+                None => Look::Busy,
+            };
+            match look {
+                Look::Right => tag.into_iter().for_each(|tag| memory.remember(tag)),
+                // Here, because who hangs up is to be counted too.
+                Look::Wrong | Look::Busy => {
+                    memory.refusals.add(Refused { peer, is_user: is_known, turned_away: look == Look::Busy });
+                }
             }
-            if right { Look::Right } else { Look::Wrong }
+            look
         });
         look.await.unwrap_or(Look::Wrong)
     }

@@ -3,7 +3,8 @@
 //!
 //! Each user of ours has places of its own, and from each address one of them. All other names share some, and each of those
 //! names has one from each address as well, so that a guesser cannot tell the ones from the others before he has filled what
-//! they share. An address whose turn is longest ago comes first, and pushes out of a full room the one that was heard last.
+//! they share. Users and strangers have their
+//! turns alternately. An address whose turn is longest ago comes first, and pushes out of a full room the one that was heard last.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -58,6 +59,8 @@ struct State {
     /// The number of each address's last turn.
     last: BTreeMap<IpAddr, u64>,
     turns: u64,
+    /// The last turn was a user's.
+    was_users: bool,
 }
 
 /// A turn, until it is dropped: then it is the next one's.
@@ -118,12 +121,15 @@ impl State {
         self.last.insert(network, self.turns);
     }
 
-    /// Whose turn is longest ago; of those, who came first.
+    /// Users and strangers in turn, because strangers may come from ever new addresses. Of these whose turn is longest ago; of
+    /// those, who came first.
     fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
         self.is_taken = false;
         let waiting = self.waiting.iter().enumerate();
-        let (_, Reverse(at)) = waiting.map(|(at, (asker, _))| (Reverse(self.last_turn(asker)), Reverse(at))).max()?;
+        let precedence = |asker: &Asker| (asker.is_user != self.was_users, Reverse(self.last_turn(asker)));
+        let (_, Reverse(at)) = waiting.map(|(at, (asker, _))| (precedence(asker), Reverse(at))).max()?;
         let (asker, turn) = self.waiting.remove(at);
+        self.was_users = asker.is_user;
         self.take(asker.network);
         Some(turn)
     }
@@ -209,6 +215,23 @@ mod tests {
             handle.await.unwrap();
         }
         assert_eq!(*served.lock().unwrap(), [other(2), US, other(1), other(1)]);
+    }
+
+    #[tokio::test]
+    async fn strangers_from_ever_new_addresses_do_not_come_before_a_user() {
+        let (turns, served) = (Arc::new(Turns::default()), Arc::default());
+        let first = turns.wait(Asker::new("a", true, US)).await.unwrap();
+        let mut waiting = Vec::new();
+        for number in 0..10 {
+            waiting.push(comes(&turns, &served, Asker::new("guess", false, other(number))).await.1);
+        }
+        waiting.push(comes(&turns, &served, Asker::new("a", true, US)).await.1);
+        drop(first);
+        for handle in waiting {
+            handle.await.unwrap();
+        }
+        let place = served.lock().unwrap().iter().position(|network| *network == US);
+        assert!(place.is_some_and(|place| place <= 1), "{served:?}");
     }
 
     #[tokio::test]

@@ -14,19 +14,19 @@ const SOON: i64 = 7 * 86_400;
 /// The year 9999 is over.
 const AFTER_ALL: u64 = 253_402_300_800;
 
-/// The certificates of a chain, each with its begin and its end.
+/// The certificates of a chain, each with its place, its begin and its end.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Validity(Vec<(Time, Time)>);
+pub(super) struct Validity(Vec<(usize, (Time, Time))>);
 
 impl Validity {
     /// Of our certificate, which is the first one, and of those that lead from it to a root.
     pub fn of(chain: &[CertificateDer<'_>]) -> Self {
-        Self(chain.iter().filter_map(bounds).collect())
+        Self(chain.iter().enumerate().filter_map(|(at, certificate)| Some((at, bounds(certificate)?))).collect())
     }
 
-    /// The earliest end: from then on clients that look refuse the chain. `None` where there is none.
+    /// The earliest end: from then on clients that need that certificate refuse the chain. `None` where there is none.
     pub fn ends(&self) -> Option<Time> {
-        self.0.iter().map(|(_, ends)| *ends).min()
+        self.0.iter().map(|(_, (_, ends))| *ends).min()
     }
 
     /// What clients that look will have against it because of the time, now or soon.
@@ -38,12 +38,12 @@ impl Validity {
             };
             format!("{which} {what} {time}; renew it, and reload")
         };
-        if let Some((at, (begins, _))) = self.0.iter().enumerate().find(|(_, (begins, _))| now < *begins) {
-            return Some(told(at, "is not valid before", *begins));
+        if let Some((at, (begins, _))) = self.0.iter().find(|(_, (begins, _))| now < *begins) {
+            return Some(told(*at, "is not valid before", *begins));
         }
-        let (at, (_, ends)) = self.0.iter().enumerate().min_by_key(|(_, (_, ends))| *ends)?;
+        let (at, (_, ends)) = self.0.iter().min_by_key(|(_, (_, ends))| *ends)?;
         let what = if *ends <= now { "expired at" } else { "expires at" };
-        (*ends <= now.plus(SOON)).then(|| told(at, what, *ends))
+        (*ends <= now.plus(SOON)).then(|| told(*at, what, *ends))
     }
 }
 
