@@ -85,7 +85,7 @@ pub struct Demo {
 #[derive(Debug, Args)]
 #[command(after_help = "SIGHUP reads the config again, SIGTERM stops.\n\n\
 Exit code 0 if it was told to stop, 78 if the config, a credential or the web config file is wrong, 65 if the inventory is newer \
-than the program, 1 if it fails otherwise, as where the address is taken or another keymuster holds the inventory.\n\n\
+than the program, 70 if its supervisor has failed, 1 if it fails otherwise, as where the address is taken or another keymuster holds the inventory.\n\n\
 Examples:\n  keymuster run --config keymuster.toml\n  keymuster run --web.listen-address 127.0.0.1:9999")]
 pub struct Run {
     /// The config file
@@ -209,17 +209,8 @@ pub struct Explain {
     #[arg(value_name = "KEY")]
     pub key: String,
     /// How to print
-    #[arg(long, short, value_enum, default_value_t = ExplainFormat::Text)]
-    pub format: ExplainFormat,
-}
-
-/// How an explanation is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExplainFormat {
-    /// For people
-    Text,
-    /// One object
-    Json,
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
 }
 
 /// How rows are printed.

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::args::{self, ExplainFormat};
+use super::args::{self, Format};
 use super::exit::{Exit, UsageError};
 use super::output::{Output, Tone};
-use super::{log, setup, table};
+use super::{log, markdown, setup, spreadsheet, table};
 use crate::clock::Clock;
-use crate::domain::{Condition, Moment, Time};
+use crate::domain::{Condition, Moment, Presence, Time};
 use crate::inventory::Reader;
-use crate::policy::{Claim, Standing};
+use crate::policy::{Claim, EARLIEST, Standing};
 use crate::views::{ChangeRow, ChangesAsked, Explained, Filter, KeyRow, KeysAsked, ListedBy, Views, because, day};
 
 /// Keys that are named where a text fits several.
 const NAMED: u32 = 5;
+const HEADINGS: [&str; 4] = ["CONDITION", "STATE", "FROM", "BECAUSE"];
 
 /// Runs the command.
 ///
@@ -34,8 +35,14 @@ pub async fn explain(arguments: args::Explain) -> anyhow::Result<Exit> {
     let told = Told { key, explained, changes: views.changes(asked).await?, now: views.clock().now() };
     let mut output = Output::new();
     match arguments.format {
-        ExplainFormat::Text => told.print(&mut output)?,
-        ExplainFormat::Json => output.line(&serde_json::to_string_pretty(&told.shown())?)?,
+        Format::Table => told.print(&mut output)?,
+        Format::Json => output.line(&serde_json::to_string_pretty(&told.shown())?)?,
+        Format::Csv => {
+            let mut writer = spreadsheet::writer(Vec::new());
+            told.shown().conditions.iter().try_for_each(|claim| writer.serialize(claim))?;
+            output.text(&String::from_utf8(writer.into_inner()?)?)?;
+        }
+        Format::Markdown => output.text(&markdown::table(&HEADINGS, told.rows().into_iter()))?,
     }
     Ok(Exit::Ok)
 }
@@ -43,18 +50,23 @@ pub async fn explain(arguments: args::Explain) -> anyhow::Result<Exit> {
 /// The key that `ACCOUNT/KEY_ID` or the beginning of an id means.
 async fn meant(views: &Views, text: &str) -> anyhow::Result<KeyRow> {
     let (account, id) = text.rsplit_once('/').map_or((None, text), |(account, id)| (Some(account), id));
-    let filter = Filter {
-        accounts: account.map(str::to_owned).into_iter().collect(),
-        id_prefix: Some(id.to_owned()),
-        ..Filter::default()
-    };
-    let mut found = views.keys(KeysAsked { filter, limit: Some(NAMED), ..KeysAsked::default() }).await?;
-    let exact: Vec<usize> = (0..found.len()).filter(|at| found[*at].key_id == id).collect();
-    match (exact.as_slice(), found.len()) {
-        ([only], _) => Ok(found.swap_remove(*only)),
-        (_, 1) => Ok(found.swap_remove(0)),
-        (_, 0) => Err(UsageError(format!("no key '{text}' in {}; 'keymuster keys' lists them", views.path().display())).into()),
-        (_, several) => {
+    let accounts = || account.map(str::to_owned).into_iter().collect();
+    let exactly = Filter { accounts: accounts(), id: Some(id.to_owned()), ..Filter::default() };
+    let beginning = Filter { accounts: accounts(), id_prefix: Some(id.to_owned()), ..Filter::default() };
+    let mut found = Vec::new();
+    for filter in [exactly, beginning] {
+        found = views.keys(KeysAsked { filter, limit: Some(NAMED), ..KeysAsked::default() }).await?;
+        if !found.is_empty() {
+            break;
+        }
+    }
+    // Of an organisation that the account saw before, where the present one has a key of that id too.
+    found.sort_by_key(|key| (key.account.clone(), key.key_id.clone(), key.presence == Presence::Unmanaged));
+    found.dedup_by(|next, kept| (&next.account, &next.key_id) == (&kept.account, &kept.key_id));
+    match found.len() {
+        0 => Err(UsageError(format!("no key '{text}' in {}; 'keymuster keys' lists them", views.path().display())).into()),
+        1 => Ok(found.swap_remove(0)),
+        several => {
             let names: Vec<String> = found.iter().map(|key| format!("{}/{}", key.account, key.key_id)).collect();
             let more = if several == NAMED as usize { ", and perhaps others" } else { "" };
             Err(UsageError(format!("'{text}' fits several keys: {}{more}", names.join(", "))).into())
@@ -80,7 +92,7 @@ enum State {
     Waived,
     /// It will, if nothing changes.
     Will,
-    /// Its time has come, but the key was not seen since.
+    /// Its time has come, but its list was not read since, and it may have been used.
     Unseen,
     /// It held, until the next one took its place.
     Over,
@@ -109,27 +121,71 @@ impl State {
     }
 }
 
+/// What changes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Begins(Condition),
+    Ends(Condition),
+    WaiverEnds,
+}
+
+impl Next {
+    fn words(self) -> String {
+        match self {
+            Self::Begins(condition) => format!("{condition} begins"),
+            Self::Ends(condition) => format!("{condition} ends"),
+            Self::WaiverEnds => "the waiver ends".to_owned(),
+        }
+    }
+}
+
 impl Told {
+    /// Keys that are gone or no longer watched are in no condition.
+    const fn is_judged(&self) -> bool {
+        match self.key.presence {
+            Presence::Present | Presence::Missing | Presence::Unknown => true,
+            Presence::Gone | Presence::Unmanaged => false,
+        }
+    }
+
     fn state(&self, claim: &Claim) -> State {
         if self.key.conditions.contains(&claim.condition) {
             return if self.key.waived.contains(&claim.condition) { State::Waived } else { State::Holds };
         }
-        match claim.standing {
-            Standing::From(at) if at > self.now => State::Will,
+        match (claim.standing, claim.condition) {
+            (Standing::From(at), _) if at > self.now => State::Will,
             // What has expired is no longer about to.
-            Standing::From(_) if claim.condition == Condition::Expiring => State::Over,
-            Standing::From(_) => State::Unseen,
-            Standing::Not(_) => State::No,
+            (Standing::From(_), Condition::Expiring) => State::Over,
+            (Standing::From(_), Condition::Stale | Condition::NeverUsed) => State::Unseen,
+            // Only a policy that is not in force yet says so.
+            (Standing::From(_), _) => State::Will,
+            (Standing::Not(_), _) => State::No,
         }
     }
 
-    /// The next instant at which a condition begins.
-    fn next(&self) -> Option<(Condition, Time)> {
-        let ahead = self.explained.claims.iter().filter_map(|claim| match claim.standing {
-            Standing::From(at) if at > self.now => Some((claim.condition, at)),
-            Standing::From(_) | Standing::Not(_) => None,
-        });
-        ahead.min_by_key(|(_, at)| *at)
+    fn next(&self) -> Option<(Next, Time)> {
+        let claims = self.explained.claims.iter().filter(|claim| !self.key.conditions.contains(&claim.condition));
+        let begin = claims.filter_map(|claim| Some((Next::Begins(claim.condition), from(claim)?)));
+        let end = self.key.expires.at().filter(|_| self.key.conditions.contains(&Condition::Expiring));
+        let waiver = self.explained.waivers.iter().map(|waiver| waiver.until).max();
+        let changes =
+            begin.chain(waiver.map(|at| (Next::WaiverEnds, at))).chain(end.map(|at| (Next::Ends(Condition::Expiring), at)));
+        // Of several at one instant, what begins is told.
+        changes.filter(|(_, at)| self.is_judged() && *at > self.now).min_by_key(|(_, at)| *at)
+    }
+
+    fn rows(&self) -> Vec<Vec<(Tone, String)>> {
+        let claims = self.explained.claims.iter().filter(|_| self.is_judged());
+        let row = |claim: &Claim| {
+            let state = self.state(claim);
+            vec![
+                (Tone::Plain, claim.condition.to_string()),
+                (state.tone(), state.word().to_owned()),
+                (Tone::Plain, from(claim).map(day).unwrap_or_default()),
+                (Tone::Plain, because(claim)),
+            ]
+        };
+        claims.map(row).collect()
     }
 
     fn print(&self, output: &mut Output) -> std::io::Result<()> {
@@ -166,27 +222,19 @@ impl Told {
             ))?;
         }
         output.line("")?;
-        let rows = self.explained.claims.iter().map(|claim| {
-            let state = self.state(claim);
-            let from = match claim.standing {
-                Standing::From(at) => day(at),
-                Standing::Not(_) => String::new(),
-            };
-            vec![
-                (Tone::Plain, claim.condition.to_string()),
-                (state.tone(), state.word().to_owned()),
-                (Tone::Plain, from),
-                (Tone::Plain, because(claim)),
-            ]
-        });
-        output.text(&table::render(output, &["CONDITION", "STATE", "FROM", "BECAUSE"], rows.collect()))?;
-        for waiver in &self.explained.waivers {
-            let until = if waiver.until > self.now { "until" } else { "was waived until" };
-            output.line(&format!("\nwaived by {} {until} {}: {}", waiver.who, day(waiver.until), waiver.reason))?;
-        }
-        match self.next() {
-            Some((condition, at)) => output.line(&format!("\nNext change: {condition} from {at}."))?,
-            None => output.line("\nNothing changes by itself: no condition lies ahead.")?,
+        if self.is_judged() {
+            output.text(&table::render(output, &HEADINGS, self.rows()))?;
+            for waiver in &self.explained.waivers {
+                let (who, until, reason) = (&waiver.who, day(waiver.until), &waiver.reason);
+                let is = if waiver.until > self.now { "waived" } else { "was waived" };
+                output.line(&format!("\n{is} by {who} until {until}: {reason}"))?;
+            }
+            match self.next() {
+                Some((next, at)) => output.line(&format!("\nNext: {} at {at}.", next.words()))?,
+                None => output.line("\nNothing changes by itself.")?,
+            }
+        } else {
+            output.line(&format!("No condition is claimed of a key that is {}.", self.key.presence))?;
         }
         if !self.changes.is_empty() {
             output.line("")?;
@@ -207,32 +255,46 @@ impl Told {
     }
 
     fn shown(&self) -> Shown {
-        let claims = self.explained.claims.iter().map(|claim| ShownClaim {
+        let claims = self.explained.claims.iter().filter(|_| self.is_judged()).map(|claim| ShownClaim {
             condition: claim.condition.as_str(),
             state: self.state(claim),
-            from: match claim.standing {
-                Standing::From(at) => Some(at.to_string()),
-                Standing::Not(_) => None,
-            },
+            from: from(claim).map(|at| at.to_string()),
             limit: claim.limit.map(|limit| limit.value.to_string()),
             limit_by: claim.limit.map(|limit| limit.by.to_string()),
             because: because(claim),
         });
+        let waivers = self.explained.waivers.iter().map(|waiver| ShownWaiver {
+            who: waiver.who.clone(),
+            until: waiver.until.to_string(),
+            reason: waiver.reason.clone(),
+        });
         Shown {
             key: self.id(),
+            presence: self.key.presence.as_str(),
             policy_in_force: self.explained.in_force,
             conditions: claims.collect(),
-            next: self.next().map(|(condition, at)| ShownNext { condition: condition.as_str(), at: at.to_string() }),
+            waivers: waivers.collect(),
+            next: self.next().map(|(next, at)| ShownNext { what: next.words(), at: at.to_string() }),
             lists: self.explained.lists.iter().map(listed).collect(),
         }
+    }
+}
+
+/// From when it holds. Where that is a time that nobody told, it is none to show.
+fn from(claim: &Claim) -> Option<Time> {
+    match claim.standing {
+        Standing::From(at) => Some(at).filter(|at| *at != EARLIEST),
+        Standing::Not(_) => None,
     }
 }
 
 #[derive(Serialize)]
 struct Shown {
     key: String,
+    presence: &'static str,
     policy_in_force: bool,
     conditions: Vec<ShownClaim>,
+    waivers: Vec<ShownWaiver>,
     next: Option<ShownNext>,
     lists: Vec<String>,
 }
@@ -248,8 +310,15 @@ struct ShownClaim {
 }
 
 #[derive(Serialize)]
+struct ShownWaiver {
+    who: String,
+    until: String,
+    reason: String,
+}
+
+#[derive(Serialize)]
 struct ShownNext {
-    condition: &'static str,
+    what: String,
     at: String,
 }
 

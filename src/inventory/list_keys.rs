@@ -94,6 +94,8 @@ pub struct Filter {
     pub teams: Vec<String>,
     /// The owner's id, name or e-mail address, letter case aside (ASCII).
     pub owner: Option<String>,
+    /// The key's id.
+    pub id: Option<String>,
     /// The key's id begins so.
     pub id_prefix: Option<String>,
     /// Found in the id, the name, the hint, the scope's name, or the owner's id, name or address, letter case aside (ASCII).
@@ -167,6 +169,7 @@ const CHOSEN: &str = "
    AND (:flagged IS NULL OR (conditions <> '') = :flagged)
    AND (:teams = '[]' OR team IN (SELECT value FROM json_each(:teams)))
    AND (:owner IS NULL OR :owner COLLATE NOCASE IN (owner_id, owner_name, owner_email))
+   AND (:id IS NULL OR key_id = :id)
    AND (:id_prefix IS NULL OR substr(key_id, 1, length(:id_prefix)) = :id_prefix)
    AND (:text IS NULL OR instr(lower(concat_ws(char(10), key_id, name, hint, scope_name, owner_id, owner_name, owner_email)),
                                lower(:text)))
@@ -190,6 +193,7 @@ impl Reader {
                 ":flagged": filter.flagged,
                 ":teams": list(filter.teams.iter().map(String::as_str)),
                 ":owner": filter.owner,
+                ":id": filter.id,
                 ":id_prefix": filter.id_prefix,
                 ":text": filter.text,
                 ":limit": asked.limit.map_or(-1, i64::from),

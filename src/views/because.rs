@@ -38,7 +38,7 @@ fn fact(claim: &Claim) -> String {
         Fact::Expiry(Moment::At(at)) => format!("its expiry is {}", day(at)),
         Fact::Expiry(Moment::Never) => "it never expires".to_owned(),
         Fact::Expiry(Moment::NotReported) => "its expiry is not reported".to_owned(),
-        Fact::Enabled(true) => "it is enabled".to_owned(),
+        Fact::Enabled(true) => "it is not said to be disabled".to_owned(),
         Fact::Enabled(false) => "the provider says that it is disabled".to_owned(),
         Fact::OwnerLost(Some(_)) => "its owner has left or lost access".to_owned(),
         Fact::OwnerLost(None) => "its owner is not known to have left".to_owned(),

@@ -41,3 +41,31 @@ fn a_key_is_found_by_the_beginning_of_its_id_and_a_wrong_one_is_told() {
     let other = site.run("explain", &[&id]).ended(0).stdout;
     assert!(other.contains("not the one that the inventory was last judged by"), "{other}");
 }
+
+const WAIVER: &str = "[policy]\nmax_age = \"5d\"\n[[waivers]]\nmatch = { provider = \"openai\" }\nreason = \"frozen\"\nwho = \"ana\"\nuntil = \"2099-01-01\"";
+
+#[test]
+fn a_waiver_its_end_and_what_is_not_judged_are_told() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings { tables: WAIVER, confirm_after: "0s", ..Settings::default() });
+    site.poll(&[]).ended(0);
+    let find = "SELECT key_id FROM keys WHERE provider = 'openai' AND conditions = 'overdue' AND expires_at IS NULL LIMIT 1";
+    let id = text(&site.sql(find)[0], "key_id");
+    let explain = |format: &[&str]| site.run("explain", &[&[id.as_str()], format].concat()).ended(0).stdout;
+    let told: Value = serde_json::from_str(&explain(&["--format", "json"])).unwrap();
+    let overdue = told["conditions"].as_array().unwrap().iter().find(|claim| claim["condition"] == "overdue").unwrap();
+    assert_eq!((&overdue["state"], &overdue["limit"]), (&"waived".into(), &"5d".into()));
+    assert_eq!(told["waivers"][0]["who"], "ana");
+    assert!(explain(&[]).contains("waived by ana until 2099-01-01: frozen"), "{}", explain(&[]));
+    assert!(explain(&["--format", "csv"]).starts_with("\"condition\",\"state\",\"from\""));
+    assert!(explain(&["--format", "markdown"]).contains("| overdue | waived | "));
+
+    assert!(sim.change(|world| world.revoke(&id)));
+    site.poll(&[]).ended(0);
+    site.poll(&[]).ended(0);
+    assert_eq!(site.value(&format!("SELECT presence FROM keys WHERE key_id = '{id}'")), "gone");
+    let gone = explain(&[]);
+    assert!(gone.contains("No condition is claimed of a key that is gone.") && !gone.contains("Next"), "{gone}");
+    let gone: Value = serde_json::from_str(&explain(&["--format", "json"])).unwrap();
+    assert_eq!((&gone["conditions"], &gone["next"]), (&Value::Array(Vec::new()), &Value::Null));
+}
