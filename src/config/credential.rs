@@ -128,9 +128,9 @@ pub fn remedy(file: &Metadata) -> &'static str {
 /// By who we are and whose the file is. Root, who only checks, is no measure: a file of root's with a group of its own is read by that
 /// group.
 fn remedy_for(us: u32, our_groups: &[u32], owner: u32, group: u32) -> &'static str {
-    let (as_owner, as_group) =
-        if us == 0 { (owner != 0 || group == 0, true) } else { (owner == us, our_groups.contains(&group)) };
+    let (as_owner, as_group) = if us == 0 { (owner != 0, true) } else { (owner == us, our_groups.contains(&group)) };
     match (as_owner, as_group) {
+        _ if (us, owner, group) == (0, 0, 0) => "run chmod 600 on it, and give it to the daemon's user where that is not root",
         (true, _) => "run chmod 600 on it",
         (false, true) => "run chmod 640 on it",
         (false, false) => "give it to the daemon's user or group, and run chmod 640 on it",
@@ -250,7 +250,12 @@ mod tests {
             (&long, 0o600, "/key: holds more than 8 KiB; write the credential alone, on one line"),
             (b"sk-proj-canary", 0o600, "/key: begins with sk-proj-: This is a project key; create an admin key."),
         ] {
-            assert_eq!(loaded(content, mode).as_ref().map_err(String::as_str), Err(error));
+            let told = loaded(content, mode).unwrap_err();
+            // Root is told more.
+            assert!(
+                told == error || told == format!("{error}, and give it to the daemon's user where that is not root"),
+                "{told}"
+            );
         }
         for content in [&b"Bearer canary"[..], b"can\tary", "can\u{e4}ry".as_bytes(), b"can\xffary", b"canary\0"] {
             let error = loaded(content, 0o600).unwrap_err();
