@@ -8,7 +8,8 @@ use crate::walk::WalkId;
 pub struct Witness {
     /// Whether the scope is listed now.
     pub standing: Standing,
-    /// A complete walk that could hold the key did not, and nothing has listed it since.
+    /// A complete walk that could hold the key did not, and nothing has listed it since. A list of current members' keys could hold
+    /// it where the people were read by the same poll, and the owner was among them.
     pub unlisted: bool,
     /// The scope's newest complete walk.
     pub newest: Option<Newest>,

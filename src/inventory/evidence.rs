@@ -16,11 +16,13 @@ pub(super) const EVIDENCE: &str = "SELECT k.presence, k.presence_reason, k.missi
                                 AND x.absent_poll IS NULL)
                     OR coalesce(p.unlisted_walk >= (SELECT min(h.walk_id) FROM hold AS h JOIN scope AS s ON s.id = h.scope_id
                                  WHERE s.organization_id = k.organization_id AND s.kind = 'people' AND h.ended_at IS NULL), 0),
-                    iif(p.kind = 'user', p.back_walk, NULL)
+                    iif(p.kind = 'user', p.back_walk, NULL), coalesce(p.kind = 'user', 0)
                FROM key AS k LEFT JOIN person AS p ON p.id = k.person_id WHERE k.id = ?1";
 
-/// The scopes that list or listed key ?1.
-pub(super) const WITNESSES: &str = "SELECT s.standing, x.unlisted_walk IS NOT NULL, s.kind, w.id, w.started_at, w.boot_s, w.run_id
+/// The scopes that list or listed key ?1, and whether people were last read completely by the poll of the newest complete walk.
+pub(super) const WITNESSES: &str = "SELECT s.standing, x.unlisted_walk IS NOT NULL, s.kind, w.id, w.started_at, w.boot_s, w.run_id,
+                    coalesce(w.poll_id = (SELECT o.poll_id FROM scope AS p JOIN walk AS o ON o.id = p.complete_walk
+                                           WHERE p.organization_id = s.organization_id AND p.kind = 'people' AND p.remote_id = ''), 0)
                FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id LEFT JOIN walk AS w ON w.id = s.complete_walk WHERE x.key_id = ?1";
 
 /// Gathers it. `slowest_open` is the same for every key of an organisation.
@@ -39,12 +41,12 @@ pub(super) fn evidence(
     };
     let owner_left = row.get(6)?;
     // What a list of current members left out while the owner was none of them says nothing, also when they are back.
-    let deaf_until = if owner_left { None } else { row.get(8)? };
+    let owner = Owner { is_user: row.get(9)?, left: owner_left, back: row.get(8)? };
     Ok(Evidence {
         presence: word::<Presence>(row, 0, "key.presence")?,
         reason: word::<PresenceReason>(row, 1, "key.presence_reason")?,
         missing: missing.map(|since| Missing { number: since.number }),
-        witnesses: witnesses(transaction, key, missing, deaf_until)?,
+        witnesses: witnesses(transaction, key, missing, owner)?,
         owner_left,
         slowest_open,
         held: row.get(7)?,
@@ -52,7 +54,25 @@ pub(super) fn evidence(
     })
 }
 
-fn witnesses(transaction: &Transaction<'_>, key: i64, missing: Option<Since>, deaf_until: Option<i64>) -> Stored<Vec<Witness>> {
+/// Whether the key's owner was among the members.
+#[derive(Clone, Copy)]
+struct Owner {
+    is_user: bool,
+    left: bool,
+    /// The walk of people that listed them again.
+    back: Option<i64>,
+}
+
+impl Owner {
+    /// Whether a walk of current members' keys may have left out the key because its owner was away: they were seen to be, or
+    /// nobody looked in the same poll, and they may have been back since.
+    fn may_have_been_away(self, walk: Option<Newest>, people_read: bool) -> bool {
+        let before = |back| walk.is_none_or(|newest| newest.walk.0 < back);
+        !self.left && (self.back.is_some_and(before) || (self.is_user && !people_read))
+    }
+}
+
+fn witnesses(transaction: &Transaction<'_>, key: i64, missing: Option<Since>, owner: Owner) -> Stored<Vec<Witness>> {
     let mut select = transaction.prepare_cached(WITNESSES)?;
     let mut rows = select.query([key])?;
     let mut witnesses = Vec::new();
@@ -67,7 +87,7 @@ fn witnesses(transaction: &Transaction<'_>, key: i64, missing: Option<Since>, de
             }
         };
         let current_members_only = word::<ScopeKind>(row, 2, "scope.kind")?.current_members_only();
-        let deaf = current_members_only && deaf_until.is_some_and(|back| newest.is_none_or(|newest| newest.walk.0 < back));
+        let deaf = current_members_only && owner.may_have_been_away(newest, row.get(7)?);
         let unlisted = row.get::<_, bool>(1)? && !deaf;
         let standing = word::<Standing>(row, 0, "scope.standing")?;
         witnesses.push(Witness { standing, unlisted, newest, current_members_only });

@@ -150,6 +150,7 @@ impl Driver {
         let seen = SeenOrganization::Named(Organization { id: id("org_1"), name: None });
         let Confirmed::Yes(row) = inventory.confirm(poll, seen).await.unwrap() else { return Err("no organisation".into()) };
         self.model.run = inventory.run();
+        self.model.poll += 1;
 
         let (walks, not_walked) = self.walks(round);
         inventory.know_scopes(row.organization, not_walked).await.unwrap();

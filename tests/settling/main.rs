@@ -97,10 +97,27 @@ async fn the_keys_of_leavers_are_never_missing() {
         // Back, but the list of keys was not read since: what it left out then says nothing now.
         (after(3_600, vec![Change::Rejoin(0)], vec![(2, Fault::NotWalked)]), Presence::Unknown),
         (after(3_600, vec![], vec![]), Presence::Present),
-        // While the list of people fails, nobody can tell leaving from deleting, and nothing is proven.
-        (after(3_600, vec![Change::Leave(0)], vec![(1, Fault::Cut { pages: 0 })]), Presence::Missing),
-        (after(3_600, vec![], vec![(1, Fault::Cut { pages: 0 })]), Presence::Missing),
+        // While the list of people fails, nobody can tell leaving from deleting.
+        (after(3_600, vec![Change::Leave(0)], vec![(1, Fault::Cut { pages: 0 })]), Presence::Present),
+        (after(3_600, vec![], vec![(1, Fault::Cut { pages: 0 })]), Presence::Present),
         (after(3_600, vec![], vec![]), Presence::Unknown),
+    ];
+    follow(&mut driver, rounds).await;
+}
+
+#[tokio::test]
+async fn who_was_away_while_nobody_looked_at_the_people_keeps_the_key() {
+    let mut driver = Driver::new(Shape::Members).await;
+    let unread = || vec![(1, Fault::Cut { pages: 0 })];
+    let rounds = vec![
+        (after(30, vec![], vec![]), Presence::Present),
+        (after(3_600, vec![Change::Leave(0)], unread()), Presence::Present),
+        (after(3_600, vec![], unread()), Presence::Present),
+        // Back, as the people tell; the list of keys was not read since.
+        (after(3_600, vec![Change::Rejoin(0)], vec![(2, Fault::NotWalked)]), Presence::Present),
+        (after(3_600, vec![Change::Delete(0)], vec![]), Presence::Missing),
+        (after(3_600, vec![], unread()), Presence::Missing),
+        (after(3_600, vec![], vec![]), Presence::Gone),
     ];
     follow(&mut driver, rounds).await;
 }

@@ -25,6 +25,7 @@ struct Logged {
     listed: BTreeMap<String, String>,
     started: Stamp,
     run: i64,
+    poll: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +70,8 @@ pub struct Model {
     keys: BTreeMap<usize, Known>,
     moved: BTreeMap<usize, usize>,
     pub run: i64,
+    /// How many polls began.
+    pub poll: usize,
 }
 
 pub fn place(walked: &Walked) -> Place {
@@ -148,8 +151,8 @@ impl Model {
             }
         }
         self.stand(place, walked);
-        let (at, number, started, run) = (self.now, walked.id().0, walked.started(), self.run);
-        self.log.push(Logged { at, place, number, complete, listed, started, run });
+        let (at, number, started, run, poll) = (self.now, walked.id().0, walked.started(), self.run, self.poll);
+        self.log.push(Logged { at, place, number, complete, listed, started, run, poll });
     }
 
     /// A list of projects makes them known; a complete one says which are no longer there.
@@ -318,6 +321,10 @@ impl Model {
             let newest = self.complete(Place::Organization).next_back();
             if !newest.is_some_and(said_something) {
                 return unchanged("the list was not walked since its owner came back");
+            }
+            let looked = |walk: &Logged| self.complete(Place::People).next_back().is_some_and(|people| people.poll == walk.poll);
+            if world.keys[key].owner != SERVICE && !newest.is_some_and(looked) {
+                return unchanged("the poll that walked the list did not see whether its owner was there");
             }
             let away = |people: &Logged| !people.listed.contains_key(&owner_id(world.keys[key].owner));
             if newest.is_some_and(|walk| self.complete(Place::People).any(|people| people.number > walk.number && away(people)))
