@@ -25,7 +25,7 @@ const HISTORY: &str = "SELECT (SELECT count(*) FROM keys) AS keys, (SELECT count
 fn replicate() -> String {
     let unit = text("litestream/keymuster-litestream.service");
     let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/")).unwrap();
-    assert!(unit.contains("\nUser=keymuster\n") && unit.contains("\nReadWritePaths=/var/backups/keymuster\n"), "{unit}");
+    assert!(unit.contains("\nUser=keymuster\n") && unit.contains("\nReadWritePaths=-/var/backups/keymuster\n"), "{unit}");
     command.to_owned()
 }
 
