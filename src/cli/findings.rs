@@ -11,7 +11,9 @@ use crate::inventory::Reader;
 use crate::views::told::{self, URGENCY};
 use crate::views::{Filter, KeyRow, KeysAsked, Order, Views};
 
-const HEADINGS: [&str; 6] = ["CONDITIONS", "NAME", "KEY", "OWNER", "TEAM", "BECAUSE"];
+const HEADINGS: [&str; 6] = ["CONDITIONS", "NAME", "KEY", "OWNER", TEAM, "BECAUSE"];
+/// Left out where no key has one.
+const TEAM: &str = "TEAM";
 
 /// Runs the command.
 ///
@@ -24,16 +26,19 @@ pub async fn findings(arguments: args::Findings) -> anyhow::Result<Exit> {
     let filter = Filter { flagged: Some(true), waived: Some(false), ..arguments.selection.filter() };
     let rows = views.keys(KeysAsked { filter, order: Order::Urgency, ..KeysAsked::default() }).await?;
     let now = views.clock().now();
+    let in_teams = rows.iter().any(|key| key.team.is_some());
+    let headings: Vec<&str> = HEADINGS.into_iter().filter(|heading| in_teams || *heading != TEAM).collect();
+    let shown = rows.iter().map(|key| row(key, in_teams, now));
     let mut output = Output::new();
     match arguments.format {
         Format::Table | Format::Markdown if rows.is_empty() => output.line("no key that was read needs a person")?,
         Format::Table => {
-            output.text(&table::render(&output, &HEADINGS, rows.iter().map(|key| row(key, now)).collect()))?;
+            output.text(&table::render(&output, &headings, shown.collect()))?;
             output.line(&output.paint(Tone::Faint, &counted(rows.len(), "key", "keys")))?;
         }
         Format::Json => output.line(&key_columns::json(&rows)?)?,
         Format::Csv => output.text(&key_columns::csv(&rows)?)?,
-        Format::Markdown => output.text(&markdown::table(&HEADINGS, rows.iter().map(|key| row(key, now))))?,
+        Format::Markdown => output.text(&markdown::table(&headings, shown))?,
     }
     // A short list is good news only where everything could be looked at.
     let unseen = views.overview().await?.unseen_in_all;
@@ -45,7 +50,7 @@ pub async fn findings(arguments: args::Findings) -> anyhow::Result<Exit> {
     Ok(if fails { Exit::Findings } else { Exit::Ok })
 }
 
-fn row(key: &KeyRow, now: Time) -> Vec<(Tone, String)> {
+fn row(key: &KeyRow, in_teams: bool, now: Time) -> Vec<(Tone, String)> {
     let in_order = || URGENCY.into_iter().filter(|condition| key.conditions.contains(condition));
     let words: Vec<&str> = in_order().map(Condition::as_str).collect();
     let urgent = key.conditions.iter().any(|condition| matches!(condition, Condition::Expired | Condition::Orphaned));
@@ -54,12 +59,13 @@ fn row(key: &KeyRow, now: Time) -> Vec<(Tone, String)> {
     let owner = owner.map(|owner| owner.email.clone().or_else(|| owner.name.clone()).unwrap_or_else(|| owner.id.clone()));
     let mut reasons: Vec<String> = in_order().map(|condition| told::why(key, condition, now)).collect();
     reasons.dedup();
-    vec![
+    let mut cells = vec![
         (if urgent { Tone::Bad } else { Tone::Warning }, words.join(", ")),
         faint(key.name.clone(), "unnamed"),
         (Tone::Plain, format!("{}/{}", key.account, key.key_id)),
         faint(owner, "not reported"),
-        faint(key.team.clone(), "none"),
-        (Tone::Plain, reasons.join("; ")),
-    ]
+    ];
+    cells.extend(in_teams.then(|| faint(key.team.clone(), "none")));
+    cells.push((Tone::Plain, reasons.join("; ")));
+    cells
 }
