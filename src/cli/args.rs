@@ -17,7 +17,7 @@ use crate::inventory::PUBLIC_VIEWS;
 use crate::providers::PROVIDERS;
 use crate::sim::Fault;
 
-pub use selection::{From, Selection, Since};
+pub use selection::{Selection, Since, WhichInventory};
 
 /// Where the config is unless told otherwise.
 pub const CONFIG: &str = "/etc/keymuster/keymuster.toml";
@@ -139,7 +139,7 @@ keymuster keys --inventory inventory.db --presence missing --format json"
 pub struct Keys {
     /// Of which inventory
     #[command(flatten)]
-    pub from: From,
+    pub from: WhichInventory,
     /// Which keys
     #[command(flatten)]
     pub selection: Selection,
@@ -160,7 +160,7 @@ keymuster findings --team search --format markdown\n  keymuster findings --fail-
 pub struct Findings {
     /// Of which inventory
     #[command(flatten)]
-    pub from: From,
+    pub from: WhichInventory,
     /// Which keys
     #[command(flatten)]
     pub selection: Selection,
@@ -180,7 +180,7 @@ pub struct Findings {
 pub struct Changes {
     /// Of which inventory
     #[command(flatten)]
-    pub from: From,
+    pub from: WhichInventory,
     /// Only changes of this account; may be given several times
     #[arg(long = "account", short, value_name = "NAME")]
     pub accounts: Vec<String>,
@@ -204,7 +204,7 @@ pub struct Changes {
 pub struct Explain {
     /// Of which inventory; the config's policy is explained
     #[command(flatten)]
-    pub from: From,
+    pub from: WhichInventory,
     /// The key's id or its beginning, with the account before it where several have such a key: ACCOUNT/KEY_ID
     #[arg(value_name = "KEY")]
     pub key: String,

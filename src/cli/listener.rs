@@ -61,25 +61,12 @@ pub async fn remind(mut shown: watch::Receiver<Access>, clock: Clock, stop: Canc
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::fs::File;
     use std::path::Path;
     use std::process::Command;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     /// What a listener shows whose certificate ends after so many days.
     fn shown(folder: &Path, days: &str) -> Access {
@@ -96,11 +83,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_certificate_that_ends_is_told_once_a_day_and_no_more_when_it_is_renewed() {
         let folder = tempfile::tempdir().unwrap();
-        let lines = Lines::default();
-        let into = lines.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || into.clone()).finish();
+        let log = folder.path().join("log");
+        let subscriber = tracing_subscriber::fmt().with_writer(Arc::new(File::create(&log).unwrap())).finish();
         let _log = tracing::subscriber::set_default(subscriber);
-        let told = || String::from_utf8(lines.0.lock().unwrap().clone()).unwrap().matches("expires at").count();
+        let told = || std::fs::read_to_string(&log).unwrap().matches("expires at").count();
 
         let (access, watched) = watch::channel(shown(folder.path(), "2"));
         let stop = CancellationToken::new();

@@ -79,41 +79,28 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::fs::File;
+    use std::io::Read;
 
     use super::*;
 
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Lines {
-        /// What was told since the last time, as `attempts of_users turned_away`.
-        fn take(&self) -> Vec<String> {
-            let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
-            let events = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-            let numbers = |event: serde_json::Value| {
-                let fields = &event["fields"];
-                format!("{} {} {} {}", fields["attempts"], fields["of_users"], fields["turned_away"], fields["last_from"])
-            };
-            events.map(numbers).collect()
-        }
+    /// What was told since the last time, as `attempts of_users turned_away last_from`.
+    fn take(log: &mut File) -> Vec<String> {
+        let mut text = String::new();
+        log.read_to_string(&mut text).unwrap();
+        let events = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let numbers = |event: serde_json::Value| {
+            let fields = &event["fields"];
+            format!("{} {} {} {}", fields["attempts"], fields["of_users"], fields["turned_away"], fields["last_from"])
+        };
+        events.map(numbers).collect()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_is_one_line_a_minute_and_every_attempt_is_counted() {
-        let lines = Lines::default();
-        let into = lines.clone();
-        let subscriber = tracing_subscriber::fmt().json().with_writer(move || into.clone()).finish();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut log = file.reopen().unwrap();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(Arc::new(file.into_file())).finish();
         let _log = tracing::subscriber::set_default(subscriber);
         let refusals = Arc::new(Refusals::default());
         let add = |last: u8, is_user, turned_away| {
@@ -124,18 +111,18 @@ mod tests {
         for number in 0..100 {
             add(number, number < 50, number % 2 == 0);
         }
-        assert_eq!(lines.take(), ["1 1 1 \"192.0.2.0\""]);
+        assert_eq!(take(&mut log), ["1 1 1 \"192.0.2.0\""]);
         sleep(MINUTE / 2).await;
         add(200, false, false);
-        assert_eq!(lines.take(), nothing);
+        assert_eq!(take(&mut log), nothing);
         sleep(MINUTE).await;
-        assert_eq!(lines.take(), ["100 49 49 \"192.0.2.200\""]);
+        assert_eq!(take(&mut log), ["100 49 49 \"192.0.2.200\""]);
         add(201, true, false);
-        assert_eq!(lines.take(), nothing);
+        assert_eq!(take(&mut log), nothing);
         sleep(MINUTE * 10).await;
-        assert_eq!(lines.take(), ["1 1 0 \"192.0.2.201\""]);
+        assert_eq!(take(&mut log), ["1 1 0 \"192.0.2.201\""]);
         // Quiet for a minute: the next one is the first again.
         add(202, false, true);
-        assert_eq!(lines.take(), ["1 0 1 \"192.0.2.202\""]);
+        assert_eq!(take(&mut log), ["1 0 1 \"192.0.2.202\""]);
     }
 }

@@ -9,9 +9,9 @@ use crate::domain::{Condition, KeyKind, Time};
 use crate::policy::Span;
 use crate::views::Filter;
 
-/// From which inventory.
+/// Which inventory.
 #[derive(Debug, Args)]
-pub struct From {
+pub struct WhichInventory {
     /// The config file, which names the inventory
     #[arg(long, short, value_name = "FILE", default_value = CONFIG)]
     pub config: PathBuf,
@@ -46,7 +46,7 @@ pub struct Selection {
     pub search: Option<String>,
 }
 
-impl From {
+impl WhichInventory {
     /// The inventory's file.
     ///
     /// # Errors
