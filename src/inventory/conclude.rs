@@ -9,7 +9,7 @@ pub struct Witness {
     /// Whether the scope is listed now.
     pub standing: Standing,
     /// A complete walk that could hold the key did not, and nothing has listed it since. A list of current members' keys could hold
-    /// it where the people were read by the same poll, and the owner was among them.
+    /// it where the owner was among the people before it was read and behind it.
     pub unlisted: bool,
     /// The scope's newest complete walk.
     pub newest: Option<Newest>,

@@ -4,6 +4,7 @@ use rusqlite::Transaction;
 
 use super::conclude::{Evidence, Missing, Newest, Witness};
 use super::error::Stored;
+use super::people_again::MembersStill;
 use super::sql::word;
 use crate::domain::{Presence, PresenceReason, ScopeKind, Standing};
 use crate::walk::WalkId;
@@ -16,22 +17,26 @@ pub(super) const EVIDENCE: &str = "SELECT k.presence, k.presence_reason, k.missi
                                 AND x.absent_poll IS NULL)
                     OR coalesce(p.unlisted_walk >= (SELECT min(h.walk_id) FROM hold AS h JOIN scope AS s ON s.id = h.scope_id
                                  WHERE s.organization_id = k.organization_id AND s.kind = 'people' AND h.ended_at IS NULL), 0),
-                    iif(p.kind = 'user', p.back_walk, NULL), coalesce(p.kind = 'user', 0)
+                    iif(p.kind = 'user', p.back_walk, NULL), iif(p.kind = 'user', p.remote_id, NULL)
                FROM key AS k LEFT JOIN person AS p ON p.id = k.person_id WHERE k.id = ?1";
 
-/// The scopes that list or listed key ?1, and whether people were last read completely by the poll of the newest complete walk.
+/// The scopes that list or listed key ?1, and whether poll ?2 read people completely, and then the list.
 pub(super) const WITNESSES: &str = "SELECT s.standing, x.unlisted_walk IS NOT NULL, s.kind, w.id, w.started_at, w.boot_s, w.run_id,
-                    coalesce(w.poll_id = (SELECT o.poll_id FROM scope AS p JOIN walk AS o ON o.id = p.complete_walk
-                                           WHERE p.organization_id = s.organization_id AND p.kind = 'people' AND p.remote_id = ''), 0)
+                    w.poll_id = ?2 AND EXISTS (SELECT 1 FROM scope AS p JOIN walk AS o ON o.id = p.complete_walk
+                                                WHERE p.organization_id = s.organization_id AND p.kind = 'people' AND p.remote_id = ''
+                                                  AND o.poll_id = ?2 AND o.id < w.id)
                FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id LEFT JOIN walk AS w ON w.id = s.complete_walk WHERE x.key_id = ?1";
 
-/// Gathers it. `slowest_open` is the same for every key of an organisation.
-pub(super) fn evidence(
-    transaction: &Transaction<'_>,
-    key: i64,
-    slowest_open: Option<WalkId>,
-    confirm_after_s: i64,
-) -> Stored<Evidence> {
+/// What is the same for every key that a poll's settling looks at.
+pub(super) struct Common<'a> {
+    pub poll: i64,
+    pub members_still: &'a MembersStill,
+    pub slowest_open: Option<WalkId>,
+    pub confirm_after_s: i64,
+}
+
+/// Gathers it.
+pub(super) fn evidence(transaction: &Transaction<'_>, key: i64, common: &Common<'_>) -> Stored<Evidence> {
     let mut select = transaction.prepare_cached(EVIDENCE)?;
     let mut rows = select.query([key])?;
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
@@ -41,16 +46,18 @@ pub(super) fn evidence(
     };
     let owner_left = row.get(6)?;
     // What a list of current members left out while the owner was none of them says nothing, also when they are back.
-    let owner = Owner { is_user: row.get(9)?, left: owner_left, back: row.get(8)? };
+    let user: Option<String> = row.get(9)?;
+    let still = user.as_deref().is_none_or(|user| common.members_still.holds(user));
+    let owner = Owner { is_user: user.is_some(), still, left: owner_left, back: row.get(8)? };
     Ok(Evidence {
         presence: word::<Presence>(row, 0, "key.presence")?,
         reason: word::<PresenceReason>(row, 1, "key.presence_reason")?,
         missing: missing.map(|since| Missing { number: since.number }),
-        witnesses: witnesses(transaction, key, missing, owner)?,
+        witnesses: witnesses(transaction, (key, common.poll), missing, owner)?,
         owner_left,
-        slowest_open,
+        slowest_open: common.slowest_open,
         held: row.get(7)?,
-        confirm_after_s,
+        confirm_after_s: common.confirm_after_s,
     })
 }
 
@@ -58,6 +65,8 @@ pub(super) fn evidence(
 #[derive(Clone, Copy)]
 struct Owner {
     is_user: bool,
+    /// They were on the list of people that was read after the lists of keys; true also of whoever is no user.
+    still: bool,
     left: bool,
     /// The walk of people that listed them again.
     back: Option<i64>,
@@ -65,16 +74,22 @@ struct Owner {
 
 impl Owner {
     /// Whether a walk of current members' keys may have left out the key because its owner was away: they were seen to be, or
-    /// nobody looked in the same poll, and they may have been back since.
-    fn may_have_been_away(self, walk: Option<Newest>, people_read: bool) -> bool {
+    /// the poll that settles did not see them before that walk and behind it.
+    fn may_have_been_away(self, walk: Option<Newest>, people_read_before: bool) -> bool {
         let before = |back| walk.is_none_or(|newest| newest.walk.0 < back);
-        !self.left && (self.back.is_some_and(before) || (self.is_user && !people_read))
+        let seen = people_read_before && self.still;
+        !self.left && (self.back.is_some_and(before) || (self.is_user && !seen))
     }
 }
 
-fn witnesses(transaction: &Transaction<'_>, key: i64, missing: Option<Since>, owner: Owner) -> Stored<Vec<Witness>> {
+fn witnesses(
+    transaction: &Transaction<'_>,
+    key_and_poll: (i64, i64),
+    missing: Option<Since>,
+    owner: Owner,
+) -> Stored<Vec<Witness>> {
     let mut select = transaction.prepare_cached(WITNESSES)?;
-    let mut rows = select.query([key])?;
+    let mut rows = select.query(key_and_poll)?;
     let mut witnesses = Vec::new();
     while let Some(row) = rows.next()? {
         let newest = match (row.get::<_, Option<i64>>(3)?, missing) {

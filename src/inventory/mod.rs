@@ -29,6 +29,7 @@ mod list_scopes;
 mod migrate;
 mod open;
 mod own_credential;
+mod people_again;
 #[cfg(test)]
 mod plans;
 mod poll;
@@ -65,6 +66,7 @@ pub use list_keys::{Filter, KeyRow, KeysAsked, Order, OwnerRow};
 pub use list_scopes::ScopeRow;
 pub use open::Inventory;
 pub use own_credential::{OwnCredential, OwnKey};
+pub use people_again::MembersStill;
 pub use poll::{Poll, SeenOrganization};
 pub use read::Reader;
 pub use retention::{Forgotten, Keep};

@@ -8,10 +8,11 @@ use super::account::{OrganizationRow, is_current};
 use super::conclude::{Conclusion, conclude};
 use super::deadlines::rejudge;
 use super::error::Stored;
-use super::evidence::evidence;
+use super::evidence::{Common, evidence};
 use super::guard::GuardLimits;
 use super::holds::Holds;
 use super::open::Inventory;
+use super::people_again::MembersStill;
 use super::poll::Poll;
 use super::sql::word;
 use super::waiting::{OpenHold, open_holds};
@@ -71,12 +72,14 @@ pub(super) const CHANGES: &str =
     "SELECT k.kind, c.change, count(*) FROM change AS c JOIN key AS k ON k.id = c.key_id WHERE c.poll_id = ?1 GROUP BY 1, 2";
 
 /// How a poll ended, as the walks of it tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PollEnd {
     /// The first reason why a scope that it opened is neither complete nor closed.
     pub failure: Option<Reason>,
     /// The organisation that its walks were applied to; `None` where nothing was applied.
     pub organization: Option<OrganizationRow>,
+    /// Whom the poll saw among the people once more at its end.
+    pub members_still: MembersStill,
 }
 
 /// What settling concluded.
@@ -97,6 +100,7 @@ struct Settling<'a> {
     number: i64,
     now: Stamp,
     guard: GuardLimits,
+    members_still: &'a MembersStill,
 }
 
 impl Inventory {
@@ -108,7 +112,9 @@ impl Inventory {
             if let Some(row) = end.organization
                 && is_current(transaction, row)?
             {
-                let settling = Settling { transaction, organization: row.organization, poll, run, number, now, guard };
+                let members_still = &end.members_still;
+                let settling =
+                    Settling { transaction, organization: row.organization, poll, run, number, now, guard, members_still };
                 settling.settle(&in_force.or(&policy))?;
             }
             transaction.prepare_cached("UPDATE poll SET settled_at = ?2, up = ?3, reason = ?4 WHERE id = ?1")?.execute((
@@ -137,10 +143,15 @@ impl Settling<'_> {
         holds.hold_lists()?;
         self.vanish()?;
         self.depart(policy)?;
-        let slowest_open = self.slowest_open()?;
+        let common = Common {
+            poll: self.poll.id,
+            members_still: self.members_still,
+            slowest_open: self.slowest_open()?,
+            confirm_after_s: self.guard.confirm_after_s,
+        };
         let mut concluded = Vec::new();
         for key in self.candidates()? {
-            let evidence = evidence(self.transaction, key, slowest_open, self.guard.confirm_after_s)?;
+            let evidence = evidence(self.transaction, key, &common)?;
             concluded.push((key, evidence.presence, conclude(&evidence)));
         }
         let missing = concluded.iter().filter(|(.., conclusion)| *conclusion == Conclusion::BecomesMissing).map(|(key, ..)| *key);

@@ -188,12 +188,17 @@ impl Course {
         self.reports.iter().filter(shows).any(|report| report.end == WalkEnd::Complete).then_some(way)
     }
 
+    /// Whether this poll read the people whole.
+    pub fn people_read(&self) -> bool {
+        self.known.is_complete(&ScopeId { kind: ScopeKind::People, of: None })
+    }
+
     /// What the groups say of members whom the list of people lacks.
     pub fn in_groups(&self) -> InGroups {
         let refused = |failure: &Failure| matches!(failure.reason, Reason::Forbidden | Reason::NotFound);
         if self.known.unanswered.get(GROUPS).is_some_and(refused) {
             InGroups::Refused
-        } else if self.known.answered.contains(GROUPS) && self.known.is_complete(&ScopeId { kind: ScopeKind::People, of: None }) {
+        } else if self.known.answered.contains(GROUPS) && self.people_read() {
             InGroups::Members(self.only_in_groups().cloned().collect())
         } else {
             InGroups::NotRead

@@ -11,6 +11,7 @@ mod inquiry;
 mod key_by_id;
 mod line;
 mod own_key;
+mod people_again;
 mod poll;
 mod proofs;
 mod report;

@@ -11,13 +11,14 @@ use super::course::{Course, scope_of};
 use super::inquiry::inquire;
 use super::line::Line;
 use super::own_key::OwnKeySearch;
+use super::people_again::members_still;
 use super::report::{Progress, Report, ScopeReport};
 use super::round::{Common, Round};
 use super::second_look::{before, identity, second_look};
 use super::twins::twins;
 use crate::clock::Clock;
 use crate::domain::{Failure, Reason, ScopeKind};
-use crate::inventory::{Inventory, Judge, OwnCredential, Poll, PollEnd, Stored};
+use crate::inventory::{Inventory, Judge, MembersStill, OwnCredential, Poll, PollEnd, Stored};
 use crate::policy::Policy;
 use crate::providers::Way;
 use crate::walk::{Stamp, Walked};
@@ -124,64 +125,73 @@ impl Polling<'_> {
     }
 
     fn common(&self) -> Common {
-        Common {
-            line: Arc::clone(self.line),
-            known: self.course.known.clone(),
-            clock: self.clock.clone(),
-            inventory: self.inventory.clone(),
-        }
+        common(self.inventory, self.line, self.clock, &self.course)
     }
 
     /// Concludes what was read, in whichever way that ended.
-    async fn settle(mut self, policy: &Arc<Policy>) -> Stored<Report> {
-        let (inventory, line, poll) = (self.inventory, self.line, self.poll);
+    async fn settle(self, policy: &Arc<Policy>) -> Stored<Report> {
+        let Self { inventory, line, clock, stop, poll, deadline, mut course, .. } = self;
         let (applied, refused_once) = self.batch.finish().await?;
-        self.course.refuse(&refused_once);
-        let mut notes = self.course.notes();
+        course.refuse(&refused_once);
+        let mut notes = course.notes();
         notes.extend(line.ways.left());
-        let mut general = self.course.failures();
-        if self.stop.is_cancelled() {
+        let mut general = course.failures();
+        if stop.is_cancelled() {
             general.push(Failure::new(Reason::Stopped, "told to stop in the middle of the poll"));
         }
         if let Ok(row) = &applied {
-            let absent = inquire(inventory, line, &self.course.known, poll, self.deadline, self.stop).await?;
+            let absent = inquire(inventory, line, &course.known, poll, deadline, stop).await?;
             notes.extend(
                 (absent > 0).then(|| format!("{absent} held keys are not found by their ids either, and are held no more")),
             );
-            inventory.know_scopes(row.organization, self.course.not_opened.clone()).await?;
-            if let Some(way) = self.course.way_taken() {
+            inventory.know_scopes(row.organization, course.not_opened.clone()).await?;
+            if let Some(way) = course.way_taken() {
                 let (left, taken) = scopes_of(way);
                 inventory.retire(row.organization, left, taken).await?;
             }
-            inventory.keep_group_members(row.organization, self.course.in_groups()).await?;
+            inventory.keep_group_members(row.organization, course.in_groups()).await?;
             let marked = inventory.own_mask(*row).await?;
             let own = OwnCredential {
                 key: self.own_key.conclude(line, marked.as_deref()),
-                expires: self.course.known.credential_expires,
+                expires: course.known.credential_expires,
                 is_key: line.own_mask_shows().is_some(),
             };
             inventory.know_own_credential(*row, own, Arc::clone(policy)).await?;
         }
+        let still = match &applied {
+            Ok(row) if course.people_read() && inventory.lacks_members_keys(poll, *row).await? => {
+                members_still(&common(inventory, line, clock, &course), stop).await
+            }
+            Ok(_) | Err(_) => Ok(MembersStill::default()),
+        };
+        notes.extend(still.as_ref().err().map(|why| {
+            format!("keys that lists of members' keys lack are not concluded to be missing: the people could not be read once more: {why}")
+        }));
         let mut report = Report {
             account: line.account.name.clone(),
             provider: line.provider.spec().id,
             started: poll.started,
             took: Duration::ZERO,
-            scopes: self.course.reports,
+            scopes: course.reports,
             general,
             notes,
             unapplied: applied.as_ref().err().cloned(),
-            not_opened: self.course.not_opened.len(),
+            not_opened: course.not_opened.len(),
             changes: Vec::new(),
             holds: Vec::new(),
         };
-        let end = PollEnd { failure: report.failure(), organization: applied.ok() };
-        let now = Stamp { wall: self.clock.now(), boot: self.clock.boot() };
+        let end = PollEnd { failure: report.failure(), organization: applied.ok(), members_still: still.unwrap_or_default() };
+        let now = Stamp { wall: clock.now(), boot: clock.boot() };
         let settled = inventory.settle(poll, end, Arc::clone(policy), line.guard, now).await?;
         (report.changes, report.holds) = (settled.changes, settled.holds);
         report.notes.extend(twins(inventory, line).await?);
         Ok(report)
     }
+}
+
+/// What walks have in common, as of what is known now.
+fn common(inventory: &Inventory, line: &Arc<Line>, clock: &Clock, course: &Course) -> Common {
+    Common { line: Arc::clone(line), known: course.known.clone(), clock: clock.clone(), inventory: inventory.clone() }
 }
 
 /// The kind of scope that lists keys in other ways than this one, and the kind that does in this one.

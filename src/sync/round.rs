@@ -8,9 +8,10 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::course::scope_of;
 use super::line::Line;
 use crate::clock::Clock;
-use crate::domain::{ClosedReason, Failure, Reason, RemoteId, Scope, WalkEnd};
+use crate::domain::{ClosedReason, Failure, Reason, RemoteId, Scope, ScopeId, WalkEnd};
 use crate::inventory::Inventory;
 use crate::providers::{Fetch, Item, Known, Learnt, Next, OwnKeys, Subject, Target};
 use crate::remote::Exchanged;
@@ -39,6 +40,13 @@ pub(super) struct Common {
     pub known: Known,
     pub clock: Clock,
     pub inventory: Inventory,
+}
+
+impl Common {
+    /// All that the adapter would ask on what is known, asked or not.
+    pub fn plan(&self) -> Vec<Fetch> {
+        self.line.provider.plan(&self.line.account, &self.known)
+    }
 }
 
 /// A round under way.
@@ -116,7 +124,7 @@ async fn run(common: Arc<Common>, fetch: Fetch) -> Ended {
 }
 
 /// Asks a question to its last page.
-async fn question(common: &Common, mut fetch: Fetch) -> Result<Answered, Failure> {
+pub(super) async fn question(common: &Common, mut fetch: Fetch) -> Result<Answered, Failure> {
     let line = &common.line;
     let mut learnt = Learnt::default();
     let mut keys = fetch.list.map(|_| OwnKeys::default());
@@ -160,6 +168,18 @@ async fn question(common: &Common, mut fetch: Fetch) -> Result<Answered, Failure
             Next::Closed(reason) => return Err(Failure::new(Reason::Forbidden, reason.as_str())),
         }
     }
+}
+
+/// The first request of each scope that the adapter plans on what is known.
+pub(super) fn planned(common: &Common) -> HashMap<ScopeId, (Scope, Fetch)> {
+    common
+        .plan()
+        .into_iter()
+        .filter_map(|fetch| {
+            let scope = scope_of(&fetch)?.clone();
+            Some((scope.id.clone(), (scope, fetch)))
+        })
+        .collect()
 }
 
 /// Walks one scope to its end.

@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::course::{Course, scope_of};
+use super::course::Course;
 use super::doubt::{Before, Look, Silent};
 use super::key_by_id::ask_for_key;
 use super::line::Line;
-use super::round::{Common, Ended, walk};
-use crate::domain::{Failure, Reason, RemoteId, ScopeId, WalkEnd};
+use super::round::{Common, Ended, planned, walk};
+use crate::domain::{Failure, Reason, RemoteId, Scope, ScopeId, WalkEnd};
 use crate::inventory::{Inventory, Poll, Stored};
 use crate::providers::{Fetch, Known, Proof};
 use crate::walk::Walked;
@@ -56,7 +56,7 @@ pub(super) async fn second_look(
         () = stop.cancelled() => Err(Failure::new(Reason::Stopped, "told to stop before the organisation was asked for once more")),
         shown = looking.organization(course.proofs.awaits_organization()) => shown,
     };
-    let mut firsts: Option<HashMap<ScopeId, Fetch>> = None;
+    let mut firsts: Option<HashMap<ScopeId, (Scope, Fetch)>> = None;
     let mut open: Vec<&mut Silent> = course.proofs.open(&course.known).collect();
     if !open.is_empty() {
         // Another one is the first in each poll: some may lack keys for long.
@@ -69,7 +69,8 @@ pub(super) async fn second_look(
             list.look = Look::Unasked("the poll's deadline came");
             continue;
         }
-        let first = firsts.get_or_insert_with(|| looking.plan()).get(&list.walked.scope().id);
+        let first = firsts.get_or_insert_with(|| planned(&looking.common)).get(&list.walked.scope().id);
+        let first = first.map(|(_, fetch)| fetch);
         list.look = tokio::select! {
             biased;
             () = stop.cancelled() => Look::Unasked("told to stop"),
@@ -106,13 +107,6 @@ impl Looking {
                 Err(Failure::new(Reason::OrganizationChanged, "the credential saw another organisation after the list was read"))
             }
         }
-    }
-
-    /// The first request of each scope.
-    fn plan(&self) -> HashMap<ScopeId, Fetch> {
-        let Common { line, known, .. } = &self.common;
-        let planned = line.provider.plan(&line.account, known);
-        planned.into_iter().filter_map(|fetch| Some((scope_of(&fetch)?.id.clone(), fetch))).collect()
     }
 
     /// Whether the provider takes us for the member each time, where nothing speaks against the list; else what does.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keymuster::domain::Time;
-use keymuster::inventory::{ConfiguredAccount, PollEnd, StoreError};
+use keymuster::inventory::{ConfiguredAccount, MembersStill, PollEnd, StoreError};
 use keymuster::policy::Policy;
 use keymuster::walk::Stamp;
 
@@ -35,7 +35,7 @@ async fn a_poll_that_outlasts_its_account_changes_nothing() {
     let walks = site.walks();
     site.configure(&["other"]).await;
     site.apply(row, poll.id, walks).await;
-    let end = PollEnd { failure: None, organization: Some(row) };
+    let end = PollEnd { failure: None, organization: Some(row), members_still: MembersStill::default() };
     let now = Stamp { wall: Time::from_unix(site.now), boot: std::time::Duration::from_secs(1) };
     site.inventory.settle(poll, end, Arc::new(Policy::default()), LIMITS, now).await.unwrap();
     assert_eq!(site.of("p"), ["unmanaged 6 held 0"]);

@@ -9,8 +9,8 @@ use keymuster::domain::{
     ScopeKind, Text, Time, WalkEnd,
 };
 use keymuster::inventory::{
-    Acknowledged, Acknowledgement, ConfiguredAccount, Confirmed, GuardLimits, InGroups, Inventory, Judge, OrganizationRow, Poll,
-    PollEnd, SeenOrganization, Settled,
+    Acknowledged, Acknowledgement, ConfiguredAccount, Confirmed, GuardLimits, InGroups, Inventory, Judge, MembersStill,
+    OrganizationRow, Poll, PollEnd, SeenOrganization, Settled,
 };
 use keymuster::policy::Policy;
 use keymuster::providers::{End, Fetch, Item, Learnt, Next, Subject, Target};
@@ -169,7 +169,11 @@ impl Site {
                 inventory.record_unapplied(poll, why, walks).await.unwrap();
             }
         }
-        let end = PollEnd { failure: row.is_none().then_some(Reason::OrganizationChanged), organization: row };
+        let end = PollEnd {
+            failure: row.is_none().then_some(Reason::OrganizationChanged),
+            organization: row,
+            members_still: MembersStill::of(self.people.iter().map(|user| id(user)).chain(self.only_in_groups.iter().cloned())),
+        };
         let now = self.stamp();
         let settled = inventory.settle(poll, end, Arc::new(Policy::default()), self.guard, now).await.unwrap();
         (settled, row.is_none())
@@ -179,7 +183,7 @@ impl Site {
     pub async fn poll_nothing(&mut self) {
         self.now += HOUR;
         let (poll, row) = self.begin().await;
-        let end = PollEnd { failure: Some(Reason::Server), organization: Some(row) };
+        let end = PollEnd { failure: Some(Reason::Server), organization: Some(row), members_still: MembersStill::default() };
         let now = self.stamp();
         self.inventory.settle(poll, end, Arc::new(Policy::default()), self.guard, now).await.unwrap();
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keymuster::domain::{Lists, Organization, Reason, Scope, ScopeKind, Time, WalkEnd};
 use keymuster::inventory::{
-    ConfiguredAccount, Confirmed, GuardLimits, Inventory, Judge, OrganizationRow, Poll, PollEnd, SeenOrganization,
+    ConfiguredAccount, Confirmed, GuardLimits, Inventory, Judge, MembersStill, OrganizationRow, Poll, PollEnd, SeenOrganization,
 };
 use keymuster::policy::{Glob, Limit, Limits, Match, Policy, Rule, Span};
 use keymuster::walk::{Found, Stamp, Walked};
@@ -14,7 +14,7 @@ use keymuster::walk::{Found, Stamp, Walked};
 use crate::model::Model;
 use crate::stored::{self, Row};
 use crate::story::{Fault, Restart, Round, Story};
-use crate::walking::{Begun, id, scope, walk};
+use crate::walking::{Begun, id, owner_id, scope, walk};
 use crate::world::{KEYS, PROJECTS, Place, Shape, World};
 
 /// `confirm_after` of every settling.
@@ -171,7 +171,18 @@ impl Driver {
             self.restart(Restart::Crashed).await;
             return Ok(());
         }
-        let end = PollEnd { failure: (!round.faults.is_empty()).then_some(Reason::Network), organization: Some(row) };
+        for change in &round.late {
+            self.tell(format!("  then {change:?}"));
+            self.world.happen(*change, self.wall);
+        }
+        let still: Vec<String> = if round.people_again { self.world.members().map(owner_id).collect() } else { Vec::new() };
+        self.tell(format!("  people once more: {}", still.join(" ")));
+        let end = PollEnd {
+            failure: (!round.faults.is_empty()).then_some(Reason::Network),
+            organization: Some(row),
+            members_still: MembersStill::of(still.iter().map(|user| id(user))),
+        };
+        self.model.people_again(still);
         inventory.settle(poll, end, Arc::clone(&self.policy), GuardLimits::without_holds(CONFIRM), self.now()).await.unwrap();
         drop(inventory);
         let rows = self.rows()?;
@@ -193,7 +204,9 @@ impl Driver {
             Shape::Projects => vec![Place::Projects],
             Shape::Members => vec![Place::People, Place::Organization],
         };
-        shuffle(&mut places, &mut dice);
+        if self.world.shape == Shape::Projects {
+            shuffle(&mut places, &mut dice);
+        }
         let mut at = 0;
         while let Some(place) = places.get(at).copied() {
             at += 1;

@@ -123,6 +123,23 @@ async fn who_was_away_while_nobody_looked_at_the_people_keeps_the_key() {
 }
 
 #[tokio::test]
+async fn who_leaves_behind_the_list_of_people_takes_no_key_along() {
+    let mut driver = Driver::new(Shape::Members).await;
+    let late = |late, round| Round { late, ..round };
+    let unread = |round| Round { people_again: false, ..round };
+    let rounds = vec![
+        (after(30, vec![], vec![]), Presence::Present),
+        (late(vec![Change::Leave(0)], after(3_600, vec![Change::Delete(0)], vec![])), Presence::Present),
+        (late(vec![Change::Leave(0)], after(3_600, vec![Change::Rejoin(0)], vec![])), Presence::Present),
+        (unread(after(3_600, vec![Change::Rejoin(0)], vec![])), Presence::Present),
+        (after(3_600, vec![], vec![]), Presence::Missing),
+        (unread(after(3_600, vec![], vec![])), Presence::Missing),
+        (after(3_600, vec![], vec![]), Presence::Gone),
+    ];
+    follow(&mut driver, rounds).await;
+}
+
+#[tokio::test]
 async fn an_owner_whom_no_list_of_people_ever_held_left_too() {
     let mut driver = Driver::new(Shape::Members).await;
     // The first list of people was read before they joined and made a key.

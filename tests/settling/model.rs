@@ -6,7 +6,7 @@ mod facts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keymuster::domain::{Presence, PresenceReason, Standing, WalkEnd};
+use keymuster::domain::{Presence, PresenceReason, Reason, Standing, WalkEnd};
 use keymuster::walk::{Found, Stamp, Walked};
 
 use crate::driver::CONFIRM;
@@ -72,6 +72,8 @@ pub struct Model {
     pub run: i64,
     /// How many polls began.
     pub poll: usize,
+    /// Whom the poll that settles saw among the people behind the lists of keys.
+    still: BTreeSet<String>,
 }
 
 pub fn place(walked: &Walked) -> Place {
@@ -179,7 +181,7 @@ impl Model {
         let Some(scope) = self.scopes.get_mut(&place) else { return };
         match walked.end() {
             WalkEnd::Complete => *scope = Scope { standing: Standing::Open, refusals: 0, ever_complete: true, ..*scope },
-            WalkEnd::Incomplete(_) if walked.pages() > 0 => {
+            WalkEnd::Incomplete(failure) if walked.pages() > 0 && failure.reason != Reason::AttributionMismatch => {
                 scope.refusals = 0;
                 if scope.standing == Standing::Closed {
                     scope.standing = Standing::Open;
@@ -230,6 +232,11 @@ impl Model {
             && !self
                 .walks(Place::People)
                 .any(|walk| (newest.number..number).contains(&walk.number) && walk.listed.contains_key(&owner_id(owner)))
+    }
+
+    /// The people were read once more, or nobody was.
+    pub fn people_again(&mut self, still: Vec<String>) {
+        self.still = still.into_iter().collect();
     }
 
     /// A poll settled; checks what it concluded.
@@ -322,9 +329,13 @@ impl Model {
             if !newest.is_some_and(said_something) {
                 return unchanged("the list was not walked since its owner came back");
             }
-            let looked = |walk: &Logged| self.complete(Place::People).next_back().is_some_and(|people| people.poll == walk.poll);
-            if world.keys[key].owner != SERVICE && !newest.is_some_and(looked) {
-                return unchanged("the poll that walked the list did not see whether its owner was there");
+            let people = self.complete(Place::People).next_back();
+            let before = |walk: &Logged| {
+                walk.poll == self.poll && people.is_some_and(|people| people.poll == walk.poll && people.number < walk.number)
+            };
+            let behind = self.still.contains(&owner_id(world.keys[key].owner));
+            if world.keys[key].owner != SERVICE && !(newest.is_some_and(before) && behind) {
+                return unchanged("this poll did not see its owner both before it walked the list and behind it");
             }
             let away = |people: &Logged| !people.listed.contains_key(&owner_id(world.keys[key].owner));
             if newest.is_some_and(|walk| self.complete(Place::People).any(|people| people.number > walk.number && away(people)))

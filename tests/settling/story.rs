@@ -48,6 +48,10 @@ pub struct Round {
     pub batch: bool,
     /// Each walk of a list is applied a second time, as a walk of its own.
     pub again: bool,
+    /// The people are read once more behind the lists of keys.
+    pub people_again: bool,
+    /// What happens before that, when the lists of keys were read already.
+    pub late: Vec<Change>,
     /// A crash after the walks were applied leaves the poll unsettled.
     pub settles: bool,
 }
@@ -114,9 +118,11 @@ fn round(shape: Shape) -> impl Strategy<Value = Round> {
     let restart = prop_oneof![4 => Just(Restart::No), 1 => Just(Restart::Closed), 1 => Just(Restart::Crashed)];
     let faults = prop_oneof![2 => Just(Vec::new()), 3 => prop::collection::vec(fault(), 1..4)];
     let changes = prop::collection::vec(change(shape), 0..4);
-    let flags = (any::<bool>(), prop::bool::weighted(0.3), prop::bool::weighted(0.85));
+    let coming_and_going = prop_oneof![(0..PEOPLE).prop_map(Change::Leave), (0..PEOPLE).prop_map(Change::Rejoin)];
+    let late = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(coming_and_going, 1..3)];
+    let flags = (any::<bool>(), prop::bool::weighted(0.3), prop::bool::weighted(0.85), prop::bool::weighted(0.8), late);
     (changes, wait, jump, restart, faults, any::<u64>(), flags).prop_map(
-        |(changes, wait, jump, restart, faults, order, (batch, again, settles))| Round {
+        |(changes, wait, jump, restart, faults, order, (batch, again, settles, people_again, late))| Round {
             changes,
             wait,
             jump,
@@ -125,6 +131,8 @@ fn round(shape: Shape) -> impl Strategy<Value = Round> {
             order,
             batch,
             again,
+            people_again,
+            late,
             settles,
         },
     )
@@ -149,6 +157,8 @@ impl Round {
             order: 0,
             batch: true,
             again: false,
+            people_again: true,
+            late: Vec::new(),
             settles: true,
         }
     }

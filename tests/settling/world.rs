@@ -174,6 +174,11 @@ impl World {
         }
     }
 
+    /// The members now.
+    pub fn members(&self) -> impl Iterator<Item = usize> {
+        (0..PEOPLE).filter(|person| self.members[*person])
+    }
+
     /// The scopes that truly show a key now, whether or not anybody walks them.
     pub fn shown_by(&self, key: usize) -> Vec<Place> {
         let TrueKey { home, on_admin, owner, .. } = self.keys[key];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keymuster::domain::{KeyFacts, KeyKind, Moment, Owner, OwnerKind, RemoteId, Scope, ScopeKind, Text, Time, WalkEnd};
 use keymuster::inventory::{
-    ConfiguredAccount, Confirmed, GuardLimits, Inventory, Judge, OrganizationRow, Poll, PollEnd, SeenOrganization,
+    ConfiguredAccount, Confirmed, GuardLimits, Inventory, Judge, MembersStill, OrganizationRow, Poll, PollEnd, SeenOrganization,
 };
 use keymuster::policy::Policy;
 use keymuster::providers::{End, Fetch, Item, Learnt, Next, Subject, Target};
@@ -44,7 +44,7 @@ impl Filling {
     }
 
     pub async fn settle(&self) {
-        let end = PollEnd { failure: None, organization: Some(self.row) };
+        let end = PollEnd { failure: None, organization: Some(self.row), members_still: MembersStill::default() };
         let now = Stamp { wall: NOW, boot: Duration::from_secs(10) };
         self.inventory.settle(self.poll, end, Arc::clone(&self.policy), GuardLimits::without_holds(600), now).await.unwrap();
     }

@@ -4,6 +4,7 @@ use keymuster::domain::{Condition, Presence, ScopeKind, WalkEnd};
 use keymuster::sim::{Happening, Remote, Size, TrueKey};
 
 use super::{Tale, tell};
+use crate::event::Story;
 use crate::site::{SMALL, Setup};
 
 fn listed_by(listing: &str, seed: u64) -> Setup {
@@ -42,6 +43,32 @@ fn a_member_leaves_and_joins_again() {
             assert_eq!(row.presence, Presence::Present, "{listing}");
             assert!(!row.conditions.contains(&Condition::Orphaned), "{listing}: {row:?}");
         });
+    }
+}
+
+/// Who leaves when the people were read already and the keys were not, comes back, and does so again takes the key from two lists
+/// that are read whole. It is there all the time: the poll looks at the people once more behind the keys.
+#[test]
+fn a_member_leaves_in_the_middle_of_two_polls() {
+    let story: Story = "world 1795792486000875\namount tiny\nlisting auto\ndeadline 600\nnature page_cap:braintrust:3
+184393 life joined 898
+725780 life joined 499
+789332 life joined 999
+893078 life left 149
+1047386 life joined 423
+1620024 poll braintrust
+1620031 fault slow_drip:400
+1620044 life left 223
+1728024 poll braintrust
+1728057 life left 918
+1753581 life came_back 748
+1836024 poll braintrust
+1836062 life left 108
+"
+    .parse()
+    .unwrap();
+    if let Err(failure) = crate::tell::tell(&story) {
+        panic!("after event {}: {}", failure.events, failure.what);
     }
 }
 

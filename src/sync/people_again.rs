@@ -1,0 +1,48 @@
+//! Reads the people once more behind the lists of keys: a list of current members' keys lacks also the keys of whoever left after
+//! the first list of people, and may be back before the next.
+
+use std::collections::BTreeSet;
+
+use tokio_util::sync::CancellationToken;
+
+use super::round::{Common, planned, question, walk};
+use crate::domain::{Failure, Reason, RemoteId, ScopeId, ScopeKind, WalkEnd};
+use crate::inventory::MembersStill;
+use crate::providers::{GROUPS, Target};
+use crate::walk::Found;
+
+/// Who is among the people now, or in a group, where groups alone named some. That ends a poll, so that its deadline does not
+/// stop it.
+///
+/// # Errors
+/// Why that cannot be told; nothing is concluded then.
+pub(super) async fn members_still(common: &Common, stop: &CancellationToken) -> Result<MembersStill, Failure> {
+    let read = async { Ok(MembersStill::of(people(common).await?.into_iter().chain(in_groups(common).await?))) };
+    stop.run_until_cancelled(read).await.unwrap_or_else(|| Err(Failure::new(Reason::Stopped, "told to stop")))
+}
+
+async fn people(common: &Common) -> Result<Vec<RemoteId>, Failure> {
+    let people = ScopeId { kind: ScopeKind::People, of: None };
+    let (scope, first) =
+        planned(common).remove(&people).ok_or_else(|| Failure::new(Reason::Internal, "the adapter plans it no more"))?;
+    let (walked, _) = walk(common, scope, first).await;
+    match (walked.end(), walked.found()) {
+        (WalkEnd::Complete, Found::People(people)) => Ok(people.iter().map(|person| person.id.clone()).collect()),
+        (WalkEnd::Incomplete(failure), _) => Err(failure.clone()),
+        (WalkEnd::Closed(reason), _) => Err(Failure::new(Reason::Forbidden, reason.as_str())),
+        (WalkEnd::Complete, Found::Keys(_) | Found::Projects(_)) => {
+            Err(Failure::new(Reason::Internal, "the list of people holds something else"))
+        }
+    }
+}
+
+async fn in_groups(common: &Common) -> Result<BTreeSet<RemoteId>, Failure> {
+    let known = &common.known;
+    if known.group_members.iter().all(|id| known.people.contains_key(id)) {
+        return Ok(BTreeSet::new());
+    }
+    match common.plan().into_iter().find(|fetch| matches!(fetch.target, Target::Question(GROUPS))) {
+        Some(fetch) => Ok(question(common, fetch).await?.learnt.members),
+        None => Ok(BTreeSet::new()),
+    }
+}
