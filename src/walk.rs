@@ -12,7 +12,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use crate::domain::{
-    ClosedReason, Failure, KeyFacts, Lists, Person, Project, Reason, Refused, RemoteId, Scope, ScopeKind, Text, Time, WalkEnd,
+    ClosedReason, Failure, KeyFacts, Lists, Person, Project, Reason, Refused, RemoteId, Scope, ScopeKind, TagKey, Text, Time,
+    WalkEnd,
 };
 use crate::providers::{End, Fetch, Item, Next, Subject};
 
@@ -39,6 +40,14 @@ pub struct Page {
     pub wire_bytes: u64,
     /// How long it took to ask, without the waits for pace and between attempts.
     pub took: Duration,
+}
+
+impl Page {
+    /// Tags the placeholders of secrets.
+    pub fn tag(&mut self, key: &TagKey) {
+        self.items.iter_mut().for_each(|item| item.tag(key));
+        self.end.learnt.tag(key);
+    }
 }
 
 /// How much one walk may read.

@@ -2,10 +2,11 @@
 //!
 //! Behind it nothing holds control or bidi characters, nothing looks like a secret, nothing is longer than people read.
 
-use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use super::secret_like;
+use super::tag::{Digest, TAG, TagKey};
 
 /// An id that a remote gave: 1 to 128 characters of `A-Z a-z 0-9 _ . : -`, and nothing that begins as secrets do.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,10 +35,18 @@ impl fmt::Display for RemoteId {
 }
 
 /// Text that people wrote at a provider: cleaned once, here, cut at 256 characters.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text {
     clean: Box<str>,
-    secret_like: bool,
+    /// The secrets that are not tagged yet, with the places of their tags; `None` where there were no secrets.
+    secrets: Option<Box<[(usize, Digest)]>>,
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // As it was before tags had keys: what is stored is compared by it.
+        (&self.clean, self.was_secret_like()).hash(state);
+    }
 }
 
 const LONGEST: usize = 256;
@@ -47,15 +56,22 @@ impl Text {
     pub fn clean(raw: &str) -> Self {
         if raw.len() <= 20 && raw.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'\\') {
             // Too short for any secret, and nothing to escape: nearly all names.
-            return Self { clean: raw.into(), secret_like: false };
+            return Self { clean: raw.into(), secrets: None };
         }
-        let shown = secret_like::replaced(raw);
-        let secret_like = matches!(shown, Cow::Owned(_));
+        let replaced = secret_like::replaced(raw);
+        let shown = replaced.as_ref().map_or(raw, |replaced| &replaced.text);
+        let mut awaited = replaced.iter().flat_map(|replaced| &replaced.removed).peekable();
+        let mut secrets = Vec::new();
         let mut clean = String::with_capacity(shown.len());
-        for (kept, c) in shown.chars().enumerate() {
+        for (kept, (at, c)) in shown.char_indices().enumerate() {
             if kept == LONGEST {
                 clean.push('…');
                 break;
+            }
+            if let Some((_, secret)) = awaited.next_if(|(tag, _)| *tag == at)
+                && kept + TAG <= LONGEST
+            {
+                secrets.push((clean.len(), *secret));
             }
             if is_forbidden(c) {
                 clean.push_str(&c.escape_unicode().to_string());
@@ -63,7 +79,17 @@ impl Text {
                 clean.push(c);
             }
         }
-        Self { clean: clean.into(), secret_like }
+        Self { clean: clean.into(), secrets: replaced.is_some().then(|| secrets.into()) }
+    }
+
+    /// Tags the placeholders of removed secrets, so that they can be told apart.
+    pub fn tag(&mut self, key: &TagKey) {
+        let Some(secrets) = self.secrets.as_mut().filter(|secrets| !secrets.is_empty()) else { return };
+        let mut clean = String::from(std::mem::take(&mut self.clean));
+        for (at, secret) in std::mem::take(secrets) {
+            clean.replace_range(at..at + TAG, &key.tag(&secret));
+        }
+        self.clean = clean.into();
     }
 
     /// The clean text.
@@ -73,7 +99,7 @@ impl Text {
 
     /// Something in it looked like a secret and was replaced.
     pub const fn was_secret_like(&self) -> bool {
-        self.secret_like
+        self.secrets.is_some()
     }
 }
 

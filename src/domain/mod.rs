@@ -15,6 +15,7 @@ mod presence;
 mod reason;
 mod scope;
 mod secret_like;
+mod tag;
 mod time;
 
 pub use change::ChangeKind;
@@ -28,4 +29,5 @@ pub use people::{Person, Project};
 pub use presence::{Presence, PresenceReason};
 pub use reason::{ClosedReason, ErrorClass, Failure, ItemReason, Reason, Refused};
 pub use scope::{Lists, Scope, ScopeId, ScopeKind, ScopeState, Standing, WalkEnd};
+pub use tag::TagKey;
 pub use time::Time;

@@ -1,61 +1,60 @@
 //! What looks like a secret, and what stands in its place.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
+use super::tag::{Digest, TAG};
 
-/// The text with a placeholder for each part that looks like a secret; borrowed where none does.
-///
-/// The placeholder tells secrets apart: `#` and the first 8 hexadecimal digits of the secret's SHA-256, from where it begins as real
-/// keys do. That is far too little to find a secret by, which is random and has at least 20 characters.
-pub(super) fn replaced(raw: &str) -> Cow<'_, str> {
+/// A text with a placeholder for each part that looked like a secret.
+#[derive(Debug, Default)]
+pub(super) struct Replaced {
+    pub text: String,
+    /// What was removed, from where it begins as real keys do, with the place of its tag in the text.
+    pub removed: Vec<(usize, Digest)>,
+}
+
+/// Replaces what looks like a secret; `None` where nothing does.
+pub(super) fn replaced(raw: &str) -> Option<Replaced> {
+    let mut out = Replaced::default();
     if raw.contains("-----BEGIN") {
-        let mut out = String::new();
-        remove(raw, &mut out);
-        return out.into();
+        out.remove(raw);
+        return Some(out);
     }
     // A backslash ends no run: it does not occur in secrets.
     let in_run = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '/' | '=');
-    let mut out = String::new();
     let mut rest = raw;
-    let mut found = false;
     while let Some(start) = rest.find(in_run) {
         let (before, from_run) = rest.split_at(start);
         let end = from_run.find(|c| !in_run(c)).unwrap_or(from_run.len());
         let (run, after) = from_run.split_at(end);
-        out.push_str(before);
+        out.text.push_str(before);
         match begin_of_one(run) {
             Some(begin) if !is_random(&run[..begin]) => {
                 let (name, secret) = run.split_at(begin);
                 // A sentence may end behind it.
                 let end = secret.trim_end_matches(['.', '/', '=', '+']).len();
-                out.push_str(name);
-                remove(&secret[..end], &mut out);
-                out.push_str(&secret[end..]);
-                found = true;
+                out.text.push_str(name);
+                out.remove(&secret[..end]);
+                out.text.push_str(&secret[end..]);
             }
-            None if !is_random(run) => out.push_str(run),
-            Some(_) | None => {
-                remove(run, &mut out);
-                found = true;
-            }
+            None if !is_random(run) => out.text.push_str(run),
+            Some(_) | None => out.remove(run),
         }
         rest = after;
     }
-    if !found {
-        return raw.into();
-    }
-    out.push_str(rest);
-    out.into()
+    out.text.push_str(rest);
+    (!out.removed.is_empty()).then_some(out)
 }
 
-fn remove(secret: &str, out: &mut String) {
-    out.push_str("[secret-like text removed #");
-    for byte in &ring::digest::digest(&ring::digest::SHA256, secret.as_bytes()).as_ref()[..4] {
-        // A text takes whatever is written to it.
-        let _ = write!(out, "{byte:02x}");
+impl Replaced {
+    fn remove(&mut self, secret: &str) {
+        self.text.push_str("[secret-like text removed #");
+        self.removed.push((self.text.len(), Digest::of(secret)));
+        self.text.push_str(UNTAGGED);
+        self.text.push(']');
     }
-    out.push(']');
 }
+
+/// Stands where the tag will.
+const UNTAGGED: &str = "untagged";
+const _: () = assert!(UNTAGGED.len() == TAG);
 
 /// Begins as real keys and JSON web tokens do, and is as long as they are: as a whole, or behind any character that is no letter
 /// or digit, because people paste `NAME=secret` and paths.

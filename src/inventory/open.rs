@@ -15,7 +15,7 @@ use super::migrate::{MIGRATIONS, Readable, check_readable, migrate};
 use super::read::Reader;
 use super::watch::Watch;
 use super::writer::{Threads, Writer};
-use crate::domain::Time;
+use crate::domain::{TagKey, Time};
 use crate::walk::WalkId;
 
 /// The open inventory: the one that writes. Cheap to clone; the last clone closes it only through [`Inventory::close`].
@@ -31,6 +31,7 @@ struct Inner {
     generation: Arc<AtomicI64>,
     run: i64,
     in_force: InForce,
+    tag_key: TagKey,
     /// Held as long as the process writes; the system lets go of it when the process dies.
     lock: File,
 }
@@ -68,6 +69,7 @@ impl Inventory {
         }
         let run = begin_run(&connection, now)?;
         let sequence = newest_number(&connection)?;
+        let tag_key = connection.query_row("SELECT key FROM tag_key", [], |row| row.get(0))?;
         let reader = Reader::open_on(threads, path, Readable::Newest)?;
         let writer = Writer::start(threads, connection).map_err(|error| StoreError::File { path: path.to_owned(), error })?;
         Ok(Self(Arc::new(Inner {
@@ -78,6 +80,7 @@ impl Inventory {
             generation: Arc::default(),
             run,
             in_force: InForce::default(),
+            tag_key: TagKey::new(&tag_key),
             lock,
         })))
     }
@@ -101,6 +104,11 @@ impl Inventory {
     /// The number of this run of the program.
     pub fn run(&self) -> i64 {
         self.0.run
+    }
+
+    /// The key of this inventory's tags.
+    pub fn tag_key(&self) -> &TagKey {
+        &self.0.tag_key
     }
 
     /// The policy that every key was last judged by.

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::sql::VIEWS;
-use super::{apply, apply_key, deadlines, evidence, holds, migrate, settle, witnessed};
+use super::{apply, apply_key, deadlines, evidence, holds, migrate, people_again, settle, witnessed};
 
 /// A file of many keys: whether or not SQLite was let count them (it is at each stop), the plans have to be good.
 fn filled(counted: bool) -> (tempfile::TempDir, Connection) {
@@ -73,6 +73,7 @@ fn polls_read_no_table_whole() {
             ("evidence", evidence::EVIDENCE),
             ("witnesses", evidence::WITNESSES),
             ("witnessed", witnessed::WITNESSED),
+            ("lacks members' keys", people_again::LACKS),
             ("changes", settle::CHANGES),
             ("lost", holds::LOST),
             ("ended", holds::ENDED),

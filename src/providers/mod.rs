@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::domain::closed_enum;
 use crate::domain::{
-    ClosedReason, Failure, KeyFacts, Organization, Person, Project, Refused, RemoteId, Scope, ScopeId, Time, WalkEnd,
+    ClosedReason, Failure, KeyFacts, Organization, Person, Project, Refused, RemoteId, Scope, ScopeId, TagKey, Text, Time,
+    WalkEnd,
 };
 
 pub use spec::{Account, Auth, CredentialRule, Fact, OptionSpec, Pace, Paging, Sample, SamplePage, SignIn, Spec};
@@ -223,6 +224,25 @@ pub enum Item {
     Skipped,
 }
 
+impl Item {
+    /// Tags the placeholders of secrets in all that people wrote.
+    pub fn tag(&mut self, key: &TagKey) {
+        let of =
+            |texts: &mut [&mut Option<Text>]| texts.iter_mut().filter_map(|text| text.as_mut()).for_each(|text| text.tag(key));
+        match self {
+            Self::Key(facts) => {
+                of(&mut [&mut facts.name]);
+                if let Some(owner) = &mut facts.owner {
+                    of(&mut [&mut owner.name, &mut owner.email]);
+                }
+            }
+            Self::Person(person) => of(&mut [&mut person.name, &mut person.email]),
+            Self::Project(project) => of(&mut [&mut project.name]),
+            Self::Skipped => {}
+        }
+    }
+}
+
 /// The rest of an answer: its status, and the body without the elements of the list.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
@@ -287,6 +307,13 @@ pub struct Learnt {
 }
 
 impl Learnt {
+    /// Tags the placeholders of secrets in all that people wrote.
+    pub fn tag(&mut self, key: &TagKey) {
+        let organizations = self.organizations.iter_mut().flatten();
+        let names = self.organization.iter_mut().chain(organizations).filter_map(|organization| organization.name.as_mut());
+        names.for_each(|name| name.tag(key));
+    }
+
     /// Adds what a later page told: the later word counts, members add up.
     pub fn add(&mut self, later: Self) {
         let Self { organization, organizations, caller, members, credential_expires } = later;

@@ -15,7 +15,7 @@ use crate::domain::{ClosedReason, Failure, Reason, RemoteId, Scope, ScopeId, Wal
 use crate::inventory::Inventory;
 use crate::providers::{Fetch, Item, Known, Learnt, Next, OwnKeys, Subject, Target};
 use crate::remote::Exchanged;
-use crate::walk::{Found, Stamp, Turn, Walk, WalkId, Walked};
+use crate::walk::{Found, Page, Stamp, Turn, Walk, WalkId, Walked};
 
 /// What one task of a round ended with.
 pub(super) enum Ended {
@@ -137,7 +137,7 @@ pub(super) async fn question(common: &Common, mut fetch: Fetch) -> Result<Answer
         if asked.len() as u64 > line.caps.pages {
             return Err(Failure::new(Reason::TooManyPages, format!("over {} pages", line.caps.pages)));
         }
-        let page = line.remote.ask(line.provider, &fetch, &common.known).await?;
+        let page = ask(common, &fetch, None).await?;
         if let Some((index, refused)) = page.refused.first() {
             return Err(Failure::new(Reason::ItemRefused, format!("number {index}: {}: {}", refused.reason, refused.detail)));
         }
@@ -217,10 +217,9 @@ enum NoToken {
 }
 
 async fn pages(common: &Common, walk: &mut Walk, learnt: &mut Learnt, first: Fetch, token: Option<&SecretString>) -> WalkEnd {
-    let line = &common.line;
     let mut fetch = first;
     loop {
-        let page = match line.remote.ask_as(line.provider, &fetch, &common.known, token).await {
+        let page = match ask(common, &fetch, token).await {
             Ok(page) => page,
             Err(failure) => return WalkEnd::Incomplete(failure),
         };
@@ -230,6 +229,14 @@ async fn pages(common: &Common, walk: &mut Walk, learnt: &mut Learnt, first: Fet
             Turn::Ended(end) => return end,
         }
     }
+}
+
+/// Asks for a page as it may be stored.
+async fn ask(common: &Common, fetch: &Fetch, token: Option<&SecretString>) -> Result<Page, Failure> {
+    let line = &common.line;
+    let mut page = line.remote.ask_as(line.provider, fetch, &common.known, token).await?;
+    page.tag(common.inventory.tag_key());
+    Ok(page)
 }
 
 fn begin(common: &Common, scope: Scope, first: &Fetch) -> Walk {

@@ -65,9 +65,12 @@ fn no_secret_is_in_any_output_log_or_file() {
         search(&[command], Some(0));
     }
     for account in [OPENAI, DEN, BRAINTRUST] {
-        let leaked = format!("keys WHERE account = '{account}' AND name LIKE '%[secret-like text removed #%'");
+        let leaked = format!(
+            "keys WHERE account = '{account}' AND name GLOB '*secret-like text removed #[0-9a-f][0-9a-f][0-9a-f][0-9a-f]*'"
+        );
         assert!(site.count(&leaked) > 0, "{account}: no secret was leaked to begin with");
     }
+    assert_eq!(site.count("keys WHERE concat(name, owner_name, owner_email, scope_name) LIKE '%untagged%'"), 0);
     assert!(sim.asked("/v1/impersonate") > 0, "no token was exchanged");
     canaries.sing_not_in_files(&site);
 

@@ -354,7 +354,7 @@ async fn settings_are_as_designed() {
         // FULL.
         ("synchronous", 2),
         ("trusted_schema", 0),
-        ("user_version", 4),
+        ("user_version", 5),
     ];
     assert_eq!(of_writer.0, expected.into());
     assert_eq!(of_writer.1, "wal");

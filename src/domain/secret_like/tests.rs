@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::Text;
+use crate::domain::{TagKey, Text};
 
 #[test]
 fn secrets_are_replaced() {
@@ -36,13 +36,33 @@ fn secrets_are_replaced() {
 
 #[test]
 fn the_placeholder_tells_secrets_apart() {
-    let shown = |raw: &str| Text::clean(raw).as_str().to_owned();
-    // `printf %s sk-proj-abcdefghijklmnop1234 | sha256sum`
-    assert_eq!(shown("a sk-proj-abcdefghijklmnop1234!"), "a [secret-like text removed #5e865263]!");
+    let tagged = |raw: &str, key: &[u8; 32]| {
+        let mut text = Text::clean(raw);
+        text.tag(&TagKey::new(key));
+        assert!(text.was_secret_like());
+        text.as_str().to_owned()
+    };
+    let shown = |raw: &str| tagged(raw, b"0123456789abcdef0123456789abcdef");
+    // `printf %s sk-proj-abcdefghijklmnop1234 | openssl dgst -sha256 -binary |
+    //  openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef`
+    assert_eq!(shown("a sk-proj-abcdefghijklmnop1234!"), "a [secret-like text removed #d8aca6e9]!");
+    assert_ne!(
+        shown("sk-proj-abcdefghijklmnop1234"),
+        tagged("sk-proj-abcdefghijklmnop1234", b"another one, of another company.")
+    );
     assert_ne!(shown("sk-proj-abcdefghijklmnop1234"), shown("sk-proj-abcdefghijklmnop1235"));
     // Wherever it stands.
-    assert_eq!(shown("OPENAI_KEY=sk-proj-abcdefghijklmnop1234."), "OPENAI_KEY=[secret-like text removed #5e865263].");
-    assert_eq!(shown(&shown("x=sk-proj-abcdefghijklmnop1234")), shown("x=sk-proj-abcdefghijklmnop1234"));
+    assert_eq!(shown("OPENAI_KEY=sk-proj-abcdefghijklmnop1234."), "OPENAI_KEY=[secret-like text removed #d8aca6e9].");
+    let escaped_before = shown("\\ and \u{202e} and sk-proj-abcdefghijklmnop1234 and den_Abcdefgh1jklmnopqrstuvwxyz");
+    assert!(escaped_before.contains("removed #d8aca6e9] and [") && !escaped_before.contains("untagged"), "{escaped_before}");
+    let once = shown("x=sk-proj-abcdefghijklmnop1234");
+    assert_eq!(Text::clean(&once).as_str(), once);
+    // Cut in the middle of a tag, it is none.
+    for length in 215..260 {
+        let cut = shown(&format!("{} sk-proj-abcdefghijklmnop1234", "é".repeat(length)));
+        assert_eq!(cut.chars().count(), 256.min(length + 37) + usize::from(length + 37 > 256), "{cut}");
+        assert_eq!(cut.contains("#d8aca6e9"), length <= 256 - 28 - 8, "{length}: {cut}");
+    }
     let before = "aB3xY9".repeat(8);
     let both = shown(&format!("{before}/sk-proj-abcdefghijklmnop1234"));
     assert!(both.starts_with('[') && !both.contains(&before), "{both}");
