@@ -9,9 +9,9 @@ use ring::{digest, hmac};
 pub struct TagKey(hmac::Key);
 
 impl TagKey {
-    /// A key of 32 random bytes.
-    pub fn new(bytes: &[u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    /// A key of random digits.
+    pub fn new(digits: &str) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, digits.as_bytes()))
     }
 
     /// The first 8 hexadecimal digits of the digest's HMAC: far too little to find a secret by, which is random and has at least

@@ -69,7 +69,7 @@ impl Inventory {
         }
         let run = begin_run(&connection, now)?;
         let sequence = newest_number(&connection)?;
-        let tag_key = connection.query_row("SELECT key FROM tag_key", [], |row| row.get(0))?;
+        let tag_key: String = connection.query_row("SELECT key FROM tag_key", [], |row| row.get(0))?;
         let reader = Reader::open_on(threads, path, Readable::Newest)?;
         let writer = Writer::start(threads, connection).map_err(|error| StoreError::File { path: path.to_owned(), error })?;
         Ok(Self(Arc::new(Inner {

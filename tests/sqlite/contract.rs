@@ -51,9 +51,11 @@ enum Holds {
     Mask,
     /// Text of ours or of the config.
     OwnText,
+    /// Random digits of ours, which open nothing.
+    OwnRandom,
 }
 
-use Holds::{Flag, Mask, Number, OwnText, RemoteId, RemoteText, Time, Word};
+use Holds::{Flag, Mask, Number, OwnRandom, OwnText, RemoteId, RemoteText, Time, Word};
 
 /// Every column of every table.
 const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
@@ -202,6 +204,7 @@ const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
     ),
     ("label_set", &[("id", Number), ("labels", OwnText)]),
     ("policy", &[("one", Number), ("fingerprint", Number), ("computed_at", Time)]),
+    ("tag_key", &[("key", OwnRandom)]),
     ("waiver", &[("id", Number), ("matches", OwnText), ("reason", OwnText), ("who", OwnText), ("until", Time)]),
     (
         "hold",
@@ -319,7 +322,7 @@ fn tables_are_strict_and_hold_metadata_alone() {
                 .unwrap();
             let expected = match holds {
                 Number | Time | Flag => "INTEGER",
-                Word | RemoteId | RemoteText | Mask | OwnText => "TEXT",
+                Word | RemoteId | RemoteText | Mask | OwnText | OwnRandom => "TEXT",
             };
             assert_eq!(declared, expected, "{table}.{column} holds {holds:?}");
         }

@@ -1,3 +1,3 @@
 -- The key of the tags by which removed secrets are told apart.
-CREATE TABLE tag_key (key BLOB NOT NULL CHECK (length(key) = 32)) STRICT;
-INSERT INTO tag_key (key) VALUES (randomblob(32));
+CREATE TABLE tag_key (key TEXT NOT NULL CHECK (length(key) = 64)) STRICT;
+INSERT INTO tag_key (key) VALUES (hex(randomblob(32)));
