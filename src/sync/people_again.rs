@@ -17,8 +17,18 @@ use crate::walk::Found;
 /// # Errors
 /// Why that cannot be told; nothing is concluded then.
 pub(super) async fn members_still(common: &Common, stop: &CancellationToken) -> Result<MembersStill, Failure> {
-    let read = async { Ok(MembersStill::of(people(common).await?.into_iter().chain(in_groups(common).await?))) };
+    let read = async {
+        // A provider that fails now and then may fail at the same place of each poll.
+        match read(common).await {
+            Ok(members) => Ok(members),
+            Err(_) => read(common).await,
+        }
+    };
     stop.run_until_cancelled(read).await.unwrap_or_else(|| Err(Failure::new(Reason::Stopped, "told to stop")))
+}
+
+async fn read(common: &Common) -> Result<MembersStill, Failure> {
+    Ok(MembersStill::of(people(common).await?.into_iter().chain(in_groups(common).await?)))
 }
 
 async fn people(common: &Common) -> Result<Vec<RemoteId>, Failure> {
