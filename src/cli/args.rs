@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod policy;
 mod selection;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use crate::inventory::PUBLIC_VIEWS;
 use crate::providers::PROVIDERS;
 use crate::sim::Fault;
 
+pub use policy::{Policy, PolicyCommand, PolicyTest};
 pub use selection::{Selection, Since, WhichInventory};
 
 /// Where the config is unless told otherwise.
@@ -52,6 +54,8 @@ pub enum Command {
     Explain(Explain),
     /// List what changed, the newest first
     Changes(Changes),
+    /// Say what a changed policy would make of the keys, before it is used
+    Policy(Policy),
     /// Check config, files, inventory and credentials, before the daemon stumbles over them
     Check(Check),
     /// Talk to the running daemon: what it does, poll now, reload, let go what it holds

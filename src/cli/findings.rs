@@ -2,7 +2,7 @@
 
 use super::args::{self, Format};
 use super::exit::Exit;
-use super::keys::known;
+use super::keys::{known, owner};
 use super::output::{Output, Tone, counted, warning_line};
 use super::{key_columns, log, markdown, table};
 use crate::clock::Clock;
@@ -55,8 +55,7 @@ fn row(key: &KeyRow, in_teams: bool, now: Time) -> Vec<(Tone, String)> {
     let words: Vec<&str> = in_order().map(Condition::as_str).collect();
     let urgent = key.conditions.iter().any(|condition| matches!(condition, Condition::Expired | Condition::Orphaned));
     let faint = |text: Option<String>, none: &str| text.map_or((Tone::Faint, none.to_owned()), |text| (Tone::Plain, text));
-    let owner = key.owner.as_ref();
-    let owner = owner.map(|owner| owner.email.clone().or_else(|| owner.name.clone()).unwrap_or_else(|| owner.id.clone()));
+    let owner = key.owner.as_ref().map(owner);
     let mut reasons: Vec<String> = in_order().map(|condition| told::why(key, condition, now)).collect();
     reasons.dedup();
     let mut cells = vec![

@@ -7,7 +7,7 @@ use super::{key_columns, log, markdown, table};
 use crate::clock::Clock;
 use crate::domain::{Condition, Moment, Presence};
 use crate::inventory::Reader;
-use crate::views::{Filter, KeyRow, KeysAsked, Order, Views};
+use crate::views::{Filter, KeyRow, KeysAsked, Order, OwnerRow, Views};
 
 /// Runs the command.
 ///
@@ -52,8 +52,7 @@ fn print(output: &mut Output, rows: &[KeyRow]) -> std::io::Result<()> {
 
 fn row(key: &KeyRow) -> Vec<(Tone, String)> {
     let plain = |text: String| (Tone::Plain, text);
-    let owner =
-        key.owner.as_ref().map(|owner| owner.email.clone().or_else(|| owner.name.clone()).unwrap_or_else(|| owner.id.clone()));
+    let owner = key.owner.as_ref().map(owner);
     let presence = match key.presence {
         Presence::Present => Tone::Plain,
         Presence::Missing | Presence::Unknown => Tone::Warning,
@@ -71,6 +70,11 @@ fn row(key: &KeyRow) -> Vec<(Tone, String)> {
         (presence, key.presence.to_string()),
         (if urgent { Tone::Bad } else { Tone::Warning }, conditions(key)),
     ]
+}
+
+/// What an owner is called by.
+pub fn owner(owner: &OwnerRow) -> String {
+    owner.email.clone().or_else(|| owner.name.clone()).unwrap_or_else(|| owner.id.clone())
 }
 
 /// The basis of a claim of staleness is told with it.

@@ -8,6 +8,7 @@ use crate::sim::Fault;
 pub struct Output {
     out: std::io::Stdout,
     colours: bool,
+    width: Option<usize>,
 }
 
 /// What a piece of text means, for its colour.
@@ -32,7 +33,13 @@ impl Output {
     pub fn new() -> Self {
         let out = std::io::stdout();
         let colours = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { out, colours }
+        let width = width_of(&out);
+        Self { out, colours, width }
+    }
+
+    /// The terminal's width in characters; `None` where there is no terminal, or it has none.
+    pub const fn width(&self) -> Option<usize> {
+        self.width
     }
 
     /// Colours are shown.
@@ -66,6 +73,12 @@ impl Output {
     }
 }
 
+/// The width of a terminal; `None` where that is no terminal.
+pub fn width_of(terminal: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
+    let size = terminal.is_terminal().then(|| rustix::termios::tcgetwinsize(terminal).ok()).flatten()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
 /// One line on standard error, in red on a terminal. Nobody is left to tell where that fails.
 pub fn error_line(text: &str) {
     let mut err = std::io::stderr().lock();
@@ -94,11 +107,16 @@ const WIDTH: usize = 92;
 
 /// Lines of text that stands beside a name, broken between words.
 pub fn wrapped(text: &str) -> Vec<String> {
+    wrapped_to(WIDTH, text)
+}
+
+/// The same of lines that long; a longer word is a line of its own.
+pub fn wrapped_to(width: usize, text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
                 line.push(' ');
                 line.push_str(word);
             }

@@ -6,6 +6,7 @@
 //! same counts and is remembered with them. Lists are read each time.
 
 mod because;
+mod compared;
 mod facts;
 pub mod shown;
 pub mod told;
@@ -25,6 +26,7 @@ pub use crate::inventory::{
     OwnerRow, ScopeRow, Waiting,
 };
 pub use because::{because, day};
+pub use compared::{Compared, Pair, Stand, state};
 pub use facts::AccountFacts;
 
 /// The read model. Cheap to clone; clones remember together.

@@ -27,6 +27,7 @@ mod member_outcomes;
 mod outcomes;
 mod own_credential;
 mod patience;
+mod policy;
 mod polling;
 mod presence;
 mod process;
