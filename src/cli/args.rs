@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod owners;
 mod policy;
 mod selection;
 
@@ -18,6 +19,7 @@ use crate::inventory::PUBLIC_VIEWS;
 use crate::providers::PROVIDERS;
 use crate::sim::Fault;
 
+pub use owners::Owners;
 pub use policy::{Policy, PolicyCommand, PolicyTest};
 pub use selection::{Selection, Since, WhichInventory};
 
@@ -50,6 +52,8 @@ pub enum Command {
     Keys(Keys),
     /// List what needs a person: keys in a condition that no waiver accepts, the most urgent first
     Findings(Findings),
+    /// List who owns keys, across providers: those who left first, then whose keys need a person
+    Owners(Owners),
     /// Say why a key is in a condition, and when that changes next
     Explain(Explain),
     /// List what changed, the newest first

@@ -18,9 +18,7 @@ pub async fn keys(arguments: args::Keys) -> anyhow::Result<Exit> {
     let path = arguments.from.path()?;
     let views = Views::of_file(Reader::open(&path)?, Clock::system(), Vec::new())?;
     known(&arguments.selection.accounts, &views).await?;
-    let all_but_gone = || Presence::ALL.iter().copied().filter(|presence| *presence != Presence::Gone).collect();
-    let presences = if arguments.presences.is_empty() { all_but_gone() } else { arguments.presences };
-    let filter = Filter { presences, ..arguments.selection.filter() };
+    let filter = Filter { presences: but_gone(arguments.presences), ..arguments.selection.filter() };
     let rows = views.keys(KeysAsked { filter, order: Order::Urgency, ..KeysAsked::default() }).await?;
     let mut output = Output::new();
     match arguments.format {
@@ -30,6 +28,12 @@ pub async fn keys(arguments: args::Keys) -> anyhow::Result<Exit> {
         Format::Markdown => output.text(&markdown::table(&HEADINGS, rows.iter().map(row)))?,
     }
     Ok(Exit::Ok)
+}
+
+/// Those that are asked for, or all but gone.
+pub fn but_gone(asked: Vec<Presence>) -> Vec<Presence> {
+    let all_but_gone = || Presence::ALL.iter().copied().filter(|presence| *presence != Presence::Gone).collect();
+    if asked.is_empty() { all_but_gone() } else { asked }
 }
 
 /// A misspelt account has no keys, and that must not pass for an answer.

@@ -22,6 +22,7 @@ mod log;
 mod man;
 mod markdown;
 mod output;
+mod owners;
 mod policy;
 mod poll;
 mod run;
@@ -69,6 +70,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
             Command::Findings(arguments) => findings::findings(arguments).await,
             Command::Changes(arguments) => changes::changes(arguments).await,
             Command::Explain(arguments) => explain::explain(arguments).await,
+            Command::Owners(arguments) => owners::owners(arguments).await,
             Command::Policy(arguments) => policy::policy(arguments).await,
             Command::Check(arguments) => check::check(arguments).await,
             Command::Ctl(arguments) => ctl::ctl(arguments).await,

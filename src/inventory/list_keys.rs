@@ -1,6 +1,7 @@
 //! Rows of the public view `keys`, chosen, ordered and cut.
 
-use rusqlite::{Row, named_params};
+use rusqlite::types::Value;
+use rusqlite::{Row, ToSql};
 
 use super::error::{StoreError, Stored};
 use super::read::Reader;
@@ -175,30 +176,55 @@ const CHOSEN: &str = "
                                lower(:text)))
  ORDER BY ";
 
+/// Conditions on columns of the view, and the values that they name.
+pub(super) struct Chosen {
+    /// `WHERE … ORDER BY … LIMIT … OFFSET …`.
+    pub sql: String,
+    values: Vec<(&'static str, Value)>,
+}
+
+impl Chosen {
+    /// Values for the statement, beside what else it names.
+    pub fn parameters(&self) -> Vec<(&str, &dyn ToSql)> {
+        self.values.iter().map(|(name, value)| (*name, value as &dyn ToSql)).collect()
+    }
+}
+
+impl KeysAsked {
+    pub(super) fn chosen(&self) -> Chosen {
+        let filter = &self.filter;
+        let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::Text);
+        let truth = |truth: Option<bool>| truth.map_or(Value::Null, Value::from);
+        let values = vec![
+            (":accounts", list(filter.accounts.iter().map(String::as_str)).into()),
+            (":providers", list(filter.providers.iter().map(String::as_str)).into()),
+            (":kinds", list(filter.kinds.iter().map(|kind| kind.as_str())).into()),
+            (":presences", list(filter.presences.iter().map(|presence| presence.as_str())).into()),
+            (":conditions", list(filter.conditions.iter().map(|condition| condition.as_str())).into()),
+            (":waived", truth(filter.waived)),
+            (":flagged", truth(filter.flagged)),
+            (":teams", list(filter.teams.iter().map(String::as_str)).into()),
+            (":owner", text(&filter.owner)),
+            (":id", text(&filter.id)),
+            (":id_prefix", text(&filter.id_prefix)),
+            (":text", text(&filter.text)),
+            (":limit", self.limit.map_or(-1, i64::from).into()),
+            (":offset", i64::from(self.offset).into()),
+        ];
+        Chosen { sql: format!("{CHOSEN}{} LIMIT :limit OFFSET :offset", self.order.sql()), values }
+    }
+}
+
 impl Reader {
     /// Lists keys as of `now`.
     pub async fn keys(&self, asked: KeysAsked, now: Time) -> Stored<Vec<KeyRow>> {
         self.read(move |connection| {
-            let filter = &asked.filter;
-            let sql = at_now(&format!("{SELECT}{CHOSEN}{} LIMIT :limit OFFSET :offset", asked.order.sql()));
-            let mut select = connection.prepare_cached(&sql)?;
-            let mut rows = select.query(named_params! {
-                ":now": now.unix(),
-                ":accounts": list(filter.accounts.iter().map(String::as_str)),
-                ":providers": list(filter.providers.iter().map(String::as_str)),
-                ":kinds": list(filter.kinds.iter().map(|kind| kind.as_str())),
-                ":presences": list(filter.presences.iter().map(|presence| presence.as_str())),
-                ":conditions": list(filter.conditions.iter().map(|condition| condition.as_str())),
-                ":waived": filter.waived,
-                ":flagged": filter.flagged,
-                ":teams": list(filter.teams.iter().map(String::as_str)),
-                ":owner": filter.owner,
-                ":id": filter.id,
-                ":id_prefix": filter.id_prefix,
-                ":text": filter.text,
-                ":limit": asked.limit.map_or(-1, i64::from),
-                ":offset": asked.offset,
-            })?;
+            let chosen = asked.chosen();
+            let mut select = connection.prepare_cached(&at_now(&format!("{SELECT}{}", chosen.sql)))?;
+            let mut parameters = chosen.parameters();
+            let now = now.unix();
+            parameters.push((":now", &now));
+            let mut rows = select.query(parameters.as_slice())?;
             let mut keys = Vec::new();
             while let Some(row) = rows.next()? {
                 keys.push(key(row)?);

@@ -8,6 +8,7 @@
 mod because;
 mod compared;
 mod facts;
+mod owners;
 pub mod shown;
 pub mod told;
 
@@ -23,11 +24,12 @@ use crate::policy::Policy;
 
 pub use crate::inventory::{
     AccountCounts, ChangeRow, ChangesAsked, Counts, Explained, Filter, Group, KeyRow, KeysAsked, LastPoll, ListedBy, Order,
-    OwnerRow, ScopeRow, Waiting,
+    OwnedKeys, OwnerRow, ScopeRow, Waiting,
 };
 pub use because::{because, day};
 pub use compared::{Compared, Pair, Stand, state};
 pub use facts::AccountFacts;
+pub use owners::{Owned, Owner, by_owner};
 
 /// The read model. Cheap to clone; clones remember together.
 #[derive(Debug, Clone)]
@@ -211,6 +213,14 @@ impl Views {
     /// The file cannot be read.
     pub async fn keys(&self, asked: KeysAsked) -> Stored<Vec<KeyRow>> {
         self.0.reader.keys(asked, self.0.clock.now()).await
+    }
+
+    /// Whose keys they are, as they are now: leavers first, then who has most keys that need a person.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn owners(&self, asked: KeysAsked) -> Stored<Vec<Owned>> {
+        Ok(by_owner(self.0.reader.owned_keys(asked, self.0.clock.now()).await?))
     }
 
     /// What a policy makes of a key; `None` where there is no such key.

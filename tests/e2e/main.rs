@@ -26,6 +26,7 @@ mod manual;
 mod member_outcomes;
 mod outcomes;
 mod own_credential;
+mod owners;
 mod patience;
 mod policy;
 mod polling;
