@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::control::{self, Control};
 use crate::inventory::{Inventory, StoreError};
 use crate::metrics::{Exposition, Tally};
-use crate::sync::{Plan, Polls, Supervisor};
+use crate::sync::{self, Plan, Polls, Supervisor};
 use crate::views::{AccountFacts, Views};
 use crate::web::{self, App};
 
@@ -86,6 +86,7 @@ impl Daemon {
         let app = App { views: views.clone(), exposition, title: look.title, refresh: look.refresh, access: asked };
 
         let stop = CancellationToken::new();
+        tokio::spawn(sync::tell_ends(inventory.clone(), clock.clone(), stop.clone()));
         tokio::spawn(listener::remind(app.access.clone(), clock.clone(), stop.clone()));
         let web = tokio::spawn(web::serve(listener, app, stop.clone()));
         let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };

@@ -47,6 +47,8 @@ pub struct AccountCounts {
     pub next_expiry: Option<Time>,
     /// The earliest expiry still ahead of keys that are expiring and not waived.
     pub next_expiring: Option<Time>,
+    /// The earliest end still ahead of what waives a key that is in a condition.
+    pub next_waiver_end: Option<Time>,
     /// When the oldest key that may be there was made.
     pub oldest_created: Option<Time>,
     /// When an admin key last came to be seen where it was not before; what the first walk of a list showed is no news.
@@ -169,6 +171,8 @@ SELECT t.account_id, t.kind, t.presence, t.conditions, iif(t.stale, t.stale_basi
  GROUP BY 1, 2, 3, 4, 5, 6";
 /// Columns of [`KEYS`] that are deadlines; the first is the expiry.
 const DEADLINES: std::ops::RangeInclusive<usize> = 8..=15;
+/// The column of [`KEYS`] that is the earliest end of what waives keys.
+const WAIVED_UNTIL: usize = 15;
 /// The column of [`KEYS`] that says when an admin key was news.
 const ADMIN_NEWS: usize = 16;
 
@@ -237,6 +241,7 @@ fn add(account: &mut AccountCounts, row: &Row<'_>) -> Stored<Option<Time>> {
     let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Time::from_unix));
     // Also of one that is gone again: somebody made it.
     account.newest_admin = account.newest_admin.max(time(ADMIN_NEWS)?);
+    let accepted = group.waived && !group.conditions.is_empty();
     let (presence, is_expiring) = (group.presence, !group.waived && group.conditions.contains(&Condition::Expiring));
     account.groups.push(group);
     if !may_be_there(presence) {
@@ -247,6 +252,9 @@ fn add(account: &mut AccountCounts, row: &Row<'_>) -> Stored<Option<Time>> {
     account.next_expiry = earlier(account.next_expiry, expiry);
     if is_expiring {
         account.next_expiring = earlier(account.next_expiring, expiry);
+    }
+    if accepted {
+        account.next_waiver_end = earlier(account.next_waiver_end, time(WAIVED_UNTIL)?);
     }
     let mut next = None;
     for index in DEADLINES {

@@ -203,7 +203,7 @@ impl Inventory {
             rejudge(transaction, &policy, None)?;
             write_waivers(transaction, &policy)?;
             transaction.execute(
-                "INSERT INTO policy (one, fingerprint, computed_at) VALUES (1, ?1, ?2)
+                "INSERT INTO policy (one, fingerprint, computed_at, waivers_told_at) VALUES (1, ?1, ?2, ?2)
                  ON CONFLICT (one) DO UPDATE SET fingerprint = ?1, computed_at = ?2",
                 (fingerprint, now.unix()),
             )?;

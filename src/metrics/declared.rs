@@ -43,6 +43,8 @@ metrics! {
         "Stale keys without waived ones, by what that rests on; age means that the provider does not report use.";
     WAIVED_KEYS = Gauge "keymuster_waived_keys" [provider account condition]
         "Keys in a condition that a waiver accepts for now.";
+    NEXT_WAIVER_END = Gauge "keymuster_next_waiver_end_timestamp_seconds" [provider account]
+        "When the first of the keys in a condition that a waiver accepts will count again.";
     CONDITION_SUPPORTED = Gauge "keymuster_condition_supported" [provider account condition]
         "1 if the provider tells enough for the condition to be claimed; 0 means that it does not say.";
     NEXT_EXPIRY = Gauge "keymuster_next_expiry_timestamp_seconds" [provider account]

@@ -6,8 +6,8 @@ use prometheus::proto::MetricFamily;
 
 use super::declared::{
     ACCOUNT_INFO, ACCOUNT_UP, CONDITION_SUPPORTED, CREDENTIAL_EXPIRY, FLAGGED_KEYS, HELD_KEYS, KEYS, LAST_COMPLETE_POLL,
-    LAST_POLL, LAST_POLL_FAILURE, Metric, NEW_ADMIN_KEY, NEXT_EXPIRING, NEXT_EXPIRY, OLDEST_KEY, POLL_INTERVAL, SCOPES,
-    STALE_BEFORE, STALE_KEYS, WAIVED_KEYS,
+    LAST_POLL, LAST_POLL_FAILURE, Metric, NEW_ADMIN_KEY, NEXT_EXPIRING, NEXT_EXPIRY, NEXT_WAIVER_END, OLDEST_KEY, POLL_INTERVAL,
+    SCOPES, STALE_BEFORE, STALE_KEYS, WAIVED_KEYS,
 };
 use super::family::Family;
 use crate::domain::{Basis, Condition, Presence, ScopeState, Time};
@@ -44,6 +44,7 @@ pub(super) fn families(accounts: &[AccountFacts], counts: &Counts, now: Time) ->
                 family.add([row.provider, row.account, condition.as_str()], number(row.counts.waived(condition)));
             }
         }),
+        one(&NEXT_WAIVER_END, &rows, |row| row.counts.next_waiver_end.map(instant)),
         each(&CONDITION_SUPPORTED, &rows, |family, row| {
             for condition in Condition::ALL {
                 let supported = row.spec.supports(*condition).into();

@@ -20,6 +20,7 @@ mod second_look;
 mod supervisor;
 mod turns;
 mod twins;
+mod waivers;
 mod wall;
 mod ways;
 
@@ -27,3 +28,4 @@ pub use line::Line;
 pub use poll::poll;
 pub use report::{Progress, Report, ScopeReport};
 pub use supervisor::{AccountStatus, Command, Plan, Polls, Scheduled, Supervisor};
+pub use waivers::tell_ends;

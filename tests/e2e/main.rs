@@ -44,4 +44,5 @@ mod stopping;
 mod support;
 mod systemd;
 mod typed;
+mod waivers;
 mod web_file;

@@ -15,6 +15,7 @@ use keymuster::sync::Polls;
 use crate::house::{House, OFF};
 use crate::web::rename;
 
+const WAIVED: &str = "[[waivers]]\nmatch = { account = 'acme-openai' }\nreason = 'r'\nwho = 'w'\nuntil = 2099-01-01T00:00:00Z";
 const EVERY_KEY: Metrics = Metrics { per_key: PerKey::All, per_key_limit: 1_000 };
 
 /// Series with their labels as text, and their values.
@@ -48,7 +49,8 @@ async fn promtool_finds_no_fault() {
 
 #[tokio::test]
 async fn every_series_is_declared_and_everything_declared_is_there() {
-    let house = House::polled().await;
+    let house = House::new(WAIVED).await;
+    house.poll().await;
     let now = house.clock.now();
     house.simulation.change(|world| world.happen(Happening::MadeAdmin, 0, now)).unwrap();
     house.simulation.set_faults(Fault::parse_all("html_200:den").unwrap());
@@ -235,14 +237,21 @@ async fn what_alerts_go_by_is_told_as_state() {
 }
 
 #[tokio::test]
-async fn a_waived_key_is_not_the_next_to_expire() {
-    let waived = "[[waivers]]\nmatch = { account = 'acme-openai' }\nreason = 'r'\nwho = 'w'\nuntil = 2099-01-01T00:00:00Z";
-    let house = House::new(waived).await;
+async fn a_waived_key_is_not_the_next_to_expire_and_counts_again_when_that_ends() {
+    let house = House::new(WAIVED).await;
     house.poll().await;
     let text = house.exposition(OFF).text(None).await.unwrap();
     assert!(text.contains(r#"keymuster_next_expiry_timestamp_seconds{account="acme-openai""#));
     assert!(!text.contains(r#"keymuster_next_flagged_expiry_timestamp_seconds{account="acme-openai""#));
     assert!(text.contains(r#"keymuster_next_flagged_expiry_timestamp_seconds{account="acme-den""#));
+    let ends = |text: &str| {
+        series(text).into_iter().find(|(series, _)| series.starts_with("keymuster_next_waiver_end")).map(|(_, at)| at)
+    };
+    assert!(!text.contains(r#"keymuster_next_waiver_end_timestamp_seconds{account="acme-den""#));
+    let end = 4_070_908_800;
+    assert_eq!(ends(&text), Some(f64::from(u32::try_from(end).unwrap())));
+    house.clock.jump(end - house.clock.now().unix());
+    assert_eq!(ends(&house.exposition(OFF).text(None).await.unwrap()), None);
 }
 
 #[tokio::test]
