@@ -13,6 +13,7 @@ pub struct Clock(Source);
 #[derive(Debug, Clone)]
 enum Source {
     System,
+    Stopped(Time),
     Runtime { wall_at_start: Time, started: tokio::time::Instant, jump: Arc<AtomicI64> },
 }
 
@@ -27,6 +28,11 @@ impl Clock {
         Self(Source::Runtime { wall_at_start, started: tokio::time::Instant::now(), jump: Arc::new(AtomicI64::new(0)) })
     }
 
+    /// A clock that always shows the same.
+    pub const fn stopped(at: Time) -> Self {
+        Self(Source::Stopped(at))
+    }
+
     /// The wall clock. It may jump.
     pub fn now(&self) -> Time {
         match &self.0 {
@@ -34,6 +40,7 @@ impl Clock {
                 let since_1970 = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
                 Time::from_unix(since_1970.tv_sec)
             }
+            Source::Stopped(at) => *at,
             Source::Runtime { wall_at_start, jump, .. } => {
                 wall_at_start.plus(self.boot().as_secs().cast_signed()).plus(jump.load(Ordering::Relaxed))
             }
@@ -47,6 +54,7 @@ impl Clock {
                 let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
                 Duration::new(since_boot.tv_sec.unsigned_abs(), u32::try_from(since_boot.tv_nsec).unwrap_or(0))
             }
+            Source::Stopped(_) => Duration::ZERO,
             Source::Runtime { started, .. } => started.elapsed(),
         }
     }
@@ -54,7 +62,7 @@ impl Clock {
     /// Moves the wall clock, not the boot clock: what an operator or a time server does. Does nothing to the system's.
     pub fn jump(&self, seconds: i64) {
         match &self.0 {
-            Source::System => {}
+            Source::System | Source::Stopped(_) => {}
             Source::Runtime { jump, .. } => {
                 jump.fetch_add(seconds, Ordering::Relaxed);
             }

@@ -21,7 +21,7 @@ use crate::sim::Fault;
 
 pub use owners::Owners;
 pub use policy::{Policy, PolicyCommand, PolicyTest};
-pub use selection::{Selection, Since, WhichInventory};
+pub use selection::{AsOf, Selection, Since, WhichInventory};
 
 /// Where the config is unless told otherwise.
 pub const CONFIG: &str = "/etc/keymuster/keymuster.toml";
@@ -142,7 +142,7 @@ pub struct Poll {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  keymuster keys --condition expired\n  keymuster keys --account acme-openai --owner ana@example.com --format csv\n  \
-keymuster keys --inventory inventory.db --presence missing --format json"
+keymuster keys --inventory inventory.db --presence missing --format json\n  keymuster keys --as-of 2026-11-01"
 )]
 pub struct Keys {
     /// Of which inventory
@@ -154,6 +154,9 @@ pub struct Keys {
     /// Only keys of this presence; without it, all but gone ones
     #[arg(long = "presence", value_name = "WORD", value_parser = one_of(Presence::ALL, Presence::as_str))]
     pub presences: Vec<Presence>,
+    /// As it was at the end of that day, or at that instant, as far as history tells: without last use
+    #[arg(long, value_name = "WHEN", value_parser = AsOf::parse)]
+    pub as_of: Option<AsOf>,
     /// How to print
     #[arg(long, short, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -175,6 +178,9 @@ pub struct Findings {
     /// End with code 2 if a key is in this condition, not waived; may be given several times
     #[arg(long, value_name = "WORD", value_parser = one_of(Condition::ALL, Condition::as_str))]
     pub fail_on: Vec<Condition>,
+    /// As it was at the end of that day, or at that instant, as far as history tells: without last use
+    #[arg(long, value_name = "WHEN", value_parser = AsOf::parse)]
+    pub as_of: Option<AsOf>,
     /// How to print
     #[arg(long, short, value_enum, default_value_t = Format::Table)]
     pub format: Format,

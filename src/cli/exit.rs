@@ -123,6 +123,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     match error.downcast_ref::<StoreError>() {
         Some(StoreError::Newer { .. }) => Exit::NewerDatabase.code(),
         Some(StoreError::ProviderChanged { .. }) => Exit::Config.code(),
+        Some(StoreError::BeforeHistory { .. }) => Exit::Usage.code(),
         Some(
             StoreError::Older { .. }
             | StoreError::Foreign { .. }

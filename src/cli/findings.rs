@@ -3,13 +3,12 @@
 use super::args::{self, Format};
 use super::exit::Exit;
 use super::keys::{known, owner};
+use super::looked_at::LookedAt;
 use super::output::{Output, Tone, counted, warning_line};
 use super::{key_columns, log, markdown, table};
-use crate::clock::Clock;
 use crate::domain::{Condition, Time};
-use crate::inventory::Reader;
 use crate::views::told::{self, URGENCY};
-use crate::views::{Filter, KeyRow, KeysAsked, Order, Views};
+use crate::views::{Filter, KeyRow, KeysAsked, Order};
 
 const HEADINGS: [&str; 6] = ["CONDITIONS", "NAME", "KEY", "OWNER", TEAM, "BECAUSE"];
 /// Left out where no key has one.
@@ -21,8 +20,9 @@ const TEAM: &str = "TEAM";
 /// The inventory cannot be read; there is no such account.
 pub async fn findings(arguments: args::Findings) -> anyhow::Result<Exit> {
     log::start_quiet();
-    let views = Views::of_file(Reader::open(&arguments.from.path()?)?, Clock::system(), Vec::new())?;
-    known(&arguments.selection.accounts, &views).await?;
+    let looked_at = LookedAt::open(arguments.from, arguments.as_of).await?;
+    let views = &looked_at.views;
+    known(&arguments.selection.accounts, views).await?;
     let filter = Filter { flagged: Some(true), waived: Some(false), ..arguments.selection.filter() };
     let rows = views.keys(KeysAsked { filter, order: Order::Urgency, ..KeysAsked::default() }).await?;
     let now = views.clock().now();
@@ -41,7 +41,7 @@ pub async fn findings(arguments: args::Findings) -> anyhow::Result<Exit> {
         Format::Markdown => output.text(&markdown::table(&headings, shown))?,
     }
     // A short list is good news only where everything could be looked at.
-    let unseen = views.overview().await?.unseen_in_all;
+    let unseen = if looked_at.turned_back { 0 } else { views.overview().await?.unseen_in_all };
     if unseen > 0 {
         let lists = counted(usize::try_from(unseen).unwrap_or(usize::MAX), "list", "lists");
         warning_line(&format!("{lists} cannot be seen whole: 'keymuster db export --view scopes' tells which and why"));

@@ -2,11 +2,10 @@
 
 use super::args::{self, Format};
 use super::exit::{Exit, UsageError};
+use super::looked_at::LookedAt;
 use super::output::{Output, Tone, counted};
 use super::{key_columns, log, markdown, table};
-use crate::clock::Clock;
 use crate::domain::{Condition, Moment, Presence};
-use crate::inventory::Reader;
 use crate::views::{Filter, KeyRow, KeysAsked, Order, OwnerRow, Views};
 
 /// Runs the command.
@@ -15,9 +14,9 @@ use crate::views::{Filter, KeyRow, KeysAsked, Order, OwnerRow, Views};
 /// The inventory cannot be read.
 pub async fn keys(arguments: args::Keys) -> anyhow::Result<Exit> {
     log::start_quiet();
-    let path = arguments.from.path()?;
-    let views = Views::of_file(Reader::open(&path)?, Clock::system(), Vec::new())?;
-    known(&arguments.selection.accounts, &views).await?;
+    let looked_at = LookedAt::open(arguments.from, arguments.as_of).await?;
+    let views = &looked_at.views;
+    known(&arguments.selection.accounts, views).await?;
     let filter = Filter { presences: but_gone(arguments.presences), ..arguments.selection.filter() };
     let rows = views.keys(KeysAsked { filter, order: Order::Urgency, ..KeysAsked::default() }).await?;
     let mut output = Output::new();

@@ -19,6 +19,7 @@ mod key_columns;
 mod keys;
 mod listener;
 mod log;
+mod looked_at;
 mod man;
 mod markdown;
 mod output;

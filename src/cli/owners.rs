@@ -5,13 +5,12 @@ use serde::Serialize;
 use super::args::{self, Format};
 use super::exit::Exit;
 use super::keys::{but_gone, known};
+use super::looked_at::LookedAt;
 use super::output::{Output, Tone, counted};
 use super::{log, markdown, spreadsheet, table};
-use crate::clock::Clock;
 use crate::domain::Condition;
-use crate::inventory::Reader;
 use crate::views::told::URGENCY;
-use crate::views::{Filter, KeysAsked, Owned, Views};
+use crate::views::{Filter, KeysAsked, Owned};
 
 const HEADINGS: [&str; 6] = ["OWNER", "KIND", "ACCOUNTS", "KEYS", "FLAGGED", "CONDITIONS"];
 
@@ -21,8 +20,9 @@ const HEADINGS: [&str; 6] = ["OWNER", "KIND", "ACCOUNTS", "KEYS", "FLAGGED", "CO
 /// The inventory cannot be read; there is no such account.
 pub async fn owners(arguments: args::Owners) -> anyhow::Result<Exit> {
     log::start_quiet();
-    let views = Views::of_file(Reader::open(&arguments.from.path()?)?, Clock::system(), Vec::new())?;
-    known(&arguments.selection.accounts, &views).await?;
+    let looked_at = LookedAt::open(arguments.from, arguments.as_of).await?;
+    let views = &looked_at.views;
+    known(&arguments.selection.accounts, views).await?;
     let filter = Filter { presences: but_gone(arguments.presences), ..arguments.selection.filter() };
     let owners = views.owners(KeysAsked { filter, ..KeysAsked::default() }).await?;
     let mut output = Output::new();

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 
+use crate::domain::Time;
+
 /// A failure of the inventory. Nothing is half-written after any of them.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -55,6 +57,16 @@ pub enum StoreError {
         stored: String,
         /// The provider's word in the config.
         configured: String,
+    },
+    /// Nobody can tell how it was at that instant.
+    #[error("{path} cannot tell how it was at {asked}: {}", match since { Some(since) => format!("its history goes back to {since}"), None => "nothing was read yet".to_owned() })]
+    BeforeHistory {
+        /// The file.
+        path: PathBuf,
+        /// The instant.
+        asked: Time,
+        /// Since when it can tell; `None` where nothing was ever read.
+        since: Option<Time>,
     },
     /// There is no such file.
     #[error("{path} does not exist: start the daemon, or run 'keymuster poll', to create it")]

@@ -75,7 +75,11 @@ fn walks(transaction: &Transaction<'_>, before: Time) -> Stored<usize> {
 
 /// Lines of keys that are still there in some way go by their age alone.
 fn changes(transaction: &Transaction<'_>, before: Time) -> Stored<usize> {
-    Ok(transaction.execute("DELETE FROM change WHERE at < ?1", [before.unix()])?)
+    let removed = transaction.execute("DELETE FROM change WHERE at < ?1", [before.unix()])?;
+    if removed > 0 {
+        transaction.execute("UPDATE history SET whole_since = max(coalesce(whole_since, ?1), ?1)", [before.unix()])?;
+    }
+    Ok(removed)
 }
 
 fn keys(transaction: &Transaction<'_>, before: Time) -> Stored<usize> {

@@ -6,6 +6,7 @@
 
 #![cfg(test)]
 
+mod as_of;
 mod attribution;
 mod braintrust;
 mod canaries;

@@ -205,6 +205,7 @@ const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
     ("label_set", &[("id", Number), ("labels", OwnText)]),
     ("policy", &[("one", Number), ("fingerprint", Number), ("computed_at", Time), ("waivers_told_at", Time)]),
     ("tag_key", &[("key", OwnRandom)]),
+    ("history", &[("whole_since", Time)]),
     ("waiver", &[("id", Number), ("matches", OwnText), ("reason", OwnText), ("who", OwnText), ("until", Time)]),
     (
         "hold",
@@ -357,7 +358,7 @@ async fn settings_are_as_designed() {
         // FULL.
         ("synchronous", 2),
         ("trusted_schema", 0),
-        ("user_version", 6),
+        ("user_version", 5),
     ];
     assert_eq!(of_writer.0, expected.into());
     assert_eq!(of_writer.1, "wal");

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Format, Presence, Selection, WhichInventory, one_of};
+use super::{AsOf, Format, Presence, Selection, WhichInventory, one_of};
 
 /// Arguments of `owners`.
 #[derive(Debug, Args)]
@@ -21,6 +21,9 @@ pub struct Owners {
     /// Only keys of this presence; without it, all but gone ones
     #[arg(long = "presence", value_name = "WORD", value_parser = one_of(Presence::ALL, Presence::as_str))]
     pub presences: Vec<Presence>,
+    /// As it was at the end of that day, or at that instant, as far as history tells: without last use
+    #[arg(long, value_name = "WHEN", value_parser = AsOf::parse)]
+    pub as_of: Option<AsOf>,
     /// How to print
     #[arg(long, short, value_enum, default_value_t = Format::Table)]
     pub format: Format,
