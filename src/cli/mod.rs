@@ -26,6 +26,7 @@ mod output;
 mod owners;
 mod policy;
 mod poll;
+mod progress;
 mod run;
 mod scratch;
 mod served;

@@ -32,7 +32,7 @@ impl Output {
     /// Standard output; colours if it is a terminal and `NO_COLOR` is not set.
     pub fn new() -> Self {
         let out = std::io::stdout();
-        let colours = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let colours = colours(&out);
         let width = width_of(&out);
         Self { out, colours, width }
     }
@@ -73,6 +73,11 @@ impl Output {
     }
 }
 
+/// Whether colours are shown there.
+fn colours(to: &impl IsTerminal) -> bool {
+    to.is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
 /// The width of a terminal; `None` where that is no terminal.
 pub fn width_of(terminal: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
     let size = terminal.is_terminal().then(|| rustix::termios::tcgetwinsize(terminal).ok()).flatten()?;
@@ -82,13 +87,13 @@ pub fn width_of(terminal: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usiz
 /// One line on standard error, in red on a terminal. Nobody is left to tell where that fails.
 pub fn error_line(text: &str) {
     let mut err = std::io::stderr().lock();
-    let _ = if err.is_terminal() { writeln!(err, "\x1b[31merror:\x1b[0m {text}") } else { writeln!(err, "error: {text}") };
+    let _ = if colours(&err) { writeln!(err, "\x1b[31merror:\x1b[0m {text}") } else { writeln!(err, "error: {text}") };
 }
 
 /// Writes a warning on standard error.
 pub fn warning_line(text: &str) {
     let mut err = std::io::stderr().lock();
-    let _ = if err.is_terminal() { writeln!(err, "\x1b[33mwarning:\x1b[0m {text}") } else { writeln!(err, "warning: {text}") };
+    let _ = if colours(&err) { writeln!(err, "\x1b[33mwarning:\x1b[0m {text}") } else { writeln!(err, "warning: {text}") };
 }
 
 /// `1 key`, `2 keys`.

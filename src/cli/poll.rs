@@ -1,7 +1,6 @@
 //! `keymuster poll`: one poll now, by us or by the daemon that holds the inventory, and what each scope gave.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,14 +9,15 @@ use tokio_util::sync::CancellationToken;
 use super::args;
 use super::exit::{ConfigError, Exit, UsageError, refusal};
 use super::output::{Output, Tone, counted};
-use super::setup::{self, Uncounted};
+use super::progress::{Counted, shown};
+use super::setup;
 use super::signals::Signals;
 use super::{log, table};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, Answer, AskError, PolledAccount, PolledScope, Request, Waits};
 use crate::inventory::{Inventory, StoreError};
-use crate::sync::{self, Progress, Report, Scheduled};
+use crate::sync::{self, Progress, Scheduled};
 
 /// Runs the command.
 ///
@@ -40,10 +40,12 @@ pub async fn poll(arguments: args::Poll) -> anyhow::Result<Exit> {
     }
 
     let clock = Clock::system();
+    let counted: BTreeMap<&str, Arc<Counted>> = names.iter().map(|name| (name.as_str(), Arc::default())).collect();
     let lines = || {
-        let mut lines = setup::lines(&config, &clock, &|_| Arc::new(Uncounted))?;
+        let of_account = |name: &str| counted.get(name).map(Arc::clone).unwrap_or_default();
+        let mut lines = setup::lines(&config, &clock, &|account| of_account(&account.name))?;
         lines.retain(|name, _| names.contains(name));
-        Ok::<_, ConfigError>(lines)
+        Ok::<_, ConfigError>(lines.into_values().map(|line| (of_account(&line.line.account.name), line)).collect::<Vec<_>>())
     };
     let stop = stop_when_told(Signals::listen()?);
     let mut output = Output::new();
@@ -52,80 +54,62 @@ pub async fn poll(arguments: args::Poll) -> anyhow::Result<Exit> {
         let scratch = tempfile::Builder::new().prefix("keymuster-dry-run-").tempdir()?;
         let lines = lines()?;
         let path = copy(&config.inventory, scratch.path()).await?;
-        ourselves(&config, setup::inventory(&config, &path, &clock).await?, lines, &clock, &stop).await?
+        ourselves(&mut output, &config, setup::inventory(&config, &path, &clock).await?, lines, &clock, &stop).await?
     } else if Inventory::is_held(&config.inventory) {
         // The credentials are the daemon's, and may be out of our reach.
-        daemon(&config, names).await?
+        daemon(&mut output, &config, names.clone()).await?
     } else {
         let lines = lines()?;
         match setup::inventory(&config, &config.inventory, &clock).await {
-            Ok(inventory) => ourselves(&config, inventory, lines, &clock, &stop).await?,
-            Err(StoreError::Locked { .. }) => daemon(&config, names).await?,
+            Ok(inventory) => ourselves(&mut output, &config, inventory, lines, &clock, &stop).await?,
+            Err(StoreError::Locked { .. }) => daemon(&mut output, &config, names.clone()).await?,
             Err(error) => return Err(error.into()),
         }
     };
-    for account in &polled {
-        print(&mut output, account)?;
-    }
     let cut_off = stop.is_cancelled();
     Ok(if cut_off || polled.iter().any(|account| account.failed) { Exit::Unavailable } else { Exit::Ok })
 }
 
-/// Polls one account after the other.
+/// Polls one account after the other, and prints what each gave when it is read.
 async fn ourselves(
+    output: &mut Output,
     config: &Config,
     inventory: Inventory,
-    accounts: BTreeMap<String, Scheduled>,
+    accounts: Vec<(Arc<Counted>, Scheduled)>,
     clock: &Clock,
     stop: &CancellationToken,
 ) -> anyhow::Result<Vec<PolledAccount>> {
+    let policy = Arc::new(config.policy.clone());
     let mut polled = Vec::new();
-    for account in accounts.values() {
+    for (counted, Scheduled { line, .. }) in &accounts {
         if stop.is_cancelled() {
             break;
         }
-        polled.push(PolledAccount::from(&one(&inventory, config, account, clock, stop).await?));
+        let watch = |progress: Progress<'_>| counted.watch(&progress);
+        let poll = sync::poll(&inventory, line, &policy, clock, stop, &watch);
+        let account = PolledAccount::from(&shown(|| counted.line(&line.account.name), poll).await?);
+        print(output, &account)?;
+        polled.push(account);
     }
     inventory.close().await?;
     Ok(polled)
 }
 
 /// Asks the daemon that holds the inventory to poll.
-async fn daemon(config: &Config, accounts: Vec<String>) -> anyhow::Result<Vec<PolledAccount>> {
-    match control::ask(&control::socket_path(&config.inventory), &Request::Poll { accounts }).await {
-        Ok(Answer::Polled { accounts }) => Ok(accounts),
+async fn daemon(output: &mut Output, config: &Config, accounts: Vec<String>) -> anyhow::Result<Vec<PolledAccount>> {
+    let line = format!("the daemon polls {}", accounts.join(", "));
+    let (socket, request) = (control::socket_path(&config.inventory), Request::Poll { accounts });
+    match shown(|| line.clone(), control::ask(&socket, &request)).await {
+        Ok(Answer::Polled { accounts }) => {
+            accounts.iter().try_for_each(|account| print(output, account))?;
+            Ok(accounts)
+        }
         Ok(Answer::Refused { fault, why }) => Err(refusal(fault, format!("the daemon refused: {why}"))),
         Ok(Answer::Status { .. } | Answer::Done { .. }) => Err(AskError::Foreign.into()),
         // Somebody holds the inventory who is no daemon: another poll, or a backup.
         Err(AskError::Nobody(_)) => Err(StoreError::Locked { path: config.inventory.clone() }.into()),
         Err(error) => Err(error.into()),
     }
-}
-
-async fn one(
-    inventory: &Inventory,
-    config: &Config,
-    account: &Scheduled,
-    clock: &Clock,
-    stop: &CancellationToken,
-) -> Result<Report, StoreError> {
-    let name = account.line.account.name.clone();
-    let live = std::io::stderr().is_terminal();
-    let watch = move |progress: Progress<'_>| {
-        let mut err = std::io::stderr().lock();
-        // Progress is for whoever looks; where it cannot be written, nobody does.
-        let _ = match progress {
-            Progress::Scopes { ended, known } if live => {
-                write!(err, "\r\x1b[K{name}: {ended} of {known} scopes").and_then(|()| err.flush())
-            }
-            Progress::Scopes { .. } | Progress::Ended(_) => Ok(()),
-        };
-    };
-    let report = sync::poll(inventory, &account.line, &Arc::new(config.policy.clone()), clock, stop, &watch).await;
-    if live {
-        let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
-    }
-    report
 }
 
 /// A copy of the inventory to work on; an empty one where there is none yet.

@@ -48,6 +48,9 @@ pub trait Requests: Send + Sync {
     /// `endpoint` is the template, `outcome` is `ok` or the word of a [`Reason`]. Each attempt is one request; `took` is
     /// without the wait for its turn.
     fn ended(&self, endpoint: &'static str, outcome: &'static str, took: Duration);
+
+    /// A request waits that long for its turn, because of the pace or of what the provider asked.
+    fn waits(&self, _wait: Duration) {}
 }
 
 /// What an exchange gave. A token, too, cannot be shown:
@@ -183,7 +186,7 @@ impl Remote {
         let mut tally = Tally::default();
         loop {
             let request = inner.signer.request(fetch, token)?;
-            let sent_at = endpoint.turn().await?;
+            let sent_at = endpoint.turn(&|wait| inner.requests.waits(wait)).await?;
             let result = line.attempt(provider, fetch, request).await;
             let took = inner.clock.boot().saturating_sub(sent_at);
             let outcome = match &result {

@@ -59,11 +59,11 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Waits for a turn, and returns when that was.
+    /// Waits for a turn, and returns when that was. `waits` is told how long the wait will be.
     ///
     /// # Errors
     /// `rate_limited`: the provider asked for a longer wait than a poll has.
-    pub(super) async fn turn(&self) -> Result<Duration, Failure> {
+    pub(super) async fn turn(&self, waits: &(dyn Fn(Duration) + Sync)) -> Result<Duration, Failure> {
         let _head = self.queue.lock().await;
         loop {
             let now = self.clock.boot();
@@ -75,6 +75,7 @@ impl Endpoint {
                 let detail = format!("the provider asked not to be asked for another {} s", wait.as_secs());
                 return Err(Failure::new(Reason::RateLimited, detail));
             }
+            waits(wait);
             tokio::time::sleep(wait).await;
         }
     }

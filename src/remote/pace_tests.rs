@@ -137,11 +137,11 @@ async fn the_queue_keeps_the_pace_and_endpoints_do_not_share() {
     let paces = paces();
     let started = tokio::time::Instant::now();
     for _ in 0..5 {
-        paces.of("/a").turn().await.unwrap();
+        paces.of("/a").turn(&|_| {}).await.unwrap();
     }
     let waited = started.elapsed().as_secs_f64();
     assert!((1.99..2.1).contains(&waited), "{waited}");
-    paces.of("/b").turn().await.unwrap();
+    paces.of("/b").turn(&|_| {}).await.unwrap();
     assert!(started.elapsed().as_secs_f64() < 2.1);
 }
 
@@ -149,13 +149,13 @@ async fn the_queue_keeps_the_pace_and_endpoints_do_not_share() {
 async fn a_dropped_wait_takes_no_turn() {
     let endpoint = paces().of("/a");
     for _ in 0..3 {
-        endpoint.turn().await.unwrap();
+        endpoint.turn(&|_| {}).await.unwrap();
     }
     for _ in 0..50 {
-        assert!(tokio::time::timeout(Duration::from_millis(1), endpoint.turn()).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_millis(1), endpoint.turn(&|_| {})).await.is_err());
     }
     let started = tokio::time::Instant::now();
-    endpoint.turn().await.unwrap();
+    endpoint.turn(&|_| {}).await.unwrap();
     assert!(started.elapsed() < s(1), "{:?}", started.elapsed());
 }
 
@@ -164,11 +164,11 @@ async fn a_pause_holds_those_who_wait_already() {
     let endpoint = paces().of("/a");
     let mut sent_at = Duration::ZERO;
     for _ in 0..3 {
-        sent_at = endpoint.turn().await.unwrap();
+        sent_at = endpoint.turn(&|_| {}).await.unwrap();
     }
     let waiting = tokio::spawn({
         let endpoint = Arc::clone(&endpoint);
-        async move { endpoint.turn().await }
+        async move { endpoint.turn(&|_| {}).await }
     });
     tokio::task::yield_now().await;
     endpoint.limited(sent_at, None);
@@ -180,9 +180,9 @@ async fn a_pause_holds_those_who_wait_already() {
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_no_poll_has_is_refused_at_once() {
     let endpoint = paces().of("/a");
-    let sent_at = endpoint.turn().await.unwrap();
+    let sent_at = endpoint.turn(&|_| {}).await.unwrap();
     endpoint.limited(sent_at, Some(s(7_200)));
     let started = tokio::time::Instant::now();
-    assert_eq!(endpoint.turn().await.unwrap_err().reason, Reason::RateLimited);
+    assert_eq!(endpoint.turn(&|_| {}).await.unwrap_err().reason, Reason::RateLimited);
     assert_eq!(started.elapsed(), Duration::ZERO);
 }

@@ -44,6 +44,7 @@ mod sign_in;
 mod stopping;
 mod support;
 mod systemd;
+mod terminal;
 mod typed;
 mod waivers;
 mod web_file;
