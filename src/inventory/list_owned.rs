@@ -47,7 +47,7 @@ impl Reader {
                     account: row.get(0)?,
                     owner,
                     conditions: conditions(row, 5)?,
-                    waived: row.get::<_, String>(6)? != "",
+                    waived: !row.get::<_, String>(6)?.is_empty(),
                     keys: row.get::<_, i64>(7)?.unsigned_abs(),
                 });
             }

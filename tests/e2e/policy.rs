@@ -1,7 +1,7 @@
 //! `keymuster policy test`: what it says would change is what changes once the daemon has read that config, and nothing else is.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ fn changed(site: &Site, tables: &str) -> PathBuf {
     path
 }
 
-fn try_out(site: &Site, config: &PathBuf, more: &[&str]) -> crate::process::Finished {
+fn try_out(site: &Site, config: &Path, more: &[&str]) -> crate::process::Finished {
     let arguments = [&["policy", "test", "--config", config.to_str().unwrap()], more].concat();
     site.start(&arguments).finish(crate::process::PATIENCE)
 }
