@@ -1,11 +1,11 @@
 //! Rows of the public view `keys`, chosen, ordered and cut.
 
-use rusqlite::types::Value;
-use rusqlite::{Row, ToSql};
+use rusqlite::{Row, named_params};
 
+use super::asked::KeysAsked;
 use super::error::{StoreError, Stored};
 use super::read::Reader;
-use super::sql::{at_now, conditions, optional_time, optional_word, time, word};
+use super::sql::{at_now_in_order, conditions, one_at_now, optional_time, optional_word, time, word};
 use crate::domain::{Basis, Condition, KeyKind, Moment, OwnerKind, Presence, PresenceReason, Time};
 
 /// A row of the view, with its columns typed. Nothing of a remote is in it that did not pass the gate.
@@ -74,84 +74,6 @@ pub struct OwnerRow {
     pub email: Option<String>,
 }
 
-/// Which keys: all that every field allows. An empty list and `None` allow everything.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Filter {
-    /// Of one of these accounts.
-    pub accounts: Vec<String>,
-    /// Of one of these providers.
-    pub providers: Vec<String>,
-    /// Of one of these kinds.
-    pub kinds: Vec<KeyKind>,
-    /// In one of these presences.
-    pub presences: Vec<Presence>,
-    /// In at least one of these conditions.
-    pub conditions: Vec<Condition>,
-    /// Waived, or not waived.
-    pub waived: Option<bool>,
-    /// In any condition at all, or in none.
-    pub flagged: Option<bool>,
-    /// With one of these labels `team`.
-    pub teams: Vec<String>,
-    /// The owner's id, name or e-mail address, letter case aside (ASCII).
-    pub owner: Option<String>,
-    /// The key's id.
-    pub id: Option<String>,
-    /// The key's id begins so.
-    pub id_prefix: Option<String>,
-    /// Found in the id, the name, the hint, the scope's name, or the owner's id, name or address, letter case aside (ASCII).
-    pub text: Option<String>,
-}
-
-/// In which order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
-    /// By account and id.
-    #[default]
-    Id,
-    /// Expired, expiring, orphaned, stale, never used, overdue, no expiry, disabled, none; in each the nearest expiry, then the
-    /// longest without use.
-    Urgency,
-    /// The earliest expiry first; those without one last.
-    Expiry,
-    /// The longest without use first; never used before all, not reported last.
-    LastUse,
-    /// The oldest first; not reported last.
-    Created,
-}
-
-impl Order {
-    /// Every order ends in provider, account and id, so that it is stable.
-    const fn sql(self) -> &'static str {
-        match self {
-            Self::Id => "account, key_id",
-            Self::Urgency => {
-                "CASE WHEN instr(conditions, 'expired') THEN 0 WHEN instr(conditions, 'expiring') THEN 1
-                      WHEN instr(conditions, 'orphaned') THEN 2 WHEN instr(conditions, 'stale') THEN 3
-                      WHEN instr(conditions, 'never_used') THEN 4 WHEN instr(conditions, 'overdue') THEN 5
-                      WHEN instr(conditions, 'no_expiry') THEN 6 WHEN conditions <> '' THEN 7 ELSE 8 END,
-                 expires_at IS NULL, expires_at, coalesce(last_used_at, created_at, 'z'), account, key_id"
-            }
-            Self::Expiry => "expires_at IS NULL, expires_at, account, key_id",
-            Self::LastUse => "last_used_state = 'not_reported', last_used_at, account, key_id",
-            Self::Created => "created_at IS NULL, created_at, account, key_id",
-        }
-    }
-}
-
-/// What is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct KeysAsked {
-    /// Which keys.
-    pub filter: Filter,
-    /// In which order.
-    pub order: Order,
-    /// At most so many.
-    pub limit: Option<u32>,
-    /// Leaving out so many first.
-    pub offset: u32,
-}
-
 /// Columns in the order of the view, whatever that is.
 pub(super) const SELECT: &str = "
 SELECT provider, account, scope_id, scope_name, key_id, kind, name, hint, owner_kind, owner_id, owner_name, owner_email,
@@ -159,85 +81,66 @@ SELECT provider, account, scope_id, scope_name, key_id, kind, name, hint, owner_
        conditions, stale_basis, waived, self, first_seen_at, last_seen_at, team, labels
   FROM keys";
 
-const CHOSEN: &str = "
- WHERE (:accounts = '[]' OR account IN (SELECT value FROM json_each(:accounts)))
-   AND (:providers = '[]' OR provider IN (SELECT value FROM json_each(:providers)))
-   AND (:kinds = '[]' OR kind IN (SELECT value FROM json_each(:kinds)))
-   AND (:presences = '[]' OR presence IN (SELECT value FROM json_each(:presences)))
-   AND (:conditions = '[]' OR EXISTS (SELECT 1 FROM json_each(:conditions) AS c
-                                       WHERE instr(',' || conditions || ',', ',' || c.value || ',')))
-   AND (:waived IS NULL OR (waived <> '') = :waived)
-   AND (:flagged IS NULL OR (conditions <> '') = :flagged)
-   AND (:teams = '[]' OR team IN (SELECT value FROM json_each(:teams)))
-   AND (:owner IS NULL OR :owner COLLATE NOCASE IN (owner_id, owner_name, owner_email))
-   AND (:id IS NULL OR key_id = :id)
-   AND (:id_prefix IS NULL OR substr(key_id, 1, length(:id_prefix)) = :id_prefix)
-   AND (:text IS NULL OR instr(lower(concat_ws(char(10), key_id, name, hint, scope_name, owner_id, owner_name, owner_email)),
-                               lower(:text)))
- ORDER BY ";
-
-/// Conditions on columns of the view, and the values that they name.
-pub(super) struct Chosen {
-    /// `WHERE … ORDER BY … LIMIT … OFFSET …`.
-    pub sql: String,
-    values: Vec<(&'static str, Value)>,
-}
-
-impl Chosen {
-    /// Values for the statement, beside what else it names.
-    pub fn parameters(&self) -> Vec<(&str, &dyn ToSql)> {
-        self.values.iter().map(|(name, value)| (*name, value as &dyn ToSql)).collect()
-    }
-}
-
-impl KeysAsked {
-    pub(super) fn chosen(&self) -> Chosen {
-        let filter = &self.filter;
-        let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::Text);
-        let truth = |truth: Option<bool>| truth.map_or(Value::Null, Value::from);
-        let values = vec![
-            (":accounts", list(filter.accounts.iter().map(String::as_str)).into()),
-            (":providers", list(filter.providers.iter().map(String::as_str)).into()),
-            (":kinds", list(filter.kinds.iter().map(|kind| kind.as_str())).into()),
-            (":presences", list(filter.presences.iter().map(|presence| presence.as_str())).into()),
-            (":conditions", list(filter.conditions.iter().map(|condition| condition.as_str())).into()),
-            (":waived", truth(filter.waived)),
-            (":flagged", truth(filter.flagged)),
-            (":teams", list(filter.teams.iter().map(String::as_str)).into()),
-            (":owner", text(&filter.owner)),
-            (":id", text(&filter.id)),
-            (":id_prefix", text(&filter.id_prefix)),
-            (":text", text(&filter.text)),
-            (":limit", self.limit.map_or(-1, i64::from).into()),
-            (":offset", i64::from(self.offset).into()),
-        ];
-        Chosen { sql: format!("{CHOSEN}{} LIMIT :limit OFFSET :offset", self.order.sql()), values }
-    }
-}
+/// Keys of a page by the row that they are stored in, and how many there are on all pages. It asks for no more of a key than
+/// chooses it and puts it in its place.
+const ON_PAGE: &str = "SELECT row, count(*) OVER () FROM keys";
 
 impl Reader {
-    /// Lists keys as of `now`.
-    pub async fn keys(&self, asked: KeysAsked, now: Time) -> Stored<Vec<KeyRow>> {
+    /// Hands over keys as of `now`, one after the other.
+    pub async fn each_key<T: Send + 'static>(
+        &self,
+        asked: KeysAsked,
+        now: Time,
+        mut taken: T,
+        mut take: impl FnMut(&mut T, KeyRow) + Send + 'static,
+    ) -> Stored<T> {
         self.read(move |connection| {
             let chosen = asked.chosen();
-            let mut select = connection.prepare_cached(&at_now(&format!("{SELECT}{}", chosen.sql)))?;
+            let mut select = connection.prepare_cached(&at_now_in_order(&format!("{SELECT}{}", chosen.sql)))?;
             let mut parameters = chosen.parameters();
             let now = now.unix();
             parameters.push((":now", &now));
             let mut rows = select.query(parameters.as_slice())?;
-            let mut keys = Vec::new();
             while let Some(row) = rows.next()? {
-                keys.push(key(row)?);
+                take(&mut taken, key(row)?);
             }
-            Ok(keys)
+            Ok(taken)
         })
         .await
     }
-}
 
-/// A JSON array of texts.
-fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    texts.map(serde_json::Value::from).collect::<serde_json::Value>().to_string()
+    /// Lists keys as of `now`.
+    pub async fn keys(&self, asked: KeysAsked, now: Time) -> Stored<Vec<KeyRow>> {
+        self.each_key(asked, now, Vec::new(), |keys, key| keys.push(key)).await
+    }
+
+    /// The same of a page, chosen by narrow rows first and then read whole; and how many keys there are without limit and
+    /// offset. That is not told (0) where the offset leaves none.
+    pub async fn page_of_keys(&self, asked: KeysAsked, now: Time) -> Stored<(Vec<KeyRow>, u64)> {
+        self.read(move |connection| {
+            let chosen = asked.chosen();
+            let mut select = connection.prepare_cached(&at_now_in_order(&format!("{ON_PAGE}{}", chosen.sql)))?;
+            let mut parameters = chosen.parameters();
+            let now = now.unix();
+            parameters.push((":now", &now));
+            let (mut on_page, mut all) = (Vec::new(), 0);
+            let mut rows = select.query(parameters.as_slice())?;
+            while let Some(row) = rows.next()? {
+                on_page.push(row.get::<_, i64>(0)?);
+                all = row.get::<_, i64>(1)?.unsigned_abs();
+            }
+            let mut select = connection.prepare_cached(&one_at_now(SELECT))?;
+            let mut keys = Vec::with_capacity(on_page.len());
+            for id in on_page {
+                let mut rows = select.query(named_params! { ":now": now, ":id": id })?;
+                if let Some(row) = rows.next()? {
+                    keys.push(key(row)?);
+                }
+            }
+            Ok((keys, all))
+        })
+        .await
+    }
 }
 
 /// Reads a row of [`SELECT`].

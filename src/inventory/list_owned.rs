@@ -1,9 +1,10 @@
 //! Keys by their owner, counted: what is alike in owner, conditions and waiver is one row.
 
+use super::asked::KeysAsked;
 use super::error::Stored;
-use super::list_keys::{KeysAsked, OwnerRow};
+use super::list_keys::OwnerRow;
 use super::read::Reader;
-use super::sql::{at_now, conditions, optional_word};
+use super::sql::{at_now_in_order, conditions, optional_word};
 use crate::domain::{Condition, Time};
 
 /// Keys of one account that are alike in all this.
@@ -28,7 +29,7 @@ impl Reader {
     pub async fn owned_keys(&self, asked: KeysAsked, now: Time) -> Stored<Vec<OwnedKeys>> {
         self.read(move |connection| {
             let chosen = asked.chosen();
-            let sql = at_now(&format!(
+            let sql = at_now_in_order(&format!(
                 "SELECT {COLUMNS}, count(*) FROM (SELECT {COLUMNS} FROM keys{}) GROUP BY {COLUMNS} ORDER BY {COLUMNS}",
                 chosen.sql
             ));
