@@ -6,10 +6,10 @@ use super::args::{self, Format};
 use super::exit::Exit;
 use super::keys::known;
 use super::output::{Output, Tone, counted};
-use super::{log, markdown, spreadsheet, table};
+use super::{log, markdown, table};
 use crate::clock::Clock;
 use crate::inventory::Reader;
-use crate::views::{ChangeRow, ChangesAsked, Views, told};
+use crate::views::{ChangeRow, ChangesAsked, Views, spreadsheet, told};
 
 const HEADINGS: [&str; 5] = ["SEEN", "KEY", "NAME", "CHANGE", "DETAIL"];
 /// Lines where neither a time nor a number was given.

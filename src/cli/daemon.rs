@@ -89,7 +89,9 @@ impl Daemon {
         tokio::spawn(sync::tell_ends(inventory.clone(), clock.clone(), stop.clone()));
         tokio::spawn(listener::remind(app.access.clone(), clock.clone(), stop.clone()));
         let web = tokio::spawn(web::serve(listener, app, stop.clone()));
-        let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };
+        let policy = Arc::new(config.policy.clone());
+        views.judge_by(Arc::clone(&policy));
+        let plan = Plan { accounts, policy, retention: config.retention.clone() };
         let (commands, told) = mpsc::channel(16);
         let supervisor =
             Supervisor::new(inventory.clone(), clock.clone(), Arc::clone(&tally) as Arc<dyn Polls>, plan, stop.clone());

@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::args::{self, DbCommand, ExportFormat};
 use super::exit::{Exit, UsageError};
 use super::output::{Output, Tone, counted};
-use super::{log, setup, spreadsheet};
+use super::{log, setup};
 use crate::inventory::{Existing, PUBLIC_VIEWS, Piece, Reader, Rows};
+use crate::views::spreadsheet;
 
 /// Runs the command.
 ///

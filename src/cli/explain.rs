@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::args::{self, Format};
 use super::exit::{Exit, UsageError};
 use super::output::Output;
-use super::{log, markdown, setup, spreadsheet};
+use super::{log, markdown, setup};
 use crate::clock::Clock;
 use crate::domain::Presence;
 use crate::inventory::Reader;
-use crate::views::{ChangesAsked, Filter, KeyRow, KeysAsked, Views};
+use crate::views::{Filter, KeyRow, KeysAsked, Views, spreadsheet};
 use told::{HEADINGS, Told};
 
 /// Keys that are named where a text fits several.
@@ -27,11 +27,11 @@ pub async fn explain(arguments: args::Explain) -> anyhow::Result<Exit> {
     let path = arguments.from.inventory.unwrap_or(config.inventory);
     let views = Views::of_file(Reader::open(&path)?, Clock::system(), Vec::new())?;
     let key = meant(&views, &arguments.key).await?;
-    let Some(explained) = views.explain(&key, Arc::new(config.policy)).await? else {
+    views.judge_by(Arc::new(config.policy));
+    let Some(explanation) = views.explain(key).await? else {
         return Err(UsageError(format!("the key {} is no longer in the inventory", arguments.key)).into());
     };
-    let asked = ChangesAsked { accounts: vec![key.account.clone()], key_id: Some(key.key_id.clone()), ..ChangesAsked::default() };
-    let told = Told { key, explained, changes: views.changes(asked).await?, now: views.clock().now() };
+    let told = Told(explanation);
     let mut output = Output::new();
     match arguments.format {
         Format::Table => told.print(&mut output)?,

@@ -2,13 +2,13 @@
 
 use super::args::{self, Format};
 use super::exit::Exit;
-use super::keys::{known, owner};
+use super::keys::{file, known, owner};
 use super::looked_at::LookedAt;
 use super::output::{Output, Tone, counted, warning_line};
-use super::{key_columns, log, markdown, table};
+use super::{log, markdown, table};
 use crate::domain::{Condition, Time};
 use crate::views::told::{self, URGENCY};
-use crate::views::{Filter, KeyRow, KeysAsked, Order};
+use crate::views::{Filter, KeyRow, KeysAsked, KeysFile, Order};
 
 const HEADINGS: [&str; 6] = ["CONDITIONS", "NAME", "KEY", "OWNER", TEAM, "BECAUSE"];
 /// Left out where no key has one.
@@ -36,8 +36,8 @@ pub async fn findings(arguments: args::Findings) -> anyhow::Result<Exit> {
             output.text(&table::render(&output, &headings, shown.collect()))?;
             output.line(&output.paint(Tone::Faint, &counted(rows.len(), "key", "keys")))?;
         }
-        Format::Json => output.line(&key_columns::json(&rows)?)?,
-        Format::Csv => output.text(&key_columns::csv(&rows)?)?,
+        Format::Json => output.text(&file(KeysFile::json(), &rows)?)?,
+        Format::Csv => output.text(&file(KeysFile::csv(), &rows)?)?,
         Format::Markdown => output.text(&markdown::table(&headings, shown))?,
     }
     // A short list is good news only where everything could be looked at.

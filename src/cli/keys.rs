@@ -4,9 +4,9 @@ use super::args::{self, Format};
 use super::exit::{Exit, UsageError};
 use super::looked_at::LookedAt;
 use super::output::{Output, Tone, counted};
-use super::{key_columns, log, markdown, table};
+use super::{log, markdown, table};
 use crate::domain::{Condition, Moment, Presence};
-use crate::views::{Filter, KeyRow, KeysAsked, Order, OwnerRow, Views};
+use crate::views::{Filter, KeyRow, KeysAsked, KeysFile, Order, OwnerRow, Views};
 
 /// Runs the command.
 ///
@@ -22,8 +22,8 @@ pub async fn keys(arguments: args::Keys) -> anyhow::Result<Exit> {
     let mut output = Output::new();
     match arguments.format {
         Format::Table => print(&mut output, &rows)?,
-        Format::Json => output.line(&key_columns::json(&rows)?)?,
-        Format::Csv => output.text(&key_columns::csv(&rows)?)?,
+        Format::Json => output.text(&file(KeysFile::json(), &rows)?)?,
+        Format::Csv => output.text(&file(KeysFile::csv(), &rows)?)?,
         Format::Markdown => output.text(&markdown::table(&HEADINGS, rows.iter().map(row)))?,
     }
     Ok(Exit::Ok)
@@ -33,6 +33,12 @@ pub async fn keys(arguments: args::Keys) -> anyhow::Result<Exit> {
 pub fn but_gone(asked: Vec<Presence>) -> Vec<Presence> {
     let all_but_gone = || Presence::ALL.iter().copied().filter(|presence| *presence != Presence::Gone).collect();
     if asked.is_empty() { all_but_gone() } else { asked }
+}
+
+/// Rows as a file of that format.
+pub fn file(mut file: KeysFile, rows: &[KeyRow]) -> anyhow::Result<String> {
+    rows.iter().for_each(|row| file.add(row));
+    Ok(String::from_utf8(file.finish()?)?)
 }
 
 /// A misspelt account has no keys, and that must not pass for an answer.

@@ -15,7 +15,6 @@ mod exit;
 mod explain;
 mod findings;
 mod hardening;
-mod key_columns;
 mod keys;
 mod listener;
 mod log;
@@ -34,7 +33,6 @@ mod service;
 mod setup;
 mod signals;
 mod simulate;
-mod spreadsheet;
 mod table;
 
 use std::process::ExitCode;

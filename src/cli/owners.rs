@@ -7,10 +7,10 @@ use super::exit::Exit;
 use super::keys::{but_gone, known};
 use super::looked_at::LookedAt;
 use super::output::{Output, Tone, counted};
-use super::{log, markdown, spreadsheet, table};
+use super::{log, markdown, table};
 use crate::domain::Condition;
 use crate::views::told::URGENCY;
-use crate::views::{Filter, KeysAsked, Owned};
+use crate::views::{Filter, KeysAsked, Owned, spreadsheet};
 
 const HEADINGS: [&str; 6] = ["OWNER", "KIND", "ACCOUNTS", "KEYS", "FLAGGED", "CONDITIONS"];
 

@@ -9,12 +9,12 @@ use super::args::{self, Format, PolicyCommand};
 use super::exit::{Exit, UsageError};
 use super::keys::known;
 use super::output::{Output, Tone, counted};
-use super::{log, markdown, setup, spreadsheet, table};
+use super::{log, markdown, setup, table};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Condition, Presence};
 use crate::inventory::Reader;
-use crate::views::{Compared, Filter, KeyRow, KeysAsked, Order, Pair, Stand, Views, state};
+use crate::views::{Compared, Filter, KeyRow, KeysAsked, Order, Pair, Stand, Views, spreadsheet, state};
 
 /// Of the changes, counted.
 const GROUPS: [&str; 4] = ["CONDITION", "NOW", "THEN", "KEYS"];

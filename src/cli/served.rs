@@ -157,7 +157,9 @@ impl Served {
         log::set_level(config.log.level);
         self.tally.know(&facts);
         self.views.configure(facts);
-        let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };
+        let policy = Arc::new(config.policy.clone());
+        self.views.judge_by(Arc::clone(&policy));
+        let plan = Plan { accounts, policy, retention: config.retention.clone() };
         let count = plan.accounts.len();
         self.commands.send(Command::Replace(plan)).await.map_err(|_| AskError::Stopping)?;
         Ok(format!("reloaded {}: {}", source.file.display(), super::output::counted(count, "account", "accounts")))

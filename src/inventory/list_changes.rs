@@ -1,6 +1,7 @@
 //! Rows of the public view `changes`.
 
-use rusqlite::{Row, named_params};
+use rusqlite::types::Value;
+use rusqlite::{Row, ToSql};
 
 use super::error::Stored;
 use super::read::Reader;
@@ -47,27 +48,43 @@ pub struct ChangesAsked {
     pub limit: Option<u32>,
 }
 
-const SELECT: &str = "
-SELECT change_id, at, provider, account, key_id, name, kind, change, before, after
-  FROM changes
- WHERE (:accounts = '[]' OR account IN (SELECT value FROM json_each(:accounts)))
-   AND (:key_id IS NULL OR key_id = :key_id)
-   AND (:after IS NULL OR change_id > :after)
-   AND (:since IS NULL OR unixepoch(at) >= :since)
- ORDER BY change_id DESC LIMIT :limit";
+const SELECT: &str = "SELECT change_id, at, provider, account, key_id, name, kind, change, before, after FROM changes";
+const ACCOUNTS: &str = "account IN (SELECT value FROM json_each(:accounts))";
+/// By the rows of the keys: through the view all of history would be read.
+const KEY: &str =
+    "change_id IN (SELECT c.id FROM organization AS o CROSS JOIN key AS k ON k.organization_id = o.id AND k.remote_id = :key_id
+                           CROSS JOIN change AS c ON c.key_id = k.id)";
+const AFTER: &str = "change_id > :after";
+const SINCE: &str = "unixepoch(at) >= :since";
+const NEWEST_FIRST: &str = "ORDER BY change_id DESC LIMIT :limit";
+
+/// The history of a key, as it is asked for.
+#[cfg(test)]
+pub(super) fn of_key() -> String {
+    format!("{SELECT} WHERE {ACCOUNTS} AND {KEY} {NEWEST_FIRST}")
+}
 
 impl Reader {
     /// Lists what changed, the newest first.
     pub async fn changes(&self, asked: ChangesAsked) -> Stored<Vec<ChangeRow>> {
         self.read(move |connection| {
-            let mut select = connection.prepare_cached(SELECT)?;
-            let mut rows = select.query(named_params! {
-                ":accounts": serde_json::Value::from(asked.accounts).to_string(),
-                ":key_id": asked.key_id,
-                ":after": asked.after,
-                ":since": asked.since.map(Time::unix),
-                ":limit": asked.limit.map_or(-1, i64::from),
-            })?;
+            let mut terms = vec!["true"];
+            let mut values: Vec<(&str, Value)> = vec![(":limit", asked.limit.map_or(-1, i64::from).into())];
+            let accounts = (!asked.accounts.is_empty()).then(|| serde_json::Value::from(asked.accounts).to_string().into());
+            for (term, name, value) in [
+                (ACCOUNTS, ":accounts", accounts),
+                (KEY, ":key_id", asked.key_id.map(Value::from)),
+                (AFTER, ":after", asked.after.map(Value::from)),
+                (SINCE, ":since", asked.since.map(|since| since.unix().into())),
+            ] {
+                if let Some(value) = value {
+                    terms.push(term);
+                    values.push((name, value));
+                }
+            }
+            let mut select = connection.prepare_cached(&format!("{SELECT} WHERE {} {NEWEST_FIRST}", terms.join(" AND ")))?;
+            let values: Vec<(&str, &dyn ToSql)> = values.iter().map(|(name, value)| (*name, value as &dyn ToSql)).collect();
+            let mut rows = select.query(values.as_slice())?;
             let mut changes = Vec::new();
             while let Some(row) = rows.next()? {
                 changes.push(change(row)?);

@@ -85,7 +85,19 @@ SELECT provider, account, scope_id, scope_name, key_id, kind, name, hint, owner_
 /// chooses it and puts it in its place.
 const ON_PAGE: &str = "SELECT row, count(*) OVER () FROM keys";
 
+const TEAMS: &str = "SELECT DISTINCT labels ->> '$.team' FROM label_set WHERE labels ->> '$.team' IS NOT NULL ORDER BY 1";
+
 impl Reader {
+    /// The labels `team` that policy gives keys, in order.
+    pub async fn teams(&self) -> Stored<Vec<String>> {
+        self.read(|connection| {
+            let mut select = connection.prepare_cached(TEAMS)?;
+            let teams = select.query_map([], |row| row.get(0))?;
+            Ok(teams.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     /// Hands over keys as of `now`, one after the other.
     pub async fn each_key<T: Send + 'static>(
         &self,

@@ -2,8 +2,11 @@
 
 use rusqlite::Connection;
 
-use super::sql::VIEWS;
-use super::{apply, apply_key, deadlines, evidence, holds, migrate, people_again, settle, witnessed};
+use super::asked::{Filter, KeysAsked};
+use super::sql::{VIEWS, at_now_in_order, one_at_now};
+use super::{
+    apply, apply_key, deadlines, evidence, holds, list_changes, list_keys, migrate, people_again, settle, witnessed,
+};
 
 /// A file of many keys: whether or not SQLite was let count them (it is at each stop), the plans have to be good.
 fn filled(counted: bool) -> (tempfile::TempDir, Connection) {
@@ -97,6 +100,23 @@ fn one_account_of_many_is_found_by_an_index() {
         for filter in ["account = 'a'", "account = 'a' AND key_id = 'k1'"] {
             let plan = plan(&connection, &format!("SELECT * FROM keys WHERE {filter}"));
             assert!(whole_tables(&plan).is_empty(), "{filter}, counted: {counted}: {plan:#?}");
+        }
+    }
+}
+
+#[test]
+fn the_page_of_a_key_reads_no_table_whole() {
+    let filter = Filter { accounts: vec!["a".to_owned()], id: Some("k1".to_owned()), ..Filter::default() };
+    let chosen = KeysAsked { filter, ..KeysAsked::default() }.chosen().sql;
+    for counted in [false, true] {
+        let (_folder, connection) = filled(counted);
+        for (name, sql) in [
+            ("key", at_now_in_order(&format!("{}{chosen}", list_keys::SELECT))),
+            ("row", one_at_now(list_keys::SELECT)),
+            ("history", list_changes::of_key()),
+        ] {
+            let plan = plan(&connection, &sql);
+            assert!(whole_tables(&plan).is_empty(), "{name}, counted: {counted}: {plan:#?}");
         }
     }
 }

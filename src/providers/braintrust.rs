@@ -15,7 +15,7 @@ use crate::domain::{ClosedReason, Failure, KeyFacts, KeyKind, Reason, Refused, R
 
 use super::{
     Account, Answer, Auth, End, Fact, Fetch, GROUPS, Item, KeyRef, Known, Method, Next, OWN_KEYS, OptionSpec, Pace, Paging,
-    Provider, SignIn, Spec, Target, Way, wire,
+    Provider, Revocation, SignIn, Spec, Target, Way, wire,
 };
 use requests::{
     AFTER, API_KEY, Asking, IMPERSONATE, ORGANIZATION_KEYS, ORGANIZATIONS, SELF, SERVICE_TOKEN, SERVICE_TOKENS, USERS,
@@ -82,6 +82,26 @@ static SPEC: Spec = Spec {
     // No limit of these lists is published. 300 requests a minute is what Braintrust's own directory sync
     // (okta-braintrust-sync) keeps to unless told otherwise.
     pace: Pace { per_minute: 300, burst: 5 },
+    revocations: &[
+        Revocation {
+            kinds: &[KeyKind::Personal],
+            owner: None,
+            console: "https://www.braintrust.dev/app/settings?subroute=api-keys",
+            delete: Some("/v1/api_key/{key_id}"),
+            header: None,
+            about: "An owner of the organisation sees the keys of all members in the console; whether the call takes another \
+                member's key is not documented.",
+        },
+        Revocation {
+            kinds: &[KeyKind::ServiceToken],
+            owner: None,
+            console: "https://www.braintrust.dev/app/settings",
+            delete: Some("/v1/service_token/{key_id}"),
+            header: None,
+            about: "Only owners of the organisation manage service tokens. Self-hosting makes one for the \
+                data plane by itself: see whose it is first.",
+        },
+    ],
     samples: samples::SAMPLES,
 };
 

@@ -10,7 +10,7 @@ use crate::domain::{Failure, KeyFacts, KeyKind, Moment, Reason, Refused, RemoteI
 
 use super::{
     Account, Answer, Auth, CredentialRule, End, Fact, Fetch, Item, Known, Learnt, Next, OptionSpec, Pace, Paging, Proof,
-    Provider, Sample, SamplePage, SignIn, Spec, Subject, Target, wire,
+    Provider, Revocation, Sample, SamplePage, SignIn, Spec, Subject, Target, wire,
 };
 
 /// The adapter.
@@ -75,6 +75,15 @@ static SPEC: Spec = Spec {
     // A poll is three or four requests. den-api limits nothing below /v1 but API keys: 600 requests, counted anew only after
     // 60 s without one; a proxy before a hosted server may limit more.
     pace: Pace { per_minute: 30, burst: 3 },
+    revocations: &[Revocation {
+        kinds: &[KeyKind::Organization],
+        owner: None,
+        console: "https://app.openworklabs.com",
+        delete: Some("/v1/api-keys/{key_id}"),
+        header: Some((SELECT, "the organisation's id")),
+        about: "Only the organisation's owner may, or whom the server's release lets manage keys, and within minutes of signing in: \
+            an older session is told to sign in again.",
+    }],
     samples: SAMPLES,
 };
 

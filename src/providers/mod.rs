@@ -18,7 +18,7 @@ use crate::domain::{
     WalkEnd,
 };
 
-pub use spec::{Account, Auth, CredentialRule, Fact, OptionSpec, Pace, Paging, Sample, SamplePage, SignIn, Spec};
+pub use spec::{Account, Auth, CredentialRule, Fact, OptionSpec, Pace, Paging, Revocation, Sample, SamplePage, SignIn, Spec};
 
 /// The question which keys are the caller's own. The engine knows it: unanswered, it is no "none".
 pub const OWN_KEYS: &str = "own_keys";

@@ -5,11 +5,11 @@
 
 mod records;
 
-use crate::domain::{ClosedReason, Failure, KeyFacts, KeyKind, Reason, Refused, RemoteId, Scope, ScopeId, ScopeKind};
+use crate::domain::{ClosedReason, Failure, KeyFacts, KeyKind, OwnerKind, Reason, Refused, RemoteId, Scope, ScopeId, ScopeKind};
 
 use super::{
-    Account, Answer, Auth, CredentialRule, End, Fact, Fetch, Item, KeyRef, Known, Pace, Paging, Provider, Sample, SamplePage,
-    SignIn, Spec, Target, wire,
+    Account, Answer, Auth, CredentialRule, End, Fact, Fetch, Item, KeyRef, Known, Pace, Paging, Provider, Revocation, Sample,
+    SamplePage, SignIn, Spec, Target, wire,
 };
 
 /// The adapter.
@@ -51,8 +51,47 @@ static SPEC: Spec = Spec {
     // No limit of these endpoints is published. Clients measured 7 to 10 requests a minute for an administration endpoint,
     // refilled after about 60 s and told by no header; burst and a minute's refill stay within that in every minute.
     pace: Pace { per_minute: 6, burst: 4 },
+    revocations: &[
+        Revocation {
+            kinds: &[KeyKind::Project],
+            owner: Some(OwnerKind::ServiceAccount),
+            console: CONSOLE,
+            delete: None,
+            header: None,
+            about: "OpenAI's call that deletes a project's key is documented to fail for a key of a service account; revoke it in \
+                the console, or delete the service account with all of its keys.",
+        },
+        Revocation {
+            kinds: &[KeyKind::Project],
+            owner: None,
+            console: CONSOLE,
+            delete: Some("/organization/projects/{scope_id}/api_keys/{key_id}"),
+            header: None,
+            about: "The call needs an admin key that may write; the one that keymuster reads with should not.",
+        },
+        Revocation {
+            kinds: &[KeyKind::Admin],
+            owner: None,
+            console: "https://platform.openai.com/settings/organization/admin-keys",
+            delete: Some("/organization/admin_api_keys/{key_id}"),
+            header: None,
+            about: "The call needs an admin key that may write; the one that keymuster reads with should not.",
+        },
+        Revocation {
+            kinds: &[KeyKind::Unattributed],
+            owner: None,
+            console: CONSOLE,
+            delete: None,
+            header: None,
+            about: "Only the list of admin keys shows this key, and its mask does not say that it is one; look for its hint in \
+                the console before you revoke anything.",
+        },
+    ],
     samples: SAMPLES,
 };
+
+/// Where people see the keys of all projects.
+const CONSOLE: &str = "https://platform.openai.com/settings/organization/api-keys";
 
 const PROJECT_KEY_REFUSED: &str = "This is a project key, which cannot list the organisation's keys; create an admin key \
     (Organization settings, Admin keys), read-only and with an expiry.";

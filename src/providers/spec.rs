@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Condition, KeyKind, ScopeKind};
+use crate::domain::{Condition, KeyKind, OwnerKind, ScopeKind};
 
 use super::{Fetch, Way};
 
@@ -36,6 +36,8 @@ pub struct Spec {
     pub paging: Paging,
     /// How fast it may be asked, for each endpoint template.
     pub pace: Pace,
+    /// Where a person revokes its keys; the first that fits a key is the one. There is one for every kind.
+    pub revocations: &'static [Revocation],
     /// Answers as documented, each kind of list at least once.
     pub samples: &'static [Sample],
 }
@@ -52,6 +54,11 @@ impl Spec {
             Condition::Disabled => tells(Fact::Enabled),
             Condition::Orphaned => tells(Fact::OwnerAccess) || (tells(Fact::Owner) && self.scopes.contains(&ScopeKind::People)),
         }
+    }
+
+    /// Where a person revokes a key of that kind and owner.
+    pub fn revocation(&self, kind: KeyKind, owner: Option<OwnerKind>) -> Option<&'static Revocation> {
+        self.revocations.iter().find(|r| r.kinds.contains(&kind) && (r.owner.is_none() || r.owner == owner))
     }
 
     /// The way to sign in that the account chose.
@@ -76,6 +83,33 @@ pub enum Fact {
     Owner,
     /// Whether the owner still has access.
     OwnerAccess,
+}
+
+/// Where a person revokes a key. keymuster never does.
+#[derive(Debug)]
+pub struct Revocation {
+    /// Of these kinds.
+    pub kinds: &'static [KeyKind],
+    /// Of such an owner alone; `None` for any.
+    pub owner: Option<OwnerKind>,
+    /// The page of the vendor's own console; of a server that somebody runs themselves it is another.
+    pub console: &'static str,
+    /// The path of the documented call, sent with DELETE, below the account's base URL. `{key_id}` and `{scope_id}` stand for the
+    /// key's own. `None` where no call does it.
+    pub delete: Option<&'static str>,
+    /// A header that the call needs, and what goes into it.
+    pub header: Option<(&'static str, &'static str)>,
+    /// Who may, and what else a person must know; a full sentence.
+    pub about: &'static str,
+}
+
+impl Revocation {
+    /// The path of the call for that key. `None` where there is none, or the key lacks what the path names.
+    pub fn path(&self, key_id: &str, scope_id: &str) -> Option<String> {
+        let path = self.delete?;
+        let complete = !scope_id.is_empty() || !path.contains("{scope_id}");
+        complete.then(|| path.replace("{key_id}", key_id).replace("{scope_id}", scope_id))
+    }
 }
 
 /// Whether lists of keys come in pages.

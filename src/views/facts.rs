@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::KeyRow;
 use crate::config::{AccountConfig, Config, Schedule};
 use crate::domain::{Condition, Time};
 use crate::policy::{Limits, Policy};
-use crate::providers::{Account, Known, Provider};
+use crate::providers::{self, Account, Known, PROVIDERS, Provider, Revocation};
 
 /// What is fixed about a configured account; no secret.
 #[derive(Clone)]
@@ -15,6 +16,8 @@ pub struct AccountFacts {
     pub name: String,
     /// Its provider's adapter.
     pub provider: &'static dyn Provider,
+    /// Where its provider is asked; no slash at its end.
+    pub base_url: String,
     /// The templates of the paths that its provider is asked at.
     pub endpoints: BTreeSet<&'static str>,
     /// Seconds between two polls: the shortest gap of its schedule.
@@ -39,6 +42,7 @@ impl AccountFacts {
         Self {
             name: account.name.clone(),
             provider: account.provider,
+            base_url: account.base_url.as_str().to_owned(),
             endpoints: endpoints(account.provider, &account.account),
             interval: account.schedule.shortest_gap().as_secs(),
             schedule: account.schedule.clone(),
@@ -56,6 +60,22 @@ impl AccountFacts {
     pub fn supports(&self, condition: Condition) -> bool {
         self.provider.spec().supports(condition)
     }
+}
+
+/// The words of all providers that this program knows.
+pub fn provider_ids() -> impl Iterator<Item = &'static str> {
+    PROVIDERS.iter().map(|provider| provider.spec().id)
+}
+
+/// A provider's name as its vendor writes it; the word itself where this program does not know it.
+pub fn provider_name(id: &str) -> &str {
+    providers::by_id(id).map_or(id, |provider| provider.spec().name)
+}
+
+/// Where a person revokes keys like that one.
+pub fn revocation(key: &KeyRow) -> Option<&'static Revocation> {
+    let owner = key.owner.as_ref().map(|owner| owner.kind);
+    providers::by_id(&key.provider).and_then(|provider| provider.spec().revocation(key.kind, owner))
 }
 
 impl fmt::Debug for AccountFacts {

@@ -7,9 +7,12 @@
 
 mod because;
 mod compared;
+pub mod explanation;
 mod facts;
+mod key_columns;
 mod owners;
 pub mod shown;
+pub mod spreadsheet;
 pub mod told;
 
 use std::path::Path;
@@ -19,6 +22,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
+use crate::domain::Presence;
 use crate::inventory::{Inventory, Reader, Stored, Watch};
 use crate::policy::Policy;
 
@@ -28,7 +32,9 @@ pub use crate::inventory::{
 };
 pub use because::{because, day};
 pub use compared::{Compared, Pair, Stand, state};
-pub use facts::AccountFacts;
+use explanation::Explanation;
+pub use facts::{AccountFacts, provider_ids, provider_name, revocation};
+pub use key_columns::KeysFile;
 pub use owners::{Owned, Owner, by_owner};
 
 /// The read model. Cheap to clone; clones remember together.
@@ -41,6 +47,7 @@ struct Inner {
     watch: Watch,
     clock: Clock,
     accounts: RwLock<Arc<[AccountFacts]>>,
+    policy: RwLock<Arc<Policy>>,
     counts: Mutex<Option<Remembered>>,
     overview: Mutex<Option<(Arc<Counts>, Arc<Overview>)>>,
     urgent: Mutex<Option<Urgent>>,
@@ -112,6 +119,7 @@ impl Views {
             watch,
             clock,
             accounts: RwLock::new(accounts.into()),
+            policy: RwLock::default(),
             counts: Mutex::default(),
             overview: Mutex::default(),
             urgent: Mutex::default(),
@@ -127,6 +135,11 @@ impl Views {
     /// Takes over the accounts of a new config.
     pub fn configure(&self, accounts: Vec<AccountFacts>) {
         *self.0.accounts.write().unwrap_or_else(PoisonError::into_inner) = accounts.into();
+    }
+
+    /// Takes over the policy that keys are explained by; until it is told one, that is the built-in one.
+    pub fn judge_by(&self, policy: Arc<Policy>) {
+        *self.0.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
     }
 
     /// The clock that everything here is told by.
@@ -223,12 +236,50 @@ impl Views {
         Ok(by_owner(self.0.reader.owned_keys(asked, self.0.clock.now()).await?))
     }
 
-    /// What a policy makes of a key; `None` where there is no such key.
+    /// A page of keys as they are now, and how many there are on all pages; see [`Reader::page_of_keys`].
     ///
     /// # Errors
     /// The file cannot be read.
-    pub async fn explain(&self, key: &KeyRow, policy: Arc<Policy>) -> Stored<Option<Explained>> {
-        self.0.reader.explain(key.account.clone(), key.key_id.clone(), policy).await
+    pub async fn page_of_keys(&self, asked: KeysAsked) -> Stored<(Vec<KeyRow>, u64)> {
+        self.0.reader.page_of_keys(asked, self.0.clock.now()).await
+    }
+
+    /// Writes keys as they are now into a file, one after the other.
+    ///
+    /// # Errors
+    /// The inventory cannot be read.
+    pub async fn keys_file(&self, asked: KeysAsked, file: KeysFile) -> Stored<KeysFile> {
+        self.0.reader.each_key(asked, self.0.clock.now(), file, |file, key| file.add(&key)).await
+    }
+
+    /// The key of that account and id; of an organisation that the account saw before only where the present one has none.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn key(&self, account: String, id: String) -> Stored<Option<KeyRow>> {
+        let filter = Filter { accounts: vec![account], id: Some(id), ..Filter::default() };
+        let found = self.keys(KeysAsked { filter, ..KeysAsked::default() }).await?;
+        Ok(found.into_iter().min_by_key(|key| key.presence == Presence::Unmanaged))
+    }
+
+    /// All that is known of a key; `None` where it is no longer stored.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn explain(&self, key: KeyRow) -> Stored<Option<Explanation>> {
+        let policy = Arc::clone(&self.0.policy.read().unwrap_or_else(PoisonError::into_inner));
+        let (account, id) = (key.account.clone(), key.key_id.clone());
+        let Some(explained) = self.0.reader.explain(account.clone(), id.clone(), policy).await? else { return Ok(None) };
+        let asked = ChangesAsked { accounts: vec![account], key_id: Some(id), ..ChangesAsked::default() };
+        Ok(Some(Explanation { key, explained, changes: self.changes(asked).await?, now: self.0.clock.now() }))
+    }
+
+    /// The labels `team` that keys have, in order.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn teams(&self) -> Stored<Vec<String>> {
+        self.0.reader.teams().await
     }
 
     /// Lists what changed, the newest first.

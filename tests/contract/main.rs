@@ -8,7 +8,7 @@ mod reading;
 
 use std::collections::BTreeSet;
 
-use keymuster::domain::{KeyFacts, Lists, Moment, RemoteId, ScopeKind, Time, WalkEnd};
+use keymuster::domain::{KeyFacts, Lists, Moment, OwnerKind, RemoteId, ScopeKind, Time, WalkEnd};
 use keymuster::providers::{
     self, Account, Fact, Fetch, Item, Known, Learnt, Method, Next, OwnKeys, PROVIDERS, Paging, Provider, Sample, Target, Way,
 };
@@ -100,6 +100,22 @@ fn samples_show_all_that_a_spec_claims() {
             (Fact::OwnerAccess, keys.iter().any(|k| k.owner_access.is_some())),
         ] {
             assert_eq!(told, spec.facts.contains(&fact), "{}: {fact:?}", spec.id);
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_key_can_be_revoked_somewhere() {
+    for provider in PROVIDERS {
+        let spec = provider.spec();
+        for kind in spec.kinds {
+            for owner in std::iter::once(None).chain(OwnerKind::ALL.iter().copied().map(Some)) {
+                let at = spec.revocation(*kind, owner).unwrap_or_else(|| panic!("{}: {kind} of {owner:?}", spec.id));
+                assert!(at.console.starts_with("https://") && at.about.ends_with('.'), "{}: {kind}", spec.id);
+                let Some(path) = at.path("the-key", "the-scope") else { continue };
+                assert!(path.starts_with('/') && path.contains("the-key") && !path.contains(['{', '}']), "{}: {path}", spec.id);
+                assert!(at.path("the-key", "").is_none_or(|path| !path.contains("//")), "{}: {kind}", spec.id);
+            }
         }
     }
 }

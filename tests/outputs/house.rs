@@ -66,6 +66,7 @@ impl House {
         let facts = AccountFacts::of_all(&config);
         let tally = Tally::new(&facts).unwrap();
         let views = Views::new(&inventory, clock.clone(), facts);
+        views.judge_by(Arc::clone(&policy));
         let line = |account: &keymuster::config::AccountConfig| {
             let id = account.provider.spec().id;
             let credential = if id == "den" { simulation.den_session() } else { simulation.openai_credential() };
