@@ -26,8 +26,8 @@ pub(super) struct Asked {
     pub sign_in: Option<Arc<SignIn>>,
 }
 
-/// Nothing from elsewhere, no script, no frame, no form.
-const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Nothing from elsewhere, no script, no frame; forms ask us alone.
+const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// On every answer.
 pub(super) const HEADERS: [(HeaderName, HeaderValue); 7] = [

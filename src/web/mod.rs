@@ -1,4 +1,4 @@
-//! What people and scrapers see over HTTP: the first page, the metrics, and whether the process is alive and ready.
+//! What people and scrapers see over HTTP: pages, lists of keys as files, the metrics, and whether the process is alive and ready.
 //!
 //! It answers GET and HEAD, changes nothing and asks no provider. It speaks TLS and asks for passwords where a web config file
 //! says so; else it belongs on loopback, or behind something that has both.
@@ -6,9 +6,16 @@
 mod access;
 mod cards;
 mod connections;
+mod files;
+mod frame;
 mod guard;
-mod page;
+mod key;
+mod keys;
+mod marks;
+mod overview;
+mod query;
 mod refusals;
+mod refused;
 mod sign_in;
 mod turns;
 mod validity;
@@ -18,18 +25,22 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::{Text, Time};
 use crate::metrics::{CONTENT_TYPE, Exposition};
-use crate::views::Views;
+use crate::views::shown::number;
+use crate::views::{AccountFacts, Overview, Views};
 pub use access::{Access, AccessError};
-use page::Page;
+use frame::{Frame, Tab};
+use keys::Vocabulary;
+use query::{Parsed, Query, Wrong};
 
 /// What is served.
 #[derive(Clone)]
@@ -54,23 +65,106 @@ pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) {
 
 fn router(app: App) -> Router {
     Router::new()
-        .route("/", get(first_page))
+        .route("/", get(overview_page))
+        .route(keys::PATH, get(keys_page))
+        .route("/keys/{account}/{key_id}", get(key_page))
+        .route(keys::CSV, get(files::csv))
+        .route(keys::JSON, get(files::json))
         .route("/style.css", get(style))
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || plain(StatusCode::OK, "alive\n")))
         .route("/readyz", get(ready))
-        .fallback(async || plain(StatusCode::NOT_FOUND, "not found; there are /, /metrics, /healthz and /readyz\n"))
-        .with_state(Arc::new(app))
+        .fallback(async || {
+            plain(StatusCode::NOT_FOUND, "not found; there are /, /keys, /keys.csv, /keys.json, /metrics, /healthz and /readyz\n")
+        })
+        .with_state(Arc::new(Site { app, files: files::Turn::default() }))
 }
 
-type Shared = State<Arc<App>>;
+/// What every route knows.
+struct Site {
+    app: App,
+    files: files::Turn,
+}
 
-async fn first_page(State(app): Shared) -> Response {
-    let overview = match app.views.overview().await {
-        Ok(overview) => overview,
-        Err(error) => return unreadable(&error),
+type Shared = State<Arc<Site>>;
+
+/// What every page is made with.
+struct Around {
+    facts: Arc<[AccountFacts]>,
+    overview: Arc<Overview>,
+    now: Time,
+}
+
+impl Site {
+    async fn around(&self) -> Result<Around, Response> {
+        let views = &self.app.views;
+        let overview = views.overview().await.map_err(|error| unreadable(&error))?;
+        Ok(Around { facts: views.accounts(), overview, now: views.clock().now() })
+    }
+
+    fn frame(&self, around: &Around, tab: Tab, title: &str) -> Frame {
+        Frame::new(&self.app, tab, title, &around.facts, &around.overview, around.now)
+    }
+
+    fn refuse(&self, around: &Around, status: StatusCode, title: &str, sentence: String) -> Response {
+        let page = refused::Page { frame: self.frame(around, Tab::Keys, title), sentence };
+        (status, html(&page)).into_response()
+    }
+}
+
+async fn overview_page(State(site): Shared) -> Result<Response, Response> {
+    let around = site.around().await?;
+    Ok(html(&overview::Page::new(&site.app, &around.facts, &around.overview, around.now)))
+}
+
+async fn keys_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Response, Response> {
+    let around = site.around().await?;
+    let query = match Query::parse(raw.as_deref().unwrap_or_default()) {
+        // A form names all of its fields: what was left empty does not belong into the address.
+        Ok(Parsed { query, has_blanks: true }) => return Ok(Redirect::to(&query.address(keys::PATH)).into_response()),
+        Ok(parsed) => parsed.query,
+        Err(Wrong(sentence)) => return Ok(site.refuse(&around, StatusCode::BAD_REQUEST, "Not a question about keys", sentence)),
     };
-    let page = Page::new(&app, &app.views.accounts(), &overview, app.views.clock().now());
+    let words = site.vocabulary().await?;
+    if let Some(sentence) = words.refusal(&query) {
+        return Ok(site.refuse(&around, StatusCode::BAD_REQUEST, "Not a question about keys", sentence));
+    }
+    let (rows, total) = site.app.views.page_of_keys(query.one_page()).await.map_err(|error| unreadable(&error))?;
+    if rows.is_empty() && query.page > 0 {
+        let sentence = format!("There is no page {} of these keys.", number(u64::from(query.page) + 1));
+        return Ok(site.refuse(&around, StatusCode::NOT_FOUND, "No such page", sentence));
+    }
+    let frame = site.frame(&around, Tab::Keys, "Keys");
+    Ok(html(&keys::Page::new(frame, query, &words, &rows, total, around.now)))
+}
+
+impl Site {
+    async fn vocabulary(&self) -> Result<Vocabulary, Response> {
+        let views = &self.app.views;
+        let counts = views.counts().await.map_err(|error| unreadable(&error))?;
+        Ok(Vocabulary::new(&counts, views.teams().await.map_err(|error| unreadable(&error))?))
+    }
+}
+
+async fn key_page(State(site): Shared, Path((account, key_id)): Path<(String, String)>) -> Result<Response, Response> {
+    let around = site.around().await?;
+    let views = &site.app.views;
+    let row = views.key(account.clone(), key_id.clone()).await.map_err(|error| unreadable(&error))?;
+    let explanation = match row {
+        Some(row) => views.explain(row).await.map_err(|error| unreadable(&error))?,
+        None => None,
+    };
+    let Some(explanation) = explanation else {
+        let id = Text::clean(&format!("{account}/{key_id}"));
+        let sentence = format!("There is no key “{id}” in the inventory: it was never listed, or retention has forgotten it.");
+        return Ok(site.refuse(&around, StatusCode::NOT_FOUND, "No such key", sentence));
+    };
+    let facts = around.facts.iter().find(|facts| facts.name == account);
+    let frame = site.frame(&around, Tab::Keys, &marks::name(&explanation.key));
+    Ok(html(&key::Page::new(frame, &explanation, facts)))
+}
+
+fn html(page: &impl Template) -> Response {
     match page.render() {
         Ok(text) => Html(text).into_response(),
         Err(error) => {
@@ -84,7 +178,8 @@ async fn style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("templates/style.css")).into_response()
 }
 
-async fn metrics(State(app): Shared) -> Response {
+async fn metrics(State(site): Shared) -> Response {
+    let app = &site.app;
     let certificate_ends = app.access.borrow().certificate_ends();
     match app.exposition.text(certificate_ends).await {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
@@ -93,8 +188,8 @@ async fn metrics(State(app): Shared) -> Response {
 }
 
 /// Says nothing about how fresh the data are: that is what metrics and alerts are for.
-async fn ready(State(app): Shared) -> Response {
-    match app.views.check().await {
+async fn ready(State(site): Shared) -> Response {
+    match site.app.views.check().await {
         Ok(()) => plain(StatusCode::OK, "ready\n"),
         Err(error) => unreadable(&error),
     }

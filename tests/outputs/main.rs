@@ -5,5 +5,6 @@
 mod house;
 mod log;
 mod metrics;
+mod pages;
 mod views;
 mod web;

@@ -12,7 +12,7 @@ use crate::house::{House, Served};
 const SECURITY: [(&str, &str); 7] = [
     (
         "content-security-policy",
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
@@ -31,6 +31,11 @@ async fn every_answer_carries_the_headers() {
     };
     let mut requests = vec![
         (ask("GET", "/", ""), 200, "text/html; charset=utf-8"),
+        (ask("GET", "/keys", ""), 200, "text/html; charset=utf-8"),
+        (ask("GET", "/keys?colour=red", ""), 400, "text/html; charset=utf-8"),
+        (ask("GET", "/keys/acme-den/none", ""), 404, "text/html; charset=utf-8"),
+        (ask("GET", "/keys.csv", ""), 200, "text/csv; charset=utf-8; header=present"),
+        (ask("GET", "/keys.json", ""), 200, "application/json"),
         (ask("GET", "/style.css", ""), 200, "text/css; charset=utf-8"),
         (ask("GET", "/metrics", ""), 200, "text/plain; version=0.0.4; charset=utf-8"),
         (ask("GET", "/healthz", ""), 200, "text/plain; charset=utf-8"),
@@ -83,6 +88,8 @@ async fn scrapes_and_pages_ask_no_provider_and_write_nothing() {
     for _ in 0..20 {
         assert_eq!(served.get("/metrics").await.status(), 200);
         assert_eq!(served.get("/").await.status(), 200);
+        assert_eq!(served.get("/keys").await.status(), 200);
+        assert_eq!(served.get("/keys.csv").await.status(), 200);
     }
     assert_eq!(house.simulation.requests(), asked);
     assert_eq!((house.inventory.generation(), house.views.recounts()), (generation, recounts));
@@ -113,12 +120,12 @@ async fn the_page_tells_what_it_cannot_see_and_how_old_it_is() {
     let served = house.serve().await;
     let page = served.get("/").await;
     assert!(page.body().contains("Every open list was read completely, the oldest of them <time"));
-    assert!(page.body().contains("; 1 list cannot be seen, see below."));
+    assert!(page.body().contains("; 1 list cannot be seen, <a href=\"#blind\">see below</a>."));
     assert!(page.body().contains("project archived"));
     assert!(row(page.body(), "acme-openai").contains("10 of 11 complete<small>1 closed</small>"));
     let counts = house.views.counts().await.unwrap();
     let expired: u64 = counts.accounts.values().map(|account| account.flagged(None, Condition::Expired)).sum();
-    assert!(page.body().contains(&format!("<dt>Expired</dt><dd><b>{expired}</b>")));
+    assert!(page.body().contains(&format!("condition=expired&#38;waived=no\"><b>{expired}</b>")));
     house.clock.jump(86_400);
     let page = served.get("/").await;
     assert!(page.body().contains("This is older than the schedule allows"));
@@ -136,7 +143,7 @@ fn row<'a>(page: &'a str, account: &str) -> &'a str {
 }
 
 /// Element and attribute names in order, without text and values.
-fn shape(page: &str) -> Vec<String> {
+pub fn shape(page: &str) -> Vec<String> {
     page.split('<')
         .skip(1)
         .map(|tag| {
@@ -190,7 +197,7 @@ async fn a_closed_inventory_is_not_ready() {
     let served = house.serve().await;
     assert_eq!(served.get("/readyz").await.body(), "ready\n");
     house.inventory.clone().close().await.unwrap();
-    for path in ["/readyz", "/"] {
+    for path in ["/readyz", "/", "/keys", "/keys.csv", "/keys/acme-den/none"] {
         assert_eq!(served.get(path).await.status(), 503, "{path}");
     }
     assert_eq!(served.get("/healthz").await.body(), "alive\n");

@@ -1,0 +1,268 @@
+//! The page *Keys*: the keys that somebody asks for, in the order that they ask for, and the same as a file.
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+
+use super::frame::Frame;
+use super::marks::{self, Badge, Shown};
+use super::query::{Name, PER_PAGE, Query, Sort};
+use crate::domain::{Condition, KeyKind, Presence, Time};
+use crate::views::shown::{number, several, spaced};
+use crate::views::{Counts, KeyRow, Order, provider_ids, provider_name, told};
+
+/// Where the page is; those of single keys are below it.
+pub(super) const PATH: &str = "/keys";
+/// The same keys, all of them, as files.
+pub(super) const CSV: &str = "/keys.csv";
+pub(super) const JSON: &str = "/keys.json";
+
+/// The page's text.
+#[derive(Debug, Template)]
+#[template(path = "keys.html", config = "src/web/askama.toml")]
+pub(super) struct Page {
+    frame: Frame,
+    query: Query,
+    sort: Option<String>,
+    picks: Vec<Pick>,
+    choices: Vec<Choice>,
+    chips: Vec<Chip>,
+    headings: Vec<Heading>,
+    lines: Vec<Line>,
+    in_teams: bool,
+    total: String,
+    range: Option<String>,
+    without_gone: Option<String>,
+    csv: String,
+    json: String,
+    pages: Option<Pages>,
+}
+
+/// Words of which any number can be chosen.
+#[derive(Debug)]
+struct Pick {
+    label: &'static str,
+    name: &'static str,
+    chosen: usize,
+    options: Vec<PickOption>,
+}
+
+#[derive(Debug)]
+struct PickOption {
+    value: String,
+    label: String,
+    chosen: bool,
+}
+
+/// Yes, no, or either.
+#[derive(Debug)]
+struct Choice {
+    label: &'static str,
+    name: &'static str,
+    options: [(&'static str, &'static str, bool); 3],
+}
+
+#[derive(Debug)]
+struct Chip {
+    what: &'static str,
+    value: String,
+    without: String,
+}
+
+#[derive(Debug)]
+struct Heading {
+    label: &'static str,
+    link: String,
+    /// The value of `aria-sort`.
+    sorted: Option<&'static str>,
+}
+
+#[derive(Debug)]
+struct Line {
+    link: String,
+    name: String,
+    key_id: String,
+    account: String,
+    provider: String,
+    kind: String,
+    owner: String,
+    owner_more: String,
+    team: Option<String>,
+    created: Shown,
+    last_used: Shown,
+    expires: Shown,
+    badges: Vec<Badge>,
+}
+
+#[derive(Debug)]
+struct Pages {
+    number: String,
+    of: String,
+    previous: Option<String>,
+    next: Option<String>,
+}
+
+/// What words of the inventory a query may name.
+#[derive(Debug)]
+pub(super) struct Vocabulary {
+    pub accounts: Vec<String>,
+    pub teams: Vec<String>,
+}
+
+impl Vocabulary {
+    pub fn new(counts: &Counts, teams: Vec<String>) -> Self {
+        Self { accounts: counts.accounts.keys().cloned().collect(), teams }
+    }
+
+    /// A sentence about the first word that names nothing here: an empty list would read as if nothing were wrong with it.
+    pub fn refusal(&self, query: &Query) -> Option<String> {
+        let providers: Vec<String> = provider_ids().map(str::to_owned).collect();
+        let named = [
+            ("provider", &query.providers, &providers),
+            ("account", &query.accounts, &self.accounts),
+            ("team", &query.teams, &self.teams),
+        ];
+        named.into_iter().find_map(|(what, asked, known)| {
+            let unknown = asked.iter().find(|word| !known.contains(word))?;
+            let there_are = if known.is_empty() { "there is none".to_owned() } else { format!("there are {}", known.join(", ")) };
+            Some(format!("There is no {what} “{unknown}” here; {there_are}."))
+        })
+    }
+}
+
+impl Page {
+    pub fn new(frame: Frame, query: Query, words: &Vocabulary, keys: &[KeyRow], total: u64, now: Time) -> Self {
+        let first = u64::from(query.page) * u64::from(PER_PAGE);
+        let shown = keys.len() as u64;
+        let every_presence = || Query { presences: Presence::ALL.iter().copied().collect(), page: 0, ..query.clone() };
+        let in_teams = !words.teams.is_empty();
+        Self {
+            sort: (query.sort != Sort::default()).then(|| query.sort.to_string()),
+            picks: picks(&query, words),
+            choices: choices(&query),
+            chips: query.without_each().into_iter().map(chip).collect(),
+            headings: headings(&query, in_teams),
+            lines: keys.iter().map(|key| line(key, now)).collect(),
+            in_teams,
+            total: several(total, "key"),
+            range: (shown < total).then(|| format!("{}–{}", number(first + 1), number(first + shown))),
+            without_gone: query.presences.is_empty().then(|| every_presence().address(PATH)),
+            csv: Query { page: 0, ..query.clone() }.address(CSV),
+            json: Query { page: 0, ..query.clone() }.address(JSON),
+            pages: pages(&query, total),
+            frame,
+            query,
+        }
+    }
+}
+
+fn pages(query: &Query, total: u64) -> Option<Pages> {
+    let of = total.div_ceil(u64::from(PER_PAGE));
+    let to = |page: u32| Query { page, ..query.clone() }.address(PATH);
+    (of > 1).then(|| Pages {
+        number: number(u64::from(query.page) + 1),
+        of: number(of),
+        previous: query.page.checked_sub(1).map(to),
+        next: (u64::from(query.page) + 1 < of).then(|| to(query.page + 1)),
+    })
+}
+
+fn picks(query: &Query, words: &Vocabulary) -> Vec<Pick> {
+    let pick = |label, name: Name, options: Vec<PickOption>| {
+        let chosen = options.iter().filter(|option| option.chosen).count();
+        Pick { label, name: name.as_str(), chosen, options }
+    };
+    let option = |value: &str, label: &str, chosen| PickOption { value: value.to_owned(), label: label.to_owned(), chosen };
+    let texts = |all: &[String], chosen: &BTreeSet<String>| -> Vec<PickOption> {
+        all.iter().map(|word| option(word, word, chosen.contains(word))).collect()
+    };
+    let conditions = told::URGENCY.iter().map(|c| option(c.as_str(), told::condition(*c), query.conditions.contains(c)));
+    let presences = Presence::ALL.iter().map(|p| option(p.as_str(), p.as_str(), query.presences.contains(p)));
+    let providers = provider_ids().map(|id| option(id, provider_name(id), query.providers.contains(id)));
+    let kinds = KeyKind::ALL.iter().map(|k| option(k.as_str(), &spaced(k.as_str()), query.kinds.contains(k)));
+    let mut picks = vec![
+        pick("Condition", Name::Condition, conditions.collect()),
+        pick("Provider", Name::Provider, providers.collect()),
+        pick("Account", Name::Account, texts(&words.accounts, &query.accounts)),
+        pick("Kind", Name::Kind, kinds.collect()),
+        pick("Team", Name::Team, texts(&words.teams, &query.teams)),
+        pick("Presence", Name::Presence, presences.collect()),
+    ];
+    picks.retain(|pick| !pick.options.is_empty());
+    picks
+}
+
+fn choices(query: &Query) -> Vec<Choice> {
+    let choice = |label, name: Name, wanted: Option<bool>, yes, no| Choice {
+        label,
+        name: name.as_str(),
+        options: [("", "either", wanted.is_none()), ("yes", yes, wanted == Some(true)), ("no", no, wanted == Some(false))],
+    };
+    vec![
+        choice("In a condition", Name::Flagged, query.flagged, "in any", "in none"),
+        choice("Waived", Name::Waived, query.waived, "waived", "not waived"),
+        choice("Held for a person", Name::Held, query.held, "held", "not held"),
+    ]
+}
+
+fn chip((name, value, rest): (Name, &str, Query)) -> Chip {
+    let condition = |word: &str| word.parse::<Condition>().map_or_else(|_| word.to_owned(), |c| told::condition(c).to_owned());
+    let (what, value) = match name {
+        Name::Text => ("Search", value.to_owned()),
+        Name::Provider => ("Provider", provider_name(value).to_owned()),
+        Name::Account => ("Account", value.to_owned()),
+        Name::Kind => ("Kind", spaced(value)),
+        Name::Owner => ("Owner", value.to_owned()),
+        Name::Team => ("Team", value.to_owned()),
+        Name::Condition => ("Condition", condition(value)),
+        Name::Presence => ("Presence", value.to_owned()),
+        Name::Flagged => ("In a condition", value.to_owned()),
+        Name::Waived => ("Waived", value.to_owned()),
+        Name::Held => ("Held", value.to_owned()),
+        Name::Sort => ("Order", value.to_owned()),
+        Name::Page => ("Page", value.to_owned()),
+    };
+    Chip { what, value, without: rest.address(PATH) }
+}
+
+/// A heading leads to the order by its column, and to the same turned round where that is the order already.
+fn headings(query: &Query, in_teams: bool) -> Vec<Heading> {
+    let columns = [
+        ("Key", Order::Name),
+        ("State", Order::Urgency),
+        ("Account", Order::Id),
+        ("Kind", Order::Kind),
+        ("Owner", Order::Owner),
+        ("Team", Order::Team),
+        ("Made", Order::Created),
+        ("Last used", Order::LastUse),
+        ("Expires", Order::Expiry),
+    ];
+    let heading = |(label, by)| {
+        let is_order = query.sort.by == by;
+        let reversed = is_order && !query.sort.reversed;
+        let sorted = is_order.then_some(if query.sort.reversed { "descending" } else { "ascending" });
+        let link = Query { sort: Sort { by, reversed }, page: 0, ..query.clone() }.address(PATH);
+        Heading { label, link, sorted }
+    };
+    columns.into_iter().filter(|(_, by)| in_teams || *by != Order::Team).map(heading).collect()
+}
+
+fn line(key: &KeyRow, now: Time) -> Line {
+    let (owner, owner_more) = marks::owner(key);
+    Line {
+        link: marks::address(&key.account, &key.key_id),
+        name: marks::name(key),
+        key_id: key.key_id.clone(),
+        account: key.account.clone(),
+        provider: provider_name(&key.provider).to_owned(),
+        kind: spaced(key.kind.as_str()),
+        owner,
+        owner_more,
+        team: key.team.clone(),
+        created: Shown::time(key.created_at, now),
+        last_used: Shown::moment(key.last_used, now),
+        expires: Shown::moment(key.expires, now),
+        badges: marks::badges(key),
+    }
+}

@@ -1,0 +1,419 @@
+//! The query string of the page *Keys*: which keys, in which order, and which page of them. The address holds the whole view,
+//! so that every link on the page is a query like the one that was asked, with something changed.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use form_urlencoded::Serializer;
+
+use crate::domain::{Condition, KeyKind, Presence, Text, changes_what_is_around_it};
+use crate::views::{Filter, KeysAsked, Order};
+
+/// Keys on a page.
+pub(super) const PER_PAGE: u32 = 100;
+/// Of a text, in characters: no name that passed the gate is longer.
+const LONGEST: usize = 256;
+
+/// What is asked for. Of every set that is empty, anything will do; of presences, anything but gone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Query {
+    pub text: Option<String>,
+    pub providers: BTreeSet<String>,
+    pub accounts: BTreeSet<String>,
+    pub kinds: BTreeSet<KeyKind>,
+    pub owner: Option<String>,
+    pub teams: BTreeSet<String>,
+    pub conditions: BTreeSet<Condition>,
+    pub presences: BTreeSet<Presence>,
+    pub flagged: Option<bool>,
+    pub waived: Option<bool>,
+    pub held: Option<bool>,
+    pub sort: Sort,
+    /// From 0; in the address from 1.
+    pub page: u32,
+}
+
+/// The order, and whether it is turned round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sort {
+    pub by: Order,
+    pub reversed: bool,
+}
+
+impl Default for Sort {
+    fn default() -> Self {
+        Self { by: Order::Urgency, reversed: false }
+    }
+}
+
+/// What stands in the address, and what the form asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name {
+    Text,
+    Provider,
+    Account,
+    Kind,
+    Owner,
+    Team,
+    Condition,
+    Presence,
+    Flagged,
+    Waived,
+    Held,
+    Sort,
+    Page,
+}
+
+impl Name {
+    const ALL: [Self; 13] = [
+        Self::Text,
+        Self::Provider,
+        Self::Account,
+        Self::Kind,
+        Self::Owner,
+        Self::Team,
+        Self::Condition,
+        Self::Presence,
+        Self::Flagged,
+        Self::Waived,
+        Self::Held,
+        Self::Sort,
+        Self::Page,
+    ];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "q",
+            Self::Provider => "provider",
+            Self::Account => "account",
+            Self::Kind => "kind",
+            Self::Owner => "owner",
+            Self::Team => "team",
+            Self::Condition => "condition",
+            Self::Presence => "presence",
+            Self::Flagged => "flagged",
+            Self::Waived => "waived",
+            Self::Held => "held",
+            Self::Sort => "sort",
+            Self::Page => "page",
+        }
+    }
+}
+
+/// The words of the orders.
+const SORTS: [(&str, Order); 9] = [
+    ("urgency", Order::Urgency),
+    ("account", Order::Id),
+    ("name", Order::Name),
+    ("kind", Order::Kind),
+    ("owner", Order::Owner),
+    ("team", Order::Team),
+    ("created", Order::Created),
+    ("last_used", Order::LastUse),
+    ("expires", Order::Expiry),
+];
+
+/// A query that was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Parsed {
+    pub query: Query,
+    /// It named something without saying what, as a form does whose fields were left empty.
+    pub has_blanks: bool,
+}
+
+/// What is wrong with a query: a sentence.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong(pub String);
+
+impl Query {
+    /// Keys that may be there: present, missing or unknown.
+    pub fn may_be_there() -> Self {
+        Self { presences: [Presence::Present, Presence::Missing, Presence::Unknown].into(), ..Self::default() }
+    }
+
+    /// Keys in a condition, those that a waiver accepts or the others.
+    pub fn of_condition(condition: Condition, waived: bool) -> Self {
+        Self { conditions: [condition].into(), waived: Some(waived), ..Self::default() }
+    }
+
+    /// Reads a query string.
+    ///
+    /// # Errors
+    /// A name or a word is none of ours: whoever misspelt one must not get other keys than they asked for.
+    pub fn parse(raw: &str) -> Result<Parsed, Wrong> {
+        let mut parsed = Parsed { query: Self::default(), has_blanks: false };
+        let mut single = Vec::new();
+        for (name, value) in form_urlencoded::parse(raw.as_bytes()) {
+            let known = Name::ALL.into_iter().find(|known| known.as_str() == name);
+            let name = known.ok_or_else(|| {
+                let names = Name::ALL.map(Name::as_str).join(", ");
+                Wrong(format!("There is no parameter “{}”; there are {names}.", Text::clean(&name)))
+            })?;
+            let value = value.trim();
+            if value.is_empty() {
+                parsed.has_blanks = true;
+                continue;
+            }
+            if !Self::takes_several(name) {
+                if single.contains(&name) {
+                    return Err(Wrong(format!("The parameter “{}” may be given once.", name.as_str())));
+                }
+                single.push(name);
+            }
+            parsed.query.take(name, value)?;
+        }
+        Ok(parsed)
+    }
+
+    const fn takes_several(name: Name) -> bool {
+        match name {
+            Name::Provider | Name::Account | Name::Kind | Name::Team | Name::Condition | Name::Presence => true,
+            Name::Text | Name::Owner | Name::Flagged | Name::Waived | Name::Held | Name::Sort | Name::Page => false,
+        }
+    }
+
+    fn take(&mut self, name: Name, value: &str) -> Result<(), Wrong> {
+        match name {
+            Name::Text => self.text = Some(text(name, value)?),
+            Name::Provider => drop(self.providers.insert(text(name, value)?)),
+            Name::Account => drop(self.accounts.insert(text(name, value)?)),
+            Name::Kind => drop(self.kinds.insert(word(name, value, KeyKind::ALL, KeyKind::as_str)?)),
+            Name::Owner => self.owner = Some(text(name, value)?),
+            Name::Team => drop(self.teams.insert(text(name, value)?)),
+            Name::Condition => drop(self.conditions.insert(word(name, value, Condition::ALL, Condition::as_str)?)),
+            Name::Presence => drop(self.presences.insert(word(name, value, Presence::ALL, Presence::as_str)?)),
+            Name::Flagged => self.flagged = Some(yes_or_no(name, value)?),
+            Name::Waived => self.waived = Some(yes_or_no(name, value)?),
+            Name::Held => self.held = Some(yes_or_no(name, value)?),
+            Name::Sort => self.sort = value.parse()?,
+            Name::Page => {
+                let page = value.parse().ok().filter(|page| (1..=1_000_000).contains(page));
+                self.page = page.map(|page: u32| page - 1).ok_or_else(|| wrong(name, value, "a number from 1"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What of it is not at its default, in the order of [`Name::ALL`].
+    fn pairs(&self) -> Vec<(Name, &str)> {
+        let yes_no = |wanted: bool| if wanted { "yes" } else { "no" };
+        let mut pairs: Vec<(Name, &str)> = Vec::new();
+        pairs.extend(self.text.iter().map(|text| (Name::Text, text.as_str())));
+        pairs.extend(self.providers.iter().map(|word| (Name::Provider, word.as_str())));
+        pairs.extend(self.accounts.iter().map(|word| (Name::Account, word.as_str())));
+        pairs.extend(self.kinds.iter().map(|word| (Name::Kind, word.as_str())));
+        pairs.extend(self.owner.iter().map(|text| (Name::Owner, text.as_str())));
+        pairs.extend(self.teams.iter().map(|word| (Name::Team, word.as_str())));
+        pairs.extend(self.conditions.iter().map(|word| (Name::Condition, word.as_str())));
+        pairs.extend(self.presences.iter().map(|word| (Name::Presence, word.as_str())));
+        for (name, wanted) in [(Name::Flagged, self.flagged), (Name::Waived, self.waived), (Name::Held, self.held)] {
+            pairs.extend(wanted.map(|wanted| (name, yes_no(wanted))));
+        }
+        pairs
+    }
+
+    /// The filters that are set, each with the query without it.
+    pub fn without_each(&self) -> Vec<(Name, &str, Self)> {
+        let without = |(name, value)| {
+            let mut rest = Self { page: 0, ..self.clone() };
+            rest.remove(name, value);
+            (name, value, rest)
+        };
+        self.pairs().into_iter().map(without).collect()
+    }
+
+    fn remove(&mut self, name: Name, value: &str) {
+        match name {
+            Name::Text => self.text = None,
+            Name::Provider => drop(self.providers.remove(value)),
+            Name::Account => drop(self.accounts.remove(value)),
+            Name::Kind => self.kinds.retain(|word| word.as_str() != value),
+            Name::Owner => self.owner = None,
+            Name::Team => drop(self.teams.remove(value)),
+            Name::Condition => self.conditions.retain(|word| word.as_str() != value),
+            Name::Presence => self.presences.retain(|word| word.as_str() != value),
+            Name::Flagged => self.flagged = None,
+            Name::Waived => self.waived = None,
+            Name::Held => self.held = None,
+            Name::Sort => self.sort = Sort::default(),
+            Name::Page => self.page = 0,
+        }
+    }
+
+    /// The address of a page, or of a file, below which the query stands.
+    pub fn address(&self, path: &str) -> String {
+        let mut query = Serializer::new(String::new());
+        for (name, value) in self.pairs() {
+            query.append_pair(name.as_str(), value);
+        }
+        if self.sort != Sort::default() {
+            query.append_pair(Name::Sort.as_str(), &self.sort.to_string());
+        }
+        if self.page > 0 {
+            query.append_pair(Name::Page.as_str(), &(self.page + 1).to_string());
+        }
+        let query = query.finish();
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+
+    /// What is asked of the inventory, all pages of it.
+    pub fn all(&self) -> KeysAsked {
+        let not_gone = || Presence::ALL.iter().copied().filter(|presence| *presence != Presence::Gone).collect();
+        let filter = Filter {
+            accounts: self.accounts.iter().cloned().collect(),
+            providers: self.providers.iter().cloned().collect(),
+            kinds: self.kinds.iter().copied().collect(),
+            presences: if self.presences.is_empty() { not_gone() } else { self.presences.iter().copied().collect() },
+            conditions: self.conditions.iter().copied().collect(),
+            waived: self.waived,
+            flagged: self.flagged,
+            held: self.held,
+            teams: self.teams.iter().cloned().collect(),
+            owner: self.owner.clone(),
+            text: self.text.clone(),
+            ..Filter::default()
+        };
+        KeysAsked { filter, order: self.sort.by, reversed: self.sort.reversed, limit: None, offset: 0 }
+    }
+
+    /// The same of one page.
+    pub fn one_page(&self) -> KeysAsked {
+        KeysAsked { limit: Some(PER_PAGE), offset: self.page.saturating_mul(PER_PAGE), ..self.all() }
+    }
+}
+
+impl FromStr for Sort {
+    type Err = Wrong;
+    fn from_str(value: &str) -> Result<Self, Wrong> {
+        let (word, reversed) = value.strip_prefix('-').map_or((value, false), |word| (word, true));
+        let found = SORTS.iter().find(|(known, _)| *known == word);
+        found.map(|(_, by)| Self { by: *by, reversed }).ok_or_else(|| {
+            let known = SORTS.map(|(known, _)| known).join(", ");
+            wrong(Name::Sort, value, &format!("one of {known}, or one of them behind a minus sign for the other way round"))
+        })
+    }
+}
+
+impl std::fmt::Display for Sort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let word = SORTS.iter().find(|(_, by)| *by == self.by).map_or("urgency", |(word, _)| word);
+        write!(f, "{}{word}", if self.reversed { "-" } else { "" })
+    }
+}
+
+fn wrong(name: Name, value: &str, instead: &str) -> Wrong {
+    Wrong(format!("The parameter “{}” cannot be “{}”: it is {instead}.", name.as_str(), Text::clean(value)))
+}
+
+fn word<T: Copy>(name: Name, value: &str, all: &[T], as_str: impl Fn(T) -> &'static str) -> Result<T, Wrong> {
+    all.iter().copied().find(|word| as_str(*word) == value).ok_or_else(|| {
+        let known: Vec<&str> = all.iter().map(|word| as_str(*word)).collect();
+        wrong(name, value, &format!("one of {}", known.join(", ")))
+    })
+}
+
+fn yes_or_no(name: Name, value: &str) -> Result<bool, Wrong> {
+    word(name, value, &[true, false], |wanted| if wanted { "yes" } else { "no" })
+}
+
+/// Text that a name could hold. What none can hold would be found nowhere, and that would read as if there were no such key.
+fn text(name: Name, value: &str) -> Result<String, Wrong> {
+    let foreign = value.chars().find(|c| changes_what_is_around_it(*c) || *c == char::REPLACEMENT_CHARACTER);
+    if let Some(foreign) = foreign {
+        let instead = format!("text without characters that no name here holds, such as {}", foreign.escape_unicode());
+        return Err(wrong(name, value, &instead));
+    }
+    if value.chars().count() > LONGEST {
+        return Err(Wrong(format!("The parameter “{}” has at most {LONGEST} characters.", name.as_str())));
+    }
+    Ok(value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::option;
+    use proptest::prelude::*;
+    use proptest::sample::{select, subsequence};
+
+    use super::*;
+
+    fn any_text() -> impl Strategy<Value = String> {
+        ".{1,40}"
+            .prop_map(|text| text.trim().to_owned())
+            .prop_filter("a name could hold it", |value| !value.is_empty() && text(Name::Text, value).is_ok())
+    }
+
+    fn any_of<T: Copy + Ord + std::fmt::Debug + 'static>(all: &'static [T]) -> impl Strategy<Value = BTreeSet<T>> {
+        subsequence(all, 0..=all.len()).prop_map(|words| words.into_iter().collect())
+    }
+
+    fn texts() -> impl Strategy<Value = BTreeSet<String>> {
+        proptest::collection::btree_set(any_text(), 0..4)
+    }
+
+    fn yes_no() -> impl Strategy<Value = Option<bool>> {
+        option::of(any::<bool>())
+    }
+
+    prop_compose! {
+        fn any_query()(
+            (text, owner) in (option::of(any_text()), option::of(any_text())),
+            (providers, accounts, teams) in (texts(), texts(), texts()),
+            kinds in any_of(KeyKind::ALL),
+            conditions in any_of(Condition::ALL),
+            presences in any_of(Presence::ALL),
+            (flagged, waived, held) in (yes_no(), yes_no(), yes_no()),
+            (by, reversed) in (select(SORTS.map(|(_, by)| by).to_vec()), any::<bool>()),
+            page in 0..1_000_u32,
+        ) -> Query {
+            let sort = Sort { by, reversed };
+            Query { text, providers, accounts, kinds, owner, teams, conditions, presences, flagged, waived, held, sort, page }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_an_address_says_is_what_was_asked(query in any_query()) {
+            let address = query.address("/keys");
+            prop_assert!(address.is_ascii() && !address.contains(['"', '\'', '<', '>', ' ']), "{}", address);
+            let read = Query::parse(address.strip_prefix("/keys").unwrap().trim_start_matches('?'));
+            prop_assert_eq!(read, Ok(Parsed { query: query.clone(), has_blanks: false }));
+            for (name, value, rest) in query.without_each() {
+                prop_assert!(!rest.pairs().contains(&(name, value)) && rest.pairs().len() + 1 == query.pairs().len());
+            }
+        }
+
+        #[test]
+        fn nothing_that_is_asked_breaks_it(raw in "[ -~é\u{202e}\u{0}]{0,80}") {
+            if let Err(Wrong(sentence)) = Query::parse(&raw) {
+                prop_assert!(sentence.ends_with('.') && !sentence.contains('\u{202e}'), "{}", sentence);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_what_would_be_right() {
+        for (raw, told) in [
+            ("colour=red", "“colour”; there are q, provider, account"),
+            ("condition=rotten", "“condition” cannot be “rotten”: it is one of stale, never_used"),
+            ("presence=", ""),
+            ("presence=here", "one of present, missing, gone, unknown, unmanaged"),
+            ("kind=key", "one of project, admin"),
+            ("waived=maybe", "one of yes, no"),
+            ("sort=colour", "one of urgency, account, name"),
+            ("sort=name&sort=name", "“sort” may be given once"),
+            ("q=a&q=b", "“q” may be given once"),
+            ("page=0", "a number from 1"),
+            ("page=-1", "a number from 1"),
+            ("page=99999999999999999999", "a number from 1"),
+            ("q=%FF", "\\u{fffd}"),
+            ("team=a%E2%80%AE", "\\u{202e}"),
+        ] {
+            let sentence = Query::parse(raw).map_or_else(|Wrong(sentence)| sentence, |_| String::new());
+            assert!(sentence.contains(told), "{raw}: {sentence}");
+            assert_eq!(sentence.is_empty(), told.is_empty(), "{raw}");
+        }
+        assert!(Query::parse(&format!("q={}", "x".repeat(257))).is_err());
+        assert!(Query::parse("q=&provider=&sort=").unwrap().has_blanks);
+    }
+}

@@ -1,0 +1,13 @@
+//! A page that says in a sentence why there is nothing else on it.
+
+use askama::Template;
+
+use super::frame::Frame;
+
+/// The page's text.
+#[derive(Debug, Template)]
+#[template(path = "refused.html", config = "src/web/askama.toml")]
+pub(super) struct Page {
+    pub frame: Frame,
+    pub sentence: String,
+}
