@@ -152,15 +152,10 @@ pub fn moment(moment: Moment) -> String {
 
 /// `project proj_1 (search); its facts come from there; open, read completely 2026-11-27T10:00:00Z`.
 pub fn listed(list: &ListedBy) -> String {
+    let name = list.scope_name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+    let id = if list.scope_id.is_empty() { String::new() } else { format!(" {}", list.scope_id) };
     let here = if list.listed { "" } else { ", but not when that was last read" };
     let home = if list.home { "; its facts come from there" } else { "" };
     let read = list.last_complete_at.map_or_else(|| "never read completely".to_owned(), |at| format!("read completely {at}"));
-    format!("{}{here}{home}; {}, {read}", list_name(list), list.standing)
-}
-
-/// `project proj_1 (search)`.
-pub fn list_name(list: &ListedBy) -> String {
-    let name = list.scope_name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-    let id = if list.scope_id.is_empty() { String::new() } else { format!(" {}", list.scope_id) };
-    format!("{}{id}{name}", list.kind)
+    format!("{}{id}{name}{here}{home}; {}, {read}", list.kind, list.standing)
 }

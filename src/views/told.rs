@@ -60,7 +60,12 @@ pub const URGENCY: [Condition; 8] = [
 
 /// Which list it is.
 pub fn scope(scope: &ScopeRow) -> String {
-    let what = match scope.kind {
+    list(scope.kind, &scope.scope_id, scope.scope_name.as_deref())
+}
+
+/// Which list it is: of that kind, and of the project or member with that id and name.
+pub fn list(kind: ScopeKind, id: &str, name: Option<&str>) -> String {
+    let what = match kind {
         ScopeKind::Project => "keys of project",
         ScopeKind::Member => "keys of member",
         ScopeKind::Organization => "keys of the organisation",
@@ -69,7 +74,7 @@ pub fn scope(scope: &ScopeRow) -> String {
         ScopeKind::People => "people",
         ScopeKind::Projects => "projects",
     };
-    match (&scope.scope_name, scope.scope_id.as_str()) {
+    match (name, id) {
         (_, "") => what.to_owned(),
         (None, id) => format!("{what} {id}"),
         (Some(name), _) => format!("{what} {name}"),

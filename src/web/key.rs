@@ -5,8 +5,9 @@ use askama::Template;
 
 use super::frame::Frame;
 use super::marks::{self, Badge, NOT_REPORTED, Shown};
+use super::query::Query;
 use crate::domain::{Condition, Presence, Time};
-use crate::views::explanation::{Explanation, State, from, list_name, whole_owner};
+use crate::views::explanation::{Explanation, State, from, whole_owner};
 use crate::views::shown::{Instant, spaced};
 use crate::views::{AccountFacts, ListedBy, because, provider_name, revocation, told};
 
@@ -25,8 +26,8 @@ pub(super) struct Page {
     next: Option<(String, Instant)>,
     revoke: Revoke,
     provider: String,
-    /// The list that the provider's facts come from, and when it was last read completely.
-    home: Option<(String, Shown)>,
+    /// The list that the provider's facts come from.
+    home: Option<ListLine>,
     facts: Vec<Fact>,
     lists: Vec<ListLine>,
     changes: Vec<ChangeLine>,
@@ -55,6 +56,8 @@ struct Revoke {
 struct Fact {
     label: &'static str,
     value: Value,
+    /// To all keys of which this is true too.
+    link: Option<String>,
     source: String,
 }
 
@@ -69,8 +72,9 @@ enum Value {
 #[derive(Debug)]
 struct ListLine {
     name: String,
+    id: String,
     home: bool,
-    listed: &'static str,
+    listed: bool,
     standing: &'static str,
     read: Shown,
 }
@@ -111,7 +115,7 @@ impl Page {
             next: explanation.next().map(|(next, at)| (next.words(), Instant::new(at, now))),
             revoke: revoke(explanation, account),
             provider: provider_name(&key.provider).to_owned(),
-            home: explanation.explained.lists.iter().find(|list| list.home).map(|list| (list_name(list), read(list, now))),
+            home: explanation.explained.lists.iter().find(|list| list.home).map(|list| list_line(list, now)),
             facts: facts(explanation),
             lists: explanation.explained.lists.iter().map(|list| list_line(list, now)).collect(),
             changes: explanation.changes.iter().map(change).collect(),
@@ -168,16 +172,22 @@ fn facts(explanation: &Explanation) -> Vec<Fact> {
     let listed = provider_name(&key.provider);
     let concluded = "concluded by keymuster";
     let config = "the config";
-    let fact = |label, value, source: &str| Fact { label, value, source: source.to_owned() };
+    let fact = |label, value, source: &str| Fact { label, value, link: None, source: source.to_owned() };
+    let same = |query: Option<Query>, fact| Fact { link: query.map(|query| query.address(super::keys::PATH)), ..fact };
+    let account = Query { accounts: [key.account.clone()].into(), ..Query::default() };
+    // By the address, which is the same at every provider.
+    let owner = key.owner.as_ref().map(|owner| owner.email.clone().unwrap_or_else(|| owner.id.clone()));
+    let owner = owner.map(|owner| Query { owner: Some(owner), ..Query::default() });
+    let team = key.team.clone().map(|team| Query { teams: [team].into(), ..Query::default() });
     let text = |text: Option<String>, none: &str| Value::Text(text.unwrap_or_else(|| none.to_owned()));
     let hint = key.hint.clone().map_or_else(|| text(None, NOT_REPORTED), Value::Code);
     let presence = format!("{}, {}", key.presence, spaced(key.presence_reason.as_str()));
     let mut facts = vec![
-        fact("Account", Value::Text(format!("{} at {}", key.account, provider_name(&key.provider))), config),
+        same(Some(account), fact("Account", Value::Text(format!("{} at {}", key.account, provider_name(&key.provider))), config)),
         fact("Kind", Value::Text(spaced(key.kind.as_str())), listed),
         fact("Name", text(key.name.clone(), "none"), listed),
         fact("Hint", hint, listed),
-        fact("Owner", text(key.owner.as_ref().map(whole_owner), NOT_REPORTED), listed),
+        same(owner, fact("Owner", text(key.owner.as_ref().map(whole_owner), NOT_REPORTED), listed)),
         fact("Made", Value::Time(Shown::time(key.created_at, now)), listed),
         fact("Last used", Value::Time(Shown::moment(key.last_used, now)), listed),
         fact("Expires", Value::Time(Shown::moment(key.expires, now)), listed),
@@ -200,7 +210,7 @@ fn facts(explanation: &Explanation) -> Vec<Fact> {
     if key.is_self {
         facts.push(fact("Own credential", text(None, "keymuster signs in with it"), "its hint alone fits the credential"));
     }
-    facts.push(fact("Team", text(key.team.clone(), "none"), config));
+    facts.push(same(team, fact("Team", text(key.team.clone(), "none"), config)));
     facts.push(fact("Labels", labels(&key.labels), config));
     facts
 }
@@ -212,14 +222,11 @@ fn labels(object: &str) -> Value {
 
 fn list_line(list: &ListedBy, now: Time) -> ListLine {
     ListLine {
-        name: list_name(list),
+        name: told::list(list.kind, &list.scope_id, list.scope_name.as_deref()),
+        id: list.scope_id.clone(),
         home: list.home,
-        listed: if list.listed { "yes" } else { "not when it was last read" },
+        listed: list.listed,
         standing: list.standing.as_str(),
-        read: read(list, now),
+        read: list.last_complete_at.map_or(Shown::Word("never"), |at| Shown::At(Instant::new(at, now))),
     }
-}
-
-fn read(list: &ListedBy, now: Time) -> Shown {
-    list.last_complete_at.map_or(Shown::Word("never"), |at| Shown::At(Instant::new(at, now)))
 }
