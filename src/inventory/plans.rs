@@ -4,9 +4,7 @@ use rusqlite::Connection;
 
 use super::asked::{Filter, KeysAsked};
 use super::sql::{VIEWS, at_now_in_order, one_at_now};
-use super::{
-    apply, apply_key, deadlines, evidence, holds, list_changes, list_keys, migrate, people_again, settle, witnessed,
-};
+use super::{apply, apply_key, deadlines, evidence, holds, list_changes, list_keys, migrate, people_again, settle, witnessed};
 
 /// A file of many keys: whether or not SQLite was let count them (it is at each stop), the plans have to be good.
 fn filled(counted: bool) -> (tempfile::TempDir, Connection) {

@@ -19,7 +19,7 @@ pub struct KeysFile {
 
 #[derive(Debug)]
 enum Out {
-    Csv(Writer<Vec<u8>>),
+    Csv(Box<Writer<Vec<u8>>>),
     Json(Vec<u8>),
 }
 
@@ -31,7 +31,7 @@ impl KeysFile {
 
     /// For spreadsheets: a line of names, then a line for each key.
     pub fn csv() -> Self {
-        Self::new(Out::Csv(spreadsheet::writer(Vec::new())))
+        Self::new(Out::Csv(Box::new(spreadsheet::writer(Vec::new()))))
     }
 
     const fn new(out: Out) -> Self {
