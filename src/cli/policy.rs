@@ -1,6 +1,5 @@
 //! `keymuster policy test`: what a changed config would make of the keys, before the daemon reads it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -14,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Condition, Presence};
 use crate::inventory::Reader;
-use crate::views::{Compared, Filter, KeyRow, KeysAsked, Order, Pair, Stand, Views, spreadsheet, state};
+use crate::views::{Compared, Comparison, Filter, KeyRow, KeysAsked, Order, Pair, Stand, Views, spreadsheet, state};
 
 /// Of the changes, counted.
 const GROUPS: [&str; 4] = ["CONDITION", "NOW", "THEN", "KEYS"];
@@ -74,26 +73,33 @@ async fn test(arguments: args::PolicyTest) -> anyhow::Result<Exit> {
 /// Does to a copy of the inventory what the daemon does to the inventory when it reads its config.
 async fn tried(config: &Config, reader: Reader, filter: &Filter) -> anyhow::Result<Compared> {
     let clock = Clock::system();
+    let views = Views::of_file(reader.clone(), clock.clone(), Vec::new())?;
+    let stored = &views.counts().await?.accounts;
     let in_inventory: Vec<String> = filter.accounts.iter().filter(|name| !config.accounts.contains_key(*name)).cloned().collect();
-    known(&in_inventory, &Views::of_file(reader.clone(), clock.clone(), Vec::new())?).await?;
+    known(&in_inventory, &views).await?;
+    let renamed = config.accounts.values().filter_map(|account| {
+        let (old, new) = (account.formerly.as_ref()?, &account.name);
+        let takes_over = !stored.contains_key(new) && stored.get(old)?.provider == account.provider.spec().id;
+        takes_over.then(|| (old.clone(), new.clone()))
+    });
+    let comparison = Comparison::new(renamed.collect(), filter.clone());
+
     let scratch = tempfile::Builder::new().prefix("keymuster-policy-test-").tempdir()?;
     let path = scratch.path().join("inventory.db");
     reader.copy_to(path.clone()).await?;
     let now = clock.now();
-    let asked = || KeysAsked {
+    let asked = |order| KeysAsked {
         // The rest is looked at on both sides.
         filter: Filter { accounts: Vec::new(), conditions: Vec::new(), teams: Vec::new(), ..filter.clone() },
-        order: Order::Urgency,
+        order,
         ..KeysAsked::default()
     };
     let copy = Reader::open(&path)?;
-    let before = copy.keys(asked(), now).await?;
+    let comparison = copy.each_key(asked(Order::Id), now, comparison, Comparison::before).await?;
     let judged = setup::inventory(config, &path, &clock).await?;
-    let after = copy.keys(asked(), now).await?;
+    let comparison = copy.each_key(asked(Order::Urgency), now, comparison, Comparison::after).await?;
     judged.close().await?;
-    let renamed: BTreeMap<&str, &str> =
-        config.accounts.values().filter_map(|account| Some((account.formerly.as_deref()?, account.name.as_str()))).collect();
-    Ok(Compared::new(before, after, &renamed, filter))
+    Ok(comparison.compared())
 }
 
 fn print(output: &mut Output, compared: &Compared) -> std::io::Result<()> {

@@ -74,36 +74,51 @@ impl Pair {
     }
 }
 
-impl Compared {
-    /// Compares the keys of one inventory, `before` with `after`, whose order is kept where it says nothing else. `renamed` are
-    /// the accounts' new names by their old ones. Accounts, teams and conditions of the filter are looked at on both sides.
-    pub fn new(before: Vec<KeyRow>, after: Vec<KeyRow>, renamed: &BTreeMap<&str, &str>, filter: &Filter) -> Self {
-        let mut before: HashMap<(String, String, Time), KeyRow> = before
-            .into_iter()
-            .map(|key| {
-                let account = renamed.get(key.account.as_str()).map_or_else(|| key.account.clone(), |name| (*name).to_owned());
-                ((account, key.key_id.clone(), key.first_seen_at), key)
-            })
-            .collect();
-        let mut compared = Self::default();
-        for after in after {
-            // An organisation that the account saw before may have had a key of the same id; it was not seen in the same second.
-            let identity = (after.account.clone(), after.key_id.clone(), after.first_seen_at);
-            let Some(before) = before.remove(&identity) else { continue };
-            let pair = Pair { before, after };
-            if !pair.is_asked(filter) {
-                continue;
-            }
-            compared.keys += 1;
-            if state(&pair.before) != state(&pair.after) {
-                compared.changed.push(pair);
-            } else if pair.before.labels != pair.after.labels {
-                compared.relabelled += 1;
-            }
-        }
-        compared
+/// A comparison under way: first all keys as they are, then, one after the other, as they would be.
+pub struct Comparison {
+    renamed: BTreeMap<String, String>,
+    filter: Filter,
+    before: HashMap<(String, String, Time), KeyRow>,
+    compared: Compared,
+}
+
+impl Comparison {
+    /// Of the keys that the filter allows; accounts, teams and conditions of it are looked at on both sides. `renamed` are the
+    /// accounts' new names by their old ones.
+    pub fn new(renamed: BTreeMap<String, String>, filter: Filter) -> Self {
+        Self { renamed, filter, before: HashMap::new(), compared: Compared::default() }
     }
 
+    /// A key as it is.
+    pub fn before(&mut self, key: KeyRow) {
+        let account = self.renamed.get(&key.account).unwrap_or(&key.account).clone();
+        self.before.insert((account, key.key_id.clone(), key.first_seen_at), key);
+    }
+
+    /// The same key as it would be. What changes is kept in this order.
+    pub fn after(&mut self, after: KeyRow) {
+        // An organisation that the account saw before may have had a key of the same id; it was not seen in the same second.
+        let identity = (after.account.clone(), after.key_id.clone(), after.first_seen_at);
+        let Some(before) = self.before.remove(&identity) else { return };
+        let pair = Pair { before, after };
+        if !pair.is_asked(&self.filter) {
+            return;
+        }
+        self.compared.keys += 1;
+        if state(&pair.before) != state(&pair.after) {
+            self.compared.changed.push(pair);
+        } else if pair.before.labels != pair.after.labels {
+            self.compared.relabelled += 1;
+        }
+    }
+
+    /// What differs.
+    pub fn compared(self) -> Compared {
+        self.compared
+    }
+}
+
+impl Compared {
     /// Each change of a condition, from what to what, and how many keys it befalls; a key may change in several.
     pub fn groups(&self) -> BTreeMap<(Condition, Stand, Stand), usize> {
         let mut groups = BTreeMap::new();

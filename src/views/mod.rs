@@ -31,7 +31,7 @@ pub use crate::inventory::{
     OwnedKeys, OwnerRow, ScopeRow, Waiting,
 };
 pub use because::{because, day};
-pub use compared::{Compared, Pair, Stand, state};
+pub use compared::{Compared, Comparison, Pair, Stand, state};
 use explanation::Explanation;
 pub use facts::{AccountFacts, provider_ids, provider_name, revocation};
 pub use key_columns::KeysFile;

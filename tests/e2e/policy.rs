@@ -140,6 +140,12 @@ fn accounts_that_are_renamed_or_left_out_are_told() {
     std::fs::write(&new, renamed.replace("formerly = \"acme-den\"", "")).unwrap();
     let left = try_out(&site, &new, &[]).ended(0).stdout;
     assert!(left.contains(&format!("{keys} of them to unmanaged: the config does not name their account")), "{left}");
+    // Only an account of the same provider, under a name that is new, takes over.
+    let (others, _) = text_of.split_once("[accounts.acme-den]").unwrap();
+    let taken = others.replace("[accounts.acme-openai]", "[accounts.acme-openai]\nformerly = \"acme-den\"");
+    std::fs::write(&new, taken).unwrap();
+    let left = try_out(&site, &new, &[]).ended(0).stdout;
+    assert!(left.contains(&format!("of {} keys {keys} would change", site.count("keys"))), "{left}");
     assert_eq!(site.count("keys WHERE presence = 'unmanaged'"), 0);
 
     std::fs::write(&new, text_of.replace("confirm_after", "confirm_aftre")).unwrap();
