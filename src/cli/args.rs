@@ -2,6 +2,7 @@
 
 mod owners;
 mod policy;
+mod report;
 mod selection;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use crate::sim::Fault;
 
 pub use owners::Owners;
 pub use policy::{Policy, PolicyCommand, PolicyTest};
+pub use report::Report;
 pub use selection::{AsOf, Selection, Since, WhichInventory};
 
 /// Where the config is unless told otherwise.
@@ -54,6 +56,8 @@ pub enum Command {
     Findings(Findings),
     /// List who owns keys, across providers: those who left first, then whose keys need a person
     Owners(Owners),
+    /// Make evidence of a period: tables, a page to print, and a manifest to check them by
+    Report(Report),
     /// Say why a key is in a condition, and when that changes next
     Explain(Explain),
     /// List what changed, the newest first

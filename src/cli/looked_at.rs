@@ -1,5 +1,6 @@
 //! The inventory that a command looks at: as it is, or a copy of it turned back to an earlier instant.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::TempDir;
@@ -9,13 +10,17 @@ use super::exit::UsageError;
 use super::output::warning_line;
 use super::setup;
 use crate::clock::Clock;
-use crate::inventory::{Inventory, NotYetRead, Reader, StoreError, rewind};
+use crate::domain::Time;
+use crate::inventory::{NotYetRead, Reader, rewind};
+use crate::policy::Policy;
 use crate::views::Views;
 
 /// The read model of an inventory, and the folder of the copy that it reads, where it reads one.
 pub struct LookedAt {
     /// What is shown.
     pub views: Views,
+    /// The file that is read.
+    pub reader: Reader,
     /// It is a copy turned back.
     pub turned_back: bool,
     _copy: Option<TempDir>,
@@ -29,46 +34,47 @@ impl LookedAt {
     pub async fn open(from: WhichInventory, as_of: Option<AsOf>) -> anyhow::Result<Self> {
         match as_of {
             None => {
-                let views = Views::of_file(Reader::open(&from.path()?)?, Clock::system(), Vec::new())?;
-                Ok(Self { views, turned_back: false, _copy: None })
+                let reader = Reader::open(&from.path()?)?;
+                let views = Views::of_file(reader.clone(), Clock::system(), Vec::new())?;
+                Ok(Self { views, reader, turned_back: false, _copy: None })
             }
-            Some(as_of) => Self::turned_back(from, as_of).await,
+            Some(AsOf(to)) => {
+                let now = Clock::system().now();
+                if to > now {
+                    return Err(UsageError(format!("--as-of {to} lies ahead: it is {now}")).into());
+                }
+                let config = setup::config(&from.config)?;
+                let source = from.inventory.unwrap_or(config.inventory);
+                let (looked_at, not_yet) = Self::turned_back(&source, &source, config.policy, to).await?;
+                warning_line(LEFT_OUT);
+                not_yet.iter().for_each(|account| warning_line(&not_yet_read(account)));
+                Ok(looked_at)
+            }
         }
     }
 
-    async fn turned_back(from: WhichInventory, AsOf(to): AsOf) -> anyhow::Result<Self> {
-        let now = Clock::system().now();
-        if to > now {
-            return Err(UsageError(format!("--as-of {to} lies ahead: it is {now}")).into());
-        }
-        let config = setup::config(&from.config)?;
-        let source = from.inventory.unwrap_or(config.inventory);
+    /// A copy of that inventory turned back, and the accounts that nobody had read by then. `named` is what errors call it.
+    ///
+    /// # Errors
+    /// The inventory cannot be read, or does not go back so far.
+    pub async fn turned_back(source: &Path, named: &Path, policy: Policy, to: Time) -> anyhow::Result<(Self, Vec<NotYetRead>)> {
         let folder = tempfile::Builder::new().prefix("keymuster-as-of-").tempdir()?;
         let path = folder.path().join("inventory.db");
-        Reader::open(&source)?.copy_to(path.clone()).await?;
-        let not_yet = rewind(&path, to).map_err(|error| match error {
-            // The copy is ours; what it lacks, the inventory lacks.
-            StoreError::BeforeHistory { asked, since, .. } => StoreError::BeforeHistory { path: source, asked, since },
-            other => other,
-        })?;
-        // As the daemon judges them: by the policy, not by what another config named.
-        let copy = Inventory::open(&path, to)?;
-        copy.judge_all(Arc::new(config.policy), to).await?;
-        copy.close().await?;
-        tell(&not_yet);
-        let views = Views::of_file(Reader::open(&path)?, Clock::stopped(to), Vec::new())?;
-        Ok(Self { views, turned_back: true, _copy: Some(folder) })
+        Reader::open(source)?.copy_to(path.clone()).await?;
+        let not_yet = rewind(&path, named, to, Arc::new(policy)).await?;
+        let reader = Reader::open(&path)?;
+        let views = Views::of_file(reader.clone(), Clock::stopped(to), Vec::new())?;
+        Ok((Self { views, reader, turned_back: true, _copy: Some(folder) }, not_yet))
     }
 }
 
-fn tell(not_yet: &[NotYetRead]) {
-    warning_line(
-        "looking back leaves out last use (with stale and never_used) and holds; policy, waivers, names of people and lists are today's",
-    );
-    for NotYetRead { account, first } in not_yet {
-        match first {
-            Some(first) => warning_line(&format!("account {account} was first read at {first}: none of its keys are here")),
-            None => warning_line(&format!("account {account} was never read: none of its keys are here")),
-        }
+/// What no look back tells.
+pub const LEFT_OUT: &str = "looking back leaves out last use (with stale and never_used) and holds; policy, waivers, names of people and lists are today's";
+
+/// That there is nothing to tell of an account.
+pub fn not_yet_read(NotYetRead { account, first }: &NotYetRead) -> String {
+    match first {
+        Some(first) => format!("account {account} was first read at {first}: none of its keys are here"),
+        None => format!("account {account} was never read: none of its keys are here"),
     }
 }

@@ -26,6 +26,7 @@ mod owners;
 mod policy;
 mod poll;
 mod progress;
+mod report;
 mod run;
 mod scratch;
 mod served;
@@ -71,6 +72,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
             Command::Changes(arguments) => changes::changes(arguments).await,
             Command::Explain(arguments) => explain::explain(arguments).await,
             Command::Owners(arguments) => owners::owners(arguments).await,
+            Command::Report(arguments) => report::report(arguments).await,
             Command::Policy(arguments) => policy::policy(arguments).await,
             Command::Check(arguments) => check::check(arguments).await,
             Command::Ctl(arguments) => ctl::ctl(arguments).await,

@@ -5,12 +5,15 @@
 //! known only of those who are away still.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::{StoreError, Stored};
+use super::open::Inventory;
 use super::sql::word;
 use crate::domain::{ChangeKind, KeyKind, Moment, OwnerAccess, Presence, PresenceReason, Time};
+use crate::policy::Policy;
 
 /// An account whose keys nobody had read by then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,16 +24,28 @@ pub struct NotYetRead {
     pub first: Option<Time>,
 }
 
-/// Turns the file back to `to`. Conditions have to be judged anew after it. Tells of which accounts nothing was known then.
+/// Turns the file back to `to`, and judges it by the policy, but for what rests on use. Tells of which accounts nothing was known
+/// then. `named` is what errors call the file that was copied.
 ///
 /// # Errors
 /// Nothing was read by then, or what happened since is no longer all there.
-pub fn rewind(copy: &Path, to: Time) -> Stored<Vec<NotYetRead>> {
+pub async fn rewind(copy: &Path, named: &Path, to: Time, policy: Arc<Policy>) -> Stored<Vec<NotYetRead>> {
+    let not_yet = turn_back(copy, named, to)?;
+    let inventory = Inventory::open(copy, to)?;
+    inventory.judge_all(policy, to).await?;
+    // Judged as not reported, use would make every key stale by its age.
+    let blank = "UPDATE last_use SET stale_at = NULL, stale_basis = NULL, never_used_at = NULL";
+    inventory.write(move |transaction| Ok(transaction.execute(blank, [])?)).await?;
+    inventory.close().await?;
+    Ok(not_yet)
+}
+
+fn turn_back(copy: &Path, named: &Path, to: Time) -> Stored<Vec<NotYetRead>> {
     let mut connection = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let since = known_since(&transaction)?;
     if since.is_none_or(|since| to < since) {
-        return Err(StoreError::BeforeHistory { path: copy.to_owned(), asked: to, since });
+        return Err(StoreError::BeforeHistory { path: named.to_owned(), asked: to, since });
     }
     undo(&transaction, to)?;
     transaction.execute_batch(&format!(

@@ -30,10 +30,7 @@ fn lasting(mut row: Row) -> (Row, bool) {
         row.insert(column.to_owned(), Value::Null);
     }
     let words = |column: &str, row: &Row| -> Vec<String> {
-        match &row[column] {
-            Value::Array(words) => words.iter().map(|word| word.as_str().unwrap().to_owned()).collect(),
-            other => other.as_str().unwrap().split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect(),
-        }
+        text(row, column).split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()
     };
     let conditions = words("conditions", &row);
     for column in ["conditions", "waived"] {
@@ -72,6 +69,8 @@ fn what_is_told_of_a_past_instant_is_what_was_told_then() {
         let told = keys(&site, &["--as-of", &at.to_string()]);
         assert_eq!(told.keys().collect::<Vec<_>>(), then.keys().collect::<Vec<_>>(), "at {at}");
         for (id, row) in then {
+            let words = told[&id]["conditions"].to_string();
+            assert!(OF_USE.iter().all(|word| !words.contains(word)), "{id} at {at}: {words}");
             let ((row, was_orphaned), (told, orphaned)) = (lasting(row), lasting(told[&id].clone()));
             assert_eq!(told, row, "{id} at {at}");
             // Whose owner was away and is back is not told of.

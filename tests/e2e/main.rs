@@ -36,6 +36,7 @@ mod process;
 mod prometheus;
 mod refusals;
 mod reload;
+mod report;
 mod restore;
 mod scrape;
 mod secrets;
