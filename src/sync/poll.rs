@@ -175,6 +175,7 @@ impl Polling<'_> {
             scopes: course.reports,
             general,
             notes,
+            people_unread: still.as_ref().err().cloned(),
             unapplied: applied.as_ref().err().cloned(),
             not_opened: course.not_opened.len(),
             changes: Vec::new(),

@@ -24,6 +24,9 @@ pub struct Report {
     pub general: Vec<Failure>,
     /// What is amiss without being a failure.
     pub notes: Vec<String>,
+    /// Why nothing was concluded about keys that lists of current members' keys lack, where that is so: the people could not be
+    /// read once more. The notes say it too.
+    pub people_unread: Option<Failure>,
     /// Why nothing could be applied, where that is so.
     pub unapplied: Option<Failure>,
     /// Scopes whose turn did not come.

@@ -74,6 +74,8 @@ struct Watched {
     learnt: Moment,
     /// When each poll began that read everything, since the clock was last set.
     whole: Vec<Moment>,
+    /// When the polls began that could not read the people once more, and so concluded nothing from what members' lists lack.
+    people_unread: HashSet<Moment>,
     /// What lists the keys of Braintrust's members.
     way: Option<ScopeKind>,
     /// When the poll began that first read some of them so.
@@ -235,6 +237,9 @@ impl Checker {
         }
         if report.failure().is_none() && report.not_opened == 0 && report.holds.is_empty() {
             watched.whole.push(polled.began);
+        }
+        if report.people_unread.is_some() {
+            watched.people_unread.insert(polled.began);
         }
     }
 

@@ -115,7 +115,12 @@ pub fn no_lie(about: &About<'_>) -> Verdict {
             });
             if let Some(died) = life.died
                 && readable
-                && watched.whole.iter().filter(|began| **began > died.max(seen.hindered)).count() >= SETTLED_AFTER
+                && watched
+                    .whole
+                    .iter()
+                    .filter(|began| **began > died.max(seen.hindered) && !watched.people_unread.contains(began))
+                    .count()
+                    >= SETTLED_AFTER
             {
                 return Err(format!("never settled: deleted at {died}, and everything was read at {:?}", watched.whole));
             }
