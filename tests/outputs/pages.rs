@@ -1,6 +1,8 @@
 //! The pages *Keys* and *Key*, as a browser meets them: they show what the read model has, all of it and nothing else.
 
+use keymuster::config::Config;
 use keymuster::domain::{Condition, Presence};
+use keymuster::providers::PROVIDERS;
 use keymuster::views::{Filter, KeyRow, KeysAsked, Order};
 
 use crate::house::{House, Served};
@@ -213,7 +215,20 @@ async fn the_page_of_a_key_tells_what_the_list_does_and_where_to_revoke_it() {
     for key in [den, openai] {
         let page = served.get(&format!("/keys/{}/{}", key.account, key.key_id)).await;
         assert!(page.body().contains(&called(key)), "{}: {}", called(key), page.body());
+        assert!(!page.body().contains("last judged by"), "{}", page.body());
     }
+
+    // Another policy than the one that the inventory was judged by, and an account that is not in the config any more.
+    house.views.judge_by(std::sync::Arc::new(
+        Config::parse(std::path::Path::new("/etc/keymuster.toml"), "[policy]\nmax_age = '1d'", std::iter::empty(), PROVIDERS)
+            .unwrap()
+            .policy,
+    ));
+    house.views.configure(Vec::new());
+    let page = served.get(&format!("/keys/{}/{}", den.account, den.key_id)).await;
+    assert!(page.body().contains("is not the one that the inventory was last judged by"), "{}", page.body());
+    assert!(page.body().contains(&format!("<code>DELETE /v1/api-keys/{}</code>", den.key_id)), "{}", page.body());
+    assert!(page.body().contains("put the address of its API before the path"), "{}", page.body());
 }
 
 #[tokio::test]
