@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::control::{ctl, settings};
 use crate::process::{PATIENCE, eventually, get};
-use crate::support::{DEN, Daemon, OPENAI, Settings, Sim, Site, log_events};
+use crate::support::{DEN, Daemon, OPENAI, Settings, Sim, Site, log_events, text};
 
 struct Reloading {
     sim: Sim,
@@ -135,6 +135,9 @@ fn a_new_schedule_and_a_new_policy_count_at_once() {
     house.site.edit("[guard]", "[policy]\nmax_age = \"1h\"\n\n[guard]");
     house.reload();
     assert!(house.site.count(overdue) > before, "the conditions are those of the new policy");
+    let rows = house.site.sql("SELECT account || '/' || key_id AS key FROM keys WHERE provider = 'den' LIMIT 1");
+    let page = get(house.daemon.address, &format!("/keys/{}", text(&rows[0], "key"))).unwrap().body;
+    assert!(page.contains("max_age = 1h by [policy]") && !page.contains("last judged by"), "explained by the new policy: {page}");
     eventually("polls by the new schedule", PATIENCE, || (house.sim.asked("/v1/api-keys") >= asked + 3).then_some(()));
 
     house.restore();
