@@ -1,0 +1,87 @@
+//! What an address says, and what is refused.
+
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use super::*;
+
+fn any_text() -> impl Strategy<Value = String> {
+    ".{1,40}"
+        .prop_map(|text| text.trim().to_owned())
+        .prop_filter("a name could hold it", |value| !value.is_empty() && text(Name::Text, value).is_ok())
+}
+
+fn any_of<T: Copy + Ord + std::fmt::Debug + 'static>(all: &'static [T]) -> impl Strategy<Value = BTreeSet<T>> {
+    subsequence(all, 0..=all.len()).prop_map(|words| words.into_iter().collect())
+}
+
+fn texts() -> impl Strategy<Value = BTreeSet<String>> {
+    proptest::collection::btree_set(any_text(), 0..4)
+}
+
+fn yes_no() -> impl Strategy<Value = Option<bool>> {
+    option::of(any::<bool>())
+}
+
+prop_compose! {
+    fn any_query()(
+        (text, owner) in (option::of(any_text()), option::of(any_text())),
+        (providers, accounts, teams) in (texts(), texts(), texts()),
+        kinds in any_of(KeyKind::ALL),
+        conditions in any_of(Condition::ALL),
+        presences in any_of(Presence::ALL),
+        (flagged, waived, held) in (yes_no(), yes_no(), yes_no()),
+        (by, reversed) in (select(SORTS.map(|(_, by)| by).to_vec()), any::<bool>()),
+        page in 0..1_000_u32,
+    ) -> Query {
+        let sort = Sort { by, reversed };
+        Query { text, providers, accounts, kinds, owner, teams, conditions, presences, flagged, waived, held, sort, page }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_an_address_says_is_what_was_asked(query in any_query()) {
+        let address = query.address("/keys");
+        prop_assert!(address.is_ascii() && !address.contains(['"', '\'', '<', '>', ' ']), "{}", address);
+        let read = Query::parse(address.strip_prefix("/keys").unwrap().trim_start_matches('?'));
+        prop_assert_eq!(read, Ok(Parsed { query: query.clone(), has_blanks: false }));
+        for (name, value, rest) in query.without_each() {
+            prop_assert!(!rest.pairs().contains(&(name, value)) && rest.pairs().len() + 1 == query.pairs().len());
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_asked_breaks_it(raw in "[ -~é\u{202e}\u{0}]{0,80}") {
+        if let Err(Wrong(sentence)) = Query::parse(&raw) {
+            prop_assert!(sentence.ends_with('.') && !sentence.contains('\u{202e}'), "{}", sentence);
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_with_what_would_be_right() {
+    for (raw, told) in [
+        ("colour=red", "“colour”; there are q, provider, account"),
+        ("condition=rotten", "“condition” cannot be “rotten”: it is one of stale, never_used"),
+        ("presence=", ""),
+        ("presence=here", "one of present, missing, gone, unknown, unmanaged"),
+        ("kind=key", "one of project, admin"),
+        ("waived=maybe", "one of yes, no"),
+        ("sort=colour", "one of urgency, account, name"),
+        ("sort=name&sort=name", "“sort” may be given once"),
+        ("q=a&q=b", "“q” may be given once"),
+        ("page=0", "a number from 1"),
+        ("page=-1", "a number from 1"),
+        ("page=99999999999999999999", "a number from 1"),
+        ("q=%FF", "\\u{fffd}"),
+        ("team=a%E2%80%AE", "\\u{202e}"),
+    ] {
+        let sentence = Query::parse(raw).map_or_else(|Wrong(sentence)| sentence, |_| String::new());
+        assert!(sentence.contains(told), "{raw}: {sentence}");
+        assert_eq!(sentence.is_empty(), told.is_empty(), "{raw}");
+    }
+    assert!(Query::parse(&format!("q={}", "x".repeat(257))).is_err());
+    assert!(Query::parse("q=&provider=&sort=").unwrap().has_blanks);
+}
