@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod forget;
 mod owners;
 mod policy;
 mod report;
@@ -20,6 +21,7 @@ use crate::inventory::PUBLIC_VIEWS;
 use crate::providers::PROVIDERS;
 use crate::sim::Fault;
 
+pub use forget::Forget;
 pub use owners::Owners;
 pub use policy::{Policy, PolicyCommand, PolicyTest};
 pub use report::Report;
@@ -66,6 +68,8 @@ pub enum Command {
     Policy(Policy),
     /// Check config, files, inventory and credentials, before the daemon stumbles over them
     Check(Check),
+    /// Replace a person who left by a pseudonym, in rows and history
+    Forget(Forget),
     /// Talk to the running daemon: what it does, poll now, reload, let go what it holds
     Ctl(Ctl),
     /// Check, back up or export the inventory, also beside a running daemon

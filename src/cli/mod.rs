@@ -14,6 +14,7 @@ mod estimate;
 mod exit;
 mod explain;
 mod findings;
+mod forget;
 mod hardening;
 mod keys;
 mod listener;
@@ -72,6 +73,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
             Command::Changes(arguments) => changes::changes(arguments).await,
             Command::Explain(arguments) => explain::explain(arguments).await,
             Command::Owners(arguments) => owners::owners(arguments).await,
+            Command::Forget(arguments) => forget::forget(arguments).await,
             Command::Report(arguments) => report::report(arguments).await,
             Command::Policy(arguments) => policy::policy(arguments).await,
             Command::Check(arguments) => check::check(arguments).await,

@@ -36,6 +36,7 @@ mod people_again;
 #[cfg(test)]
 mod plans;
 mod poll;
+mod pseudonymise;
 mod read;
 mod reconcile;
 mod retention;
@@ -76,6 +77,7 @@ pub use open::Inventory;
 pub use own_credential::{OwnCredential, OwnKey};
 pub use people_again::MembersStill;
 pub use poll::{Poll, SeenOrganization};
+pub use pseudonymise::Forgettable;
 pub use read::Reader;
 pub use retention::{Forgotten, Keep};
 pub use rewind::{NotYetRead, rewind};

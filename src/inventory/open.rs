@@ -156,6 +156,11 @@ impl Inventory {
         Ok(result)
     }
 
+    /// Writes the whole file anew: what was deleted or replaced is in no page of it any more, nor in its log.
+    pub(super) async fn rewrite(&self) -> Stored<()> {
+        self.0.writer.run(|connection| Ok(connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")?)).await
+    }
+
     /// Waits until the writer has done what was handed to it before, and changes nothing.
     pub async fn turn(&self) -> Stored<()> {
         self.0.writer.run(|_| Ok(())).await

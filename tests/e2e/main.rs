@@ -19,6 +19,7 @@ mod demo;
 mod explain;
 mod faults;
 mod findings;
+mod forget;
 mod hardening;
 mod inquiry;
 mod listener;
