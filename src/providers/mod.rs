@@ -123,6 +123,14 @@ pub struct Fetch {
 }
 
 impl Fetch {
+    /// The scope that it is a page of; `None` where it is a question.
+    pub const fn scope(&self) -> Option<&Scope> {
+        match &self.target {
+            Target::Scope(scope) => Some(scope),
+            Target::Question(_) => None,
+        }
+    }
+
     /// A GET of a path, in our own name; the rest is what its author sets.
     pub fn get(target: Target, endpoint: &'static str, path: impl Into<String>) -> Self {
         Self {

@@ -50,12 +50,12 @@ impl Course {
                 Target::Question(question) => Asked::Question(question),
             })
         });
-        planned.sort_by_key(|fetch| match scope_of(fetch) {
+        planned.sort_by_key(|fetch| match fetch.scope() {
             None => (0, 0),
             Some(scope) if scope.id.kind.lists() != Lists::Keys || scope.id.kind == ScopeKind::Admin => (1, 0),
             Some(scope) => (2, attempts.get(&scope.id).copied().unwrap_or(0)),
         });
-        self.planned += planned.iter().filter(|fetch| scope_of(fetch).is_some()).count();
+        self.planned += planned.iter().filter(|fetch| fetch.scope().is_some()).count();
         planned
     }
 
@@ -231,14 +231,6 @@ impl Course {
         let others: u64 = self.reports.iter().map(|report| report.other_organization).sum();
         let others = (others > 0).then(|| format!("left out, as keys of another organisation: {others}"));
         unanswered.chain(gap).chain(others).collect()
-    }
-}
-
-/// The scope that a request is a page of.
-pub(super) fn scope_of(fetch: &Fetch) -> Option<&Scope> {
-    match &fetch.target {
-        Target::Scope(scope) => Some(scope),
-        Target::Question(_) => None,
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::Batch;
-use super::course::{Course, scope_of};
+use super::course::Course;
 use super::inquiry::inquire;
 use super::line::Line;
 use super::own_key::OwnKeySearch;
@@ -99,7 +99,7 @@ impl Polling<'_> {
                     self.keep(walked).await?;
                 }
             }
-            self.course.not_opened.extend(round.left().filter_map(|fetch| scope_of(&fetch).cloned()));
+            self.course.not_opened.extend(round.left().filter_map(|fetch| fetch.scope().cloned()));
             if !self.course.not_opened.is_empty() {
                 break;
             }

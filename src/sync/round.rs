@@ -8,7 +8,6 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::course::scope_of;
 use super::line::Line;
 use crate::clock::Clock;
 use crate::domain::{ClosedReason, Failure, Reason, RemoteId, Scope, ScopeId, WalkEnd};
@@ -176,7 +175,7 @@ pub(super) fn planned(common: &Common) -> HashMap<ScopeId, (Scope, Fetch)> {
         .plan()
         .into_iter()
         .filter_map(|fetch| {
-            let scope = scope_of(&fetch)?.clone();
+            let scope = fetch.scope()?.clone();
             Some((scope.id.clone(), (scope, fetch)))
         })
         .collect()
