@@ -16,7 +16,7 @@ use clap_complete::Shell;
 
 use super::exit::Exit;
 use crate::config::Argument;
-use crate::domain::{Condition, Presence};
+use crate::domain::Condition;
 use crate::inventory::PUBLIC_VIEWS;
 use crate::providers::PROVIDERS;
 use crate::sim::Fault;
@@ -25,7 +25,7 @@ pub use forget::Forget;
 pub use owners::Owners;
 pub use policy::{Policy, PolicyCommand, PolicyTest};
 pub use report::Report;
-pub use selection::{AsOf, Selection, Since, WhichInventory};
+pub use selection::{AsOf, ListedKeys, Selection, Since, WhichInventory};
 
 /// Where the config is unless told otherwise.
 pub const CONFIG: &str = "/etc/keymuster/keymuster.toml";
@@ -153,21 +153,9 @@ pub struct Poll {
 keymuster keys --inventory inventory.db --presence missing --format json\n  keymuster keys --as-of 2026-11-01"
 )]
 pub struct Keys {
-    /// Of which inventory
+    /// Which keys, and how to print them
     #[command(flatten)]
-    pub from: WhichInventory,
-    /// Which keys
-    #[command(flatten)]
-    pub selection: Selection,
-    /// Only keys of this presence; without it, all but gone ones
-    #[arg(long = "presence", value_name = "WORD", value_parser = one_of(Presence::ALL, Presence::as_str))]
-    pub presences: Vec<Presence>,
-    /// As it was at the end of that day, or at that instant, as far as history tells: without last use
-    #[arg(long, value_name = "WHEN", value_parser = AsOf::parse)]
-    pub as_of: Option<AsOf>,
-    /// How to print
-    #[arg(long, short, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
+    pub listed: ListedKeys,
 }
 
 /// Arguments of `findings`.

@@ -12,7 +12,7 @@ use crate::views::{Filter, KeyRow, KeysAsked, KeysFile, Order, OwnerRow, Views};
 ///
 /// # Errors
 /// The inventory cannot be read.
-pub async fn keys(arguments: args::Keys) -> anyhow::Result<Exit> {
+pub async fn keys(args::Keys { listed: arguments }: args::Keys) -> anyhow::Result<Exit> {
     log::start_quiet();
     let looked_at = LookedAt::open(arguments.from, arguments.as_of).await?;
     let views = &looked_at.views;

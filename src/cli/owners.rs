@@ -18,7 +18,7 @@ const HEADINGS: [&str; 6] = ["OWNER", "KIND", "ACCOUNTS", "KEYS", "FLAGGED", "CO
 ///
 /// # Errors
 /// The inventory cannot be read; there is no such account.
-pub async fn owners(arguments: args::Owners) -> anyhow::Result<Exit> {
+pub async fn owners(args::Owners { listed: arguments }: args::Owners) -> anyhow::Result<Exit> {
     log::start_quiet();
     let looked_at = LookedAt::open(arguments.from, arguments.as_of).await?;
     let views = &looked_at.views;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{AsOf, Format, Presence, Selection, WhichInventory, one_of};
+use super::ListedKeys;
 
 /// Arguments of `owners`.
 #[derive(Debug, Args)]
@@ -12,19 +12,7 @@ in a condition that no waiver accepts.\n\nExamples:\n  keymuster owners --condit
 keymuster owners --team search --format markdown\n  keymuster owners ana@example.com --format json"
 )]
 pub struct Owners {
-    /// Of which inventory
+    /// Which keys, and how to print their owners
     #[command(flatten)]
-    pub from: WhichInventory,
-    /// Which keys
-    #[command(flatten)]
-    pub selection: Selection,
-    /// Only keys of this presence; without it, all but gone ones
-    #[arg(long = "presence", value_name = "WORD", value_parser = one_of(Presence::ALL, Presence::as_str))]
-    pub presences: Vec<Presence>,
-    /// As it was at the end of that day, or at that instant, as far as history tells: without last use
-    #[arg(long, value_name = "WHEN", value_parser = AsOf::parse)]
-    pub as_of: Option<AsOf>,
-    /// How to print
-    #[arg(long, short, value_enum, default_value_t = Format::Table)]
-    pub format: Format,
+    pub listed: ListedKeys,
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CONFIG, one_of, providers};
-use crate::domain::{Condition, KeyKind, Time};
+use super::{CONFIG, Format, one_of, providers};
+use crate::domain::{Condition, KeyKind, Presence, Time};
 use crate::policy::Span;
 use crate::views::Filter;
 
@@ -44,6 +44,26 @@ pub struct Selection {
     /// Only keys whose name, id, hint or owner holds this text
     #[arg(value_name = "TEXT")]
     pub search: Option<String>,
+}
+
+/// What commands that list keys, or sum them up, take.
+#[derive(Debug, Args)]
+pub struct ListedKeys {
+    /// Of which inventory
+    #[command(flatten)]
+    pub from: WhichInventory,
+    /// Which keys
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Only keys of this presence; without it, all but gone ones
+    #[arg(long = "presence", value_name = "WORD", value_parser = one_of(Presence::ALL, Presence::as_str))]
+    pub presences: Vec<Presence>,
+    /// As it was at the end of that day, or at that instant, as far as history tells: without last use
+    #[arg(long, value_name = "WHEN", value_parser = AsOf::parse)]
+    pub as_of: Option<AsOf>,
+    /// How to print
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
 }
 
 impl WhichInventory {
