@@ -20,7 +20,8 @@ const TEAM: &str = "TEAM";
 /// The inventory cannot be read; there is no such account.
 pub async fn findings(arguments: args::Findings) -> anyhow::Result<Exit> {
     log::start_quiet();
-    let looked_at = LookedAt::open(arguments.from, arguments.as_of).await?;
+    let asked = [arguments.selection.conditions.as_slice(), &arguments.fail_on].concat();
+    let looked_at = LookedAt::open(arguments.from, arguments.as_of, &asked).await?;
     let views = &looked_at.views;
     known(&arguments.selection.accounts, views).await?;
     let filter = Filter { flagged: Some(true), waived: Some(false), ..arguments.selection.filter() };

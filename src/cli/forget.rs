@@ -15,28 +15,32 @@ pub async fn forget(arguments: args::Forget) -> anyhow::Result<Exit> {
     log::start_quiet();
     let config = setup::config(&arguments.from.config)?;
     let path = arguments.from.inventory.unwrap_or_else(|| config.inventory.clone());
-    // A misspelt path must not become a new inventory.
-    drop(Reader::open(&path)?);
-    let clock = Clock::system();
-    let inventory = Inventory::open(&path, clock.now())?;
-    inventory.judge_all(std::sync::Arc::new(config.policy), clock.now()).await?;
-    let people = inventory.forgettable(arguments.owner.clone()).await?;
+    let people = Reader::open(&path)?.forgettable(arguments.owner.clone()).await?;
     let told = told(&arguments.owner, &people);
     let mut output = Output::new();
     for person in &people {
         output.line(&line(person))?;
     }
     told?;
-    if arguments.yes {
-        let pseudonym = inventory.pseudonymise(people).await?;
-        output.line(&format!("replaced by {pseudonym}"))?;
-        warning_line(
-            "copies made before (backups, exports, logs) hold what they held; and key names are the provider's, and stay",
-        );
-    } else {
+    if !arguments.yes {
         output.line("nothing was changed: --yes replaces id, name and address, for good")?;
+        return Ok(Exit::Ok);
     }
+    let clock = Clock::system();
+    let inventory = Inventory::open(&path, clock.now())?;
+    inventory.judge_all(std::sync::Arc::new(config.policy), clock.now()).await?;
+    let done = inventory.pseudonymise(people).await?;
     inventory.close().await?;
+    output.line(&format!("replaced by {}", done.pseudonym))?;
+    warning_line(
+        "names of keys are the provider's, and stay; so do reasons that people wrote for an ack, and the config's rules and waivers",
+    );
+    warning_line("copies made before (backups, exports, reports, logs) hold what they held");
+    if !done.wiped {
+        warning_line(
+            "somebody reads the inventory: its log keeps the old pages until they end; then start and stop the daemon once",
+        );
+    }
     Ok(Exit::Ok)
 }
 

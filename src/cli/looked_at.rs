@@ -10,7 +10,7 @@ use super::exit::UsageError;
 use super::output::warning_line;
 use super::setup;
 use crate::clock::Clock;
-use crate::domain::Time;
+use crate::domain::{Condition, Time};
 use crate::inventory::{NotYetRead, Reader, rewind};
 use crate::policy::Policy;
 use crate::views::Views;
@@ -27,11 +27,16 @@ pub struct LookedAt {
 }
 
 impl LookedAt {
-    /// Opens it. What a look back leaves out is told on standard error.
+    /// Opens it, for whoever asks for these conditions. What a look back leaves out is told on standard error.
     ///
     /// # Errors
-    /// The inventory cannot be read, does not go back so far, or the config, whose policy judges it, is wrong.
-    pub async fn open(from: WhichInventory, as_of: Option<AsOf>) -> anyhow::Result<Self> {
+    /// The inventory cannot be read, does not go back so far, or the config, whose policy judges it, is wrong; a look back is asked
+    /// for what it cannot tell.
+    pub async fn open(from: WhichInventory, as_of: Option<AsOf>, conditions: &[Condition]) -> anyhow::Result<Self> {
+        let of_use = conditions.iter().find(|condition| matches!(condition, Condition::Stale | Condition::NeverUsed));
+        if let (Some(_), Some(condition)) = (as_of, of_use) {
+            return Err(UsageError(format!("--as-of cannot tell what was {condition}: last use is kept without history")).into());
+        }
         match as_of {
             None => {
                 let reader = Reader::open(&from.path()?)?;
@@ -69,7 +74,7 @@ impl LookedAt {
 }
 
 /// What no look back tells.
-pub const LEFT_OUT: &str = "looking back leaves out last use (with stale and never_used) and holds; policy, waivers, names of people and lists are today's";
+pub const LEFT_OUT: &str = "looking back leaves out last use (with stale and never_used), holds, and orphaned keys whose owner is back; policy, waivers, names of people and lists are today's";
 
 /// That there is nothing to tell of an account.
 pub fn not_yet_read(NotYetRead { account, first }: &NotYetRead) -> String {

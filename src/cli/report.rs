@@ -6,6 +6,7 @@ mod rules;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ use super::{log, setup};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Condition, Time};
-use crate::inventory::{EvidenceOf, Period, Reader, Sheet, StoreError};
+use crate::inventory::{EvidenceOf, Inventory, Period, Reader, Sheet, StoreError};
 use folder::Folder;
 use page::Page;
 
@@ -59,6 +60,10 @@ pub async fn report(arguments: args::Report) -> anyhow::Result<Exit> {
     let scratch = tempfile::Builder::new().prefix("keymuster-report-").tempdir()?;
     let snapshot = scratch.path().join("inventory.db");
     Reader::open(&source)?.copy_to(snapshot.clone()).await?;
+    // Both ends by one policy, the one that the report shows: the daemon may not have read it yet.
+    let judged = Inventory::open(&snapshot, made)?;
+    judged.judge_all(Arc::new(config.policy.clone()), made).await?;
+    judged.close().await?;
     let (front, parts) = gather(&snapshot, &source, &config, period, arguments.to_when.is_some(), made).await?;
 
     for part in &parts {
@@ -66,8 +71,8 @@ pub async fn report(arguments: args::Report) -> anyhow::Result<Exit> {
     }
     folder.write("summary.json", &serde_json::to_vec_pretty(&summary(&front, &parts))?)?;
     folder.write("index.html", Page::new(&front, &parts).text()?.as_bytes())?;
-    let out = folder.finish()?;
-    told(&out, &front, &parts)?;
+    let (out, sum) = folder.finish()?;
+    told(&out, &sum, &front, &parts)?;
     Ok(Exit::Ok)
 }
 
@@ -104,7 +109,11 @@ async fn gather(
     }
     let at_end = back.as_ref().map_or(&live, |back| &back.reader);
     let before = match LookedAt::turned_back(snapshot, source, config.policy.clone(), period.from).await {
-        Ok((turned_back, _)) => Some(conditions(&turned_back.reader.sheet(EvidenceOf::Keys, period_of(period.from)).await?)),
+        Ok((turned_back, not_yet)) => {
+            let at_start = |account| format!("At the start: {}.", not_yet_read(account));
+            notes.extend(not_yet.iter().map(at_start));
+            Some(conditions(&turned_back.reader.sheet(EvidenceOf::Keys, period_of(period.from)).await?))
+        }
         Err(error) => {
             let since = match error.downcast_ref::<StoreError>() {
                 Some(StoreError::BeforeHistory { since: Some(since), .. }) => *since,
@@ -119,7 +128,7 @@ async fn gather(
         walks.from = since.min(period.to);
         notes.push(format!("Records of walks go back to {since}: coverage is counted from there."));
     }
-    let parts = vec![
+    let mut parts = vec![
         of(at_end, EvidenceOf::Findings, "findings", "Keys in a condition, at the end").await?,
         within(&live, EvidenceOf::Coverage, "coverage", "Coverage: how each list was read", walks).await?,
         of(at_end, EvidenceOf::Changes, "changes", "Changes").await?,
@@ -129,6 +138,9 @@ async fn gather(
         Part { name: "policy", title: "Policy in the config", sheet: rules::sheet(&config.policy) },
         of(at_end, EvidenceOf::Keys, "keys", "All keys, at the end").await?,
     ];
+    if looks_back {
+        parts.iter_mut().for_each(|part| part.sheet.leave_out(&WITHOUT_HISTORY));
+    }
     let after = parts.last().map(|keys| conditions(&keys.sheet)).unwrap_or_default();
     Ok((Front { period, made, notes, counts: counts(before.as_ref(), &after, looks_back) }, parts))
 }
@@ -156,6 +168,8 @@ fn conditions(keys: &Sheet) -> BTreeMap<String, usize> {
 }
 
 const ALL: &str = "keys";
+/// Columns of `keys` that are kept without history: blank, they would read as if providers did not report them.
+const WITHOUT_HISTORY: [&str; 5] = ["last_used_at", "last_used_state", "last_seen_at", "stale_basis", "held_since"];
 
 fn counts(before: Option<&BTreeMap<String, usize>>, after: &BTreeMap<String, usize>, looks_back: bool) -> Vec<Count> {
     let of_use = [Condition::Stale, Condition::NeverUsed];
@@ -192,7 +206,7 @@ fn summary(front: &Front, parts: &[Part]) -> Value {
     })
 }
 
-fn told(out: &Path, front: &Front, parts: &[Part]) -> std::io::Result<()> {
+fn told(out: &Path, sum: &str, front: &Front, parts: &[Part]) -> std::io::Result<()> {
     let mut output = Output::new();
     for note in &front.notes {
         output.line(note)?;
@@ -200,5 +214,6 @@ fn told(out: &Path, front: &Front, parts: &[Part]) -> std::io::Result<()> {
     for part in parts {
         output.line(&format!("{:>8}  {}", part.sheet.rows.len(), part.name))?;
     }
-    output.line(&format!("{}: open index.html; check with 'sha256sum -c {}' in there", out.display(), folder::MANIFEST))
+    output.line(&format!("{}: open index.html; check with 'sha256sum -c {}' in there", out.display(), folder::MANIFEST))?;
+    output.line(&format!("{sum}  {}: keep this line elsewhere", folder::MANIFEST))
 }

@@ -183,7 +183,9 @@ impl Served {
 
     async fn acknowledge(&self, account: String, scope: Option<String>, why: String, peer: Peer) -> Answer {
         // It stands in views that people read by tools which escape nothing.
-        let why = Text::clean(why.trim()).to_string();
+        let mut why = Text::clean(why.trim());
+        why.tag(self.inventory.tag_key());
+        let why = why.to_string();
         if why.chars().count() > LONGEST_REASON {
             return Answer::refused(Fault::Request, format!("a reason has at most {LONGEST_REASON} characters"));
         }

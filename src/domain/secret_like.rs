@@ -45,13 +45,24 @@ pub(super) fn replaced(raw: &str) -> Option<Replaced> {
 
 impl Replaced {
     fn remove(&mut self, secret: &str) {
-        self.text.push_str("[secret-like text removed #");
+        self.text.push_str(BEFORE_TAG);
         self.removed.push((self.text.len(), Digest::of(secret)));
         self.text.push_str(UNTAGGED);
         self.text.push(']');
     }
 }
 
+/// Two names are one where only the tags of removed secrets differ: they were made with another key, or with none.
+pub fn is_same_but_for_tags(one: Option<&str>, other: Option<&str>) -> bool {
+    let bare = |text: &str| -> Vec<String> {
+        let mut parts = text.split(BEFORE_TAG);
+        let first = parts.next().map(str::to_owned);
+        first.into_iter().chain(parts.map(|part| part.get(TAG..).unwrap_or_default().to_owned())).collect()
+    };
+    one == other || (one.zip(other)).is_some_and(|(one, other)| one.contains(BEFORE_TAG) && bare(one) == bare(other))
+}
+
+const BEFORE_TAG: &str = "[secret-like text removed #";
 /// Stands where the tag will.
 const UNTAGGED: &str = "untagged";
 const _: () = assert!(UNTAGGED.len() == TAG);

@@ -6,7 +6,7 @@ use super::apply::{Batch, access, change, moment};
 use super::deadlines::{self, KeyToJudge};
 use super::error::Stored as Result;
 use super::reconcile::{Stored, Update, fingerprint};
-use crate::domain::{ChangeKind, KeyFacts, KeyKind, Moment, Owner, OwnerAccess, Text};
+use crate::domain::{ChangeKind, KeyFacts, KeyKind, Moment, Owner, OwnerAccess, Text, is_same_but_for_tags};
 use crate::walk::Walked;
 
 /// The keys of person ?1.
@@ -176,7 +176,7 @@ fn rewrite(
 fn tell(batch: &Batch<'_>, at: i64, key: i64, old: &Old, facts: &KeyFacts, now: (i64, KeyKind, Option<i64>)) -> Result<()> {
     let (scope, kind, owner) = now;
     let name = facts.name.as_ref().map(Text::as_str);
-    if old.name.as_deref() != name {
+    if !is_same_but_for_tags(old.name.as_deref(), name) {
         change(batch, at, key, ChangeKind::Renamed, old.name.as_deref(), name)?;
     }
     if old.scope != scope || old.kind != kind {

@@ -77,7 +77,7 @@ pub use open::Inventory;
 pub use own_credential::{OwnCredential, OwnKey};
 pub use people_again::MembersStill;
 pub use poll::{Poll, SeenOrganization};
-pub use pseudonymise::Forgettable;
+pub use pseudonymise::{Forgettable, Pseudonymised};
 pub use read::Reader;
 pub use retention::{Forgotten, Keep};
 pub use rewind::{NotYetRead, rewind};

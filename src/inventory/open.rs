@@ -156,9 +156,17 @@ impl Inventory {
         Ok(result)
     }
 
-    /// Writes the whole file anew: what was deleted or replaced is in no page of it any more, nor in its log.
-    pub(super) async fn rewrite(&self) -> Stored<()> {
-        self.0.writer.run(|connection| Ok(connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")?)).await
+    /// Writes the whole file anew: what was deleted or replaced is in no page of it any more, nor in its log. False where somebody
+    /// reads the old pages still.
+    pub(super) async fn rewrite(&self) -> Stored<bool> {
+        self.0
+            .writer
+            .run(|connection| {
+                connection.execute_batch("VACUUM")?;
+                let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+                Ok(!busy)
+            })
+            .await
     }
 
     /// Waits until the writer has done what was handed to it before, and changes nothing.

@@ -5,6 +5,7 @@ use rusqlite::{Transaction, params};
 use super::deadlines::rejudge_each;
 use super::error::Stored;
 use super::open::Inventory;
+use super::read::Reader;
 
 /// A person at one account, as `forget` finds them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +39,9 @@ impl Forgettable {
 /// People of configured and former accounts by their id or e-mail address, letter case aside.
 const FIND: &str = "
 SELECT p.id, a.name, p.remote_id, p.name, p.email,
-       a.configured AND p.listed AND p.unlisted_walk IS NULL,
-       (SELECT count(*) FROM key AS k WHERE a.configured AND k.person_id = p.id AND k.presence IN ('present', 'missing')),
+       a.configured AND o.id = a.organization_id AND p.listed AND p.unlisted_walk IS NULL,
+       (SELECT count(*) FROM key AS k
+         WHERE a.configured AND o.id = a.organization_id AND k.person_id = p.id AND k.presence IN ('present', 'missing')),
        (SELECT count(*) FROM key AS k WHERE k.person_id = p.id),
        (SELECT count(*) FROM key AS k WHERE k.organization_id = p.organization_id
            AND (instr(lower(k.name), lower(p.name)) OR instr(lower(k.name), lower(p.email)) OR instr(k.name, p.remote_id)))
@@ -49,47 +51,63 @@ SELECT p.id, a.name, p.remote_id, p.name, p.email,
  WHERE lower(?1) IN (lower(p.remote_id), lower(p.email))
  ORDER BY a.name, p.id";
 
-impl Inventory {
+impl Reader {
     /// The people whom an id or an e-mail address names, one for each account that knows them.
     pub async fn forgettable(&self, owner: String) -> Stored<Vec<Forgettable>> {
-        self.reader()
-            .read(move |connection| {
-                let mut select = connection.prepare(FIND)?;
-                let people = select.query_map([owner], |row| {
-                    Ok(Forgettable {
-                        row: row.get(0)?,
-                        account: row.get(1)?,
-                        id: row.get(2)?,
-                        name: row.get(3)?,
-                        email: row.get(4)?,
-                        listed: row.get(5)?,
-                        keys_there: row.get::<_, i64>(6)?.unsigned_abs(),
-                        keys: row.get::<_, i64>(7)?.unsigned_abs(),
-                        keys_named_after: row.get::<_, i64>(8)?.unsigned_abs(),
-                    })
-                })?;
-                Ok(people.collect::<Result<_, _>>()?)
-            })
-            .await
+        self.read(move |connection| {
+            let mut select = connection.prepare(FIND)?;
+            let people = select.query_map([owner], |row| {
+                Ok(Forgettable {
+                    row: row.get(0)?,
+                    account: row.get(1)?,
+                    id: row.get(2)?,
+                    name: row.get(3)?,
+                    email: row.get(4)?,
+                    listed: row.get(5)?,
+                    keys_there: row.get::<_, i64>(6)?.unsigned_abs(),
+                    keys: row.get::<_, i64>(7)?.unsigned_abs(),
+                    keys_named_after: row.get::<_, i64>(8)?.unsigned_abs(),
+                })
+            })?;
+            Ok(people.collect::<Result<_, _>>()?)
+        })
+        .await
     }
+}
 
-    /// Replaces them by one pseudonym, which it returns, and rewrites the file, so that nothing of what was replaced is left in it.
-    pub async fn pseudonymise(&self, people: Vec<Forgettable>) -> Stored<String> {
+/// What became of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pseudonymised {
+    /// What they are called now; every further one of them has a number behind it.
+    pub pseudonym: String,
+    /// No page of the file holds what was replaced. False where somebody read it, so that old pages had to stay.
+    pub wiped: bool,
+}
+
+impl Inventory {
+    /// Replaces them by a pseudonym, and rewrites the file, so that nothing of what was replaced is left in it.
+    pub async fn pseudonymise(&self, people: Vec<Forgettable>) -> Stored<Pseudonymised> {
         let in_force = self.policy_in_force();
         let pseudonym = self
             .write(move |transaction| {
                 let pseudonym: String =
                     transaction.query_row("SELECT 'forgotten-' || lower(hex(randomblob(6)))", [], |row| row.get(0))?;
-                for person in &people {
-                    replace(transaction, person, &pseudonym)?;
+                // History is not rewritten but for this.
+                let trigger: String =
+                    transaction
+                        .query_row("SELECT sql FROM sqlite_schema WHERE name = 'change_is_history'", [], |row| row.get(0))?;
+                transaction.execute_batch("DROP TRIGGER change_is_history")?;
+                for (number, person) in people.iter().enumerate() {
+                    let further = if number == 0 { String::new() } else { format!("-{}", number + 1) };
+                    replace(transaction, person, &format!("{pseudonym}{further}"))?;
                     // Rules and waivers may know keys by their owner.
                     rejudge_each(transaction, &in_force.or(&std::sync::Arc::default()), OWNED, person.row)?;
                 }
+                transaction.execute_batch(&trigger)?;
                 Ok(pseudonym)
             })
             .await?;
-        self.rewrite().await?;
-        Ok(pseudonym)
+        Ok(Pseudonymised { pseudonym, wiped: self.rewrite().await? })
     }
 }
 
@@ -99,6 +117,8 @@ fn replace(transaction: &Transaction<'_>, person: &Forgettable, pseudonym: &str)
     let of_organization = "(SELECT organization_id FROM person WHERE id = ?1)";
     transaction
         .execute("UPDATE person SET remote_id = ?2, name = NULL, email = NULL WHERE id = ?1", params![person.row, pseudonym])?;
+    // Made of their name and address too; and whoever comes back is read anew.
+    transaction.execute("UPDATE key SET fingerprint = 0 WHERE person_id = ?1", [person.row])?;
     // The list that was read in their name.
     transaction.execute(
         &format!("UPDATE scope SET remote_id = ?2, name = NULL WHERE organization_id = {of_organization} AND kind = 'member' AND remote_id = ?3"),

@@ -62,6 +62,10 @@ fn walks(transaction: &Transaction<'_>, before: Time) -> Stored<usize> {
                                                        AND walk.id IN (s.newest_walk, s.complete_walk, s.before_walk))",
         [before.unix()],
     )?;
+    if walks > 0 {
+        transaction
+            .execute("UPDATE history SET walks_whole_since = max(coalesce(walks_whole_since, ?1), ?1)", [before.unix()])?;
+    }
     let polls = transaction.execute(
         "DELETE FROM poll
           WHERE started_at < ?1

@@ -90,21 +90,22 @@ fn not_yet_read(transaction: &Transaction<'_>, to: Time) -> Stored<Vec<NotYetRea
     Ok(accounts.collect::<Result<_, _>>()?)
 }
 
-/// Undoes every change behind the last one that was seen by then: their order is that of their numbers, whatever the clock showed.
+/// Undoes of each key every change behind its last one that was seen by then: their order is that of their numbers, whatever the
+/// clock showed. Key by key, because lines of a list that was begun before and stored after stand behind those of others.
 fn undo(transaction: &Transaction<'_>, to: Time) -> Stored<()> {
     let mut select = transaction.prepare(
-        "SELECT key_id, change, before, id FROM change WHERE id > (SELECT coalesce(max(id), 0) FROM change WHERE at <= ?1) ORDER BY id DESC",
+        "SELECT key_id, change, before FROM change AS c
+          WHERE id > (SELECT coalesce(max(o.id), 0) FROM change AS o WHERE o.key_id = c.key_id AND o.at <= ?1) ORDER BY id DESC",
     )?;
     let mut rows = select.query([to.unix()])?;
-    let mut last = None;
     while let Some(row) = rows.next()? {
         let change = Change { transaction, key: row.get(0)?, before: row.get(2)? };
-        last = Some(row.get::<_, i64>(3)?);
         change.undo(word(row, 1, "change.change")?)?;
     }
-    if let Some(first_undone) = last {
-        transaction.execute("DELETE FROM change WHERE id >= ?1", [first_undone])?;
-    }
+    transaction.execute(
+        "DELETE FROM change WHERE id > (SELECT coalesce(max(o.id), 0) FROM change AS o WHERE o.key_id = change.key_id AND o.at <= ?1)",
+        [to.unix()],
+    )?;
     settle_reasons(transaction)
 }
 

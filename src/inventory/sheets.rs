@@ -36,8 +36,8 @@ pub enum Evidence {
     Findings,
     /// The view `changes` within the period.
     Changes,
-    /// Each list: how often it was read in the period and how that ended, and the longest time without a complete reading, the
-    /// period's ends included.
+    /// Each list, with its standing now and its first walk on record: how often it was read in the period and how that ended, and the
+    /// longest time without a complete reading, the period's ends included, also where the list came or went in between.
     Coverage,
     /// The view `holds`: those open at any time of the period.
     Holds,
@@ -52,20 +52,38 @@ WITH within AS (SELECT * FROM walk WHERE started_at BETWEEN :from AND :to),
      complete AS (SELECT scope_id, started_at AS at FROM within WHERE outcome = 'complete'),
      gap AS (SELECT scope_id, at - lag(at, 1, :from) OVER (PARTITION BY scope_id ORDER BY at) AS seconds FROM complete
              UNION ALL SELECT scope_id, :to - max(at) FROM complete GROUP BY scope_id)
-SELECT a.provider AS provider, a.name AS account, s.kind AS kind, s.remote_id AS scope_id, s.name AS scope_name,
+SELECT a.provider AS provider, a.name AS account, s.kind AS kind, s.remote_id AS scope_id, s.name AS scope_name, s.standing AS standing,
+       strftime('%Y-%m-%dT%H:%M:%SZ', (SELECT min(f.started_at) FROM walk AS f WHERE f.scope_id = s.id), 'unixepoch') AS first_walk_at,
        count(w.id) AS walks, count(w.id) FILTER (WHERE w.outcome = 'complete') AS complete,
        count(w.id) FILTER (WHERE w.outcome = 'incomplete') AS incomplete, count(w.id) FILTER (WHERE w.outcome = 'closed') AS closed,
        strftime('%Y-%m-%dT%H:%M:%SZ', min(w.started_at) FILTER (WHERE w.outcome = 'complete'), 'unixepoch') AS first_complete_at,
        strftime('%Y-%m-%dT%H:%M:%SZ', max(w.started_at) FILTER (WHERE w.outcome = 'complete'), 'unixepoch') AS last_complete_at,
-       (SELECT max(seconds) FROM gap AS g WHERE g.scope_id = s.id) AS longest_gap_s,
+       coalesce((SELECT max(seconds) FROM gap AS g WHERE g.scope_id = s.id), :to - :from) AS longest_gap_s,
        group_concat(DISTINCT w.reason) AS reasons
   FROM scope AS s
   JOIN organization AS o ON o.id = s.organization_id
   JOIN account AS a ON a.id = o.account_id
   LEFT JOIN within AS w ON w.scope_id = s.id
- WHERE o.first_seen_at <= :to
+ WHERE o.first_seen_at <= :to AND coalesce((SELECT min(f.started_at) FROM walk AS f WHERE f.scope_id = s.id) <= :to, 1)
  GROUP BY s.id
  ORDER BY a.name, s.kind, s.remote_id";
+
+impl Sheet {
+    /// Leaves out these columns.
+    pub fn leave_out(&mut self, columns: &[&str]) {
+        let kept: Vec<bool> = self.columns.iter().map(|column| !columns.contains(&column.as_str())).collect();
+        let keep = |index: &mut usize| {
+            *index += 1;
+            kept[*index - 1]
+        };
+        let mut at = 0;
+        self.columns.retain(|_| keep(&mut at));
+        for row in &mut self.rows {
+            let mut at = 0;
+            row.retain(|_| keep(&mut at));
+        }
+    }
+}
 
 impl Evidence {
     fn sql(self) -> String {
@@ -110,10 +128,14 @@ impl Reader {
         .await
     }
 
-    /// Since when records of walks are kept; `None` where there are none.
+    /// Since when records of walks are whole; `None` where there are none.
     pub async fn walks_since(&self) -> Stored<Option<Time>> {
-        let since: Option<i64> =
-            self.read(|connection| Ok(connection.query_row("SELECT min(started_at) FROM walk", [], |row| row.get(0))?)).await?;
+        let since: Option<i64> = self
+            .read(|connection| {
+                let since = "SELECT coalesce(walks_whole_since, (SELECT min(started_at) FROM walk)) FROM history";
+                Ok(connection.query_row(since, [], |row| row.get(0))?)
+            })
+            .await?;
         Ok(since.map(Time::from_unix))
     }
 }

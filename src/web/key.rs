@@ -6,7 +6,7 @@ use askama::Template;
 use super::frame::Frame;
 use super::marks::{self, Badge, NOT_REPORTED, Shown};
 use super::query::Query;
-use crate::domain::{Condition, Presence, Time};
+use crate::domain::{Condition, Presence, PresenceReason, Time};
 use crate::views::explanation::{Explanation, State, from, whole_owner};
 use crate::views::shown::{Instant, spaced};
 use crate::views::{AccountFacts, ListedBy, because, provider_name, revocation, told};
@@ -136,11 +136,14 @@ fn revoke(explanation: &Explanation, account: Option<&AccountFacts>) -> Revoke {
     let key = &explanation.key;
     let nothing =
         |why: &str| Revoke { nothing: Some(why.to_owned()), console: None, call: None, header: None, notes: Vec::new() };
-    if key.presence == Presence::Gone {
+    if key.presence == Presence::Gone && key.presence_reason == PresenceReason::ProvenAbsent {
         return nothing("It is proven to be gone: there is nothing left to revoke.");
     }
     let Some(place) = revocation(key) else { return nothing("It is not known where keys of this kind are revoked.") };
     let mut notes = vec![place.about.to_owned()];
+    if key.presence == Presence::Gone {
+        notes.insert(0, "It is gone by a person's word: nobody proved it, and it may still work.".to_owned());
+    }
     if key.is_self {
         notes.insert(
             0,

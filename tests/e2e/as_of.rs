@@ -90,6 +90,8 @@ fn nobody_can_look_behind_history_or_ahead() {
     assert!(ended.stderr.contains("lies ahead"), "{}", ended.stderr);
     let ended = site.run("owners", &["--as-of", "yesterday"]).ended(64);
     assert!(ended.stderr.contains("write a day"), "{}", ended.stderr);
+    let ended = site.run("findings", &["--as-of", &now().to_string(), "--fail-on", "stale"]).ended(64);
+    assert!(ended.stderr.contains("kept without history"), "{}", ended.stderr);
     // What retention removed cannot be undone.
     let at = now();
     site.meddle("UPDATE history SET whole_since = unixepoch() + 1000");

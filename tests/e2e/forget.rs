@@ -60,6 +60,12 @@ fn who_left_is_named_nowhere_any_more() {
     assert!(held.stderr.contains("in use by another keymuster"), "{}", held.stderr);
     daemon.stop();
 
+    for (change, after) in [("owner_changed", id.clone()), ("moved", format!("personal {id}"))] {
+        site.meddle(&format!(
+            "INSERT INTO change (at, key_id, change, before, after)
+             SELECT unixepoch(), k.id, '{change}', NULL, '{after}' FROM key AS k JOIN person AS p ON p.id = k.person_id WHERE p.remote_id = '{id}'"
+        ));
+    }
     let shown = site.run("forget", &[&email]).ended(0);
     assert!(shown.stdout.contains(&id) && shown.stdout.contains("nothing was changed"), "{}", shown.stdout);
     assert!(is_in_files(&site, &email));

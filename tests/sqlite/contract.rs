@@ -205,7 +205,7 @@ const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
     ("label_set", &[("id", Number), ("labels", OwnText)]),
     ("policy", &[("one", Number), ("fingerprint", Number), ("computed_at", Time), ("waivers_told_at", Time)]),
     ("tag_key", &[("key", OwnRandom)]),
-    ("history", &[("whole_since", Time)]),
+    ("history", &[("whole_since", Time), ("walks_whole_since", Time)]),
     ("waiver", &[("id", Number), ("matches", OwnText), ("reason", OwnText), ("who", OwnText), ("until", Time)]),
     (
         "hold",

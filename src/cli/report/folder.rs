@@ -1,6 +1,5 @@
 //! The folder of a report: made beside its place, and put there when all of it is written.
 
-use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -77,26 +76,29 @@ impl Folder {
             file.sync_all()
         };
         written().with_context(|| format!("cannot write {name}"))?;
-        let mut sum = String::new();
-        for byte in ring::digest::digest(&ring::digest::SHA256, content).as_ref() {
-            write!(sum, "{byte:02x}")?;
-        }
+        let sum = digest(content);
         self.sums.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{sum}  {name}\n"));
         Ok(())
     }
 
-    /// Writes the manifest and puts the folder in its place.
+    /// Writes the manifest and puts the folder in its place. Returns the manifest's own sum too.
     ///
     /// # Errors
     /// It cannot be written; nothing is left then.
-    pub fn finish(self) -> anyhow::Result<PathBuf> {
+    pub fn finish(self) -> anyhow::Result<(PathBuf, String)> {
         let sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner).concat();
         self.write(MANIFEST, sums.as_bytes())?;
+        let sum = digest(sums.as_bytes());
         // An empty one may be there.
         let _ = fs::remove_dir(&self.place);
         fs::rename(self.making.path(), &self.place).with_context(|| format!("cannot make {}", self.place.display()))?;
-        Ok(self.place)
+        Ok((self.place, sum))
     }
+}
+
+/// SHA-256 in hexadecimal digits.
+fn digest(content: &[u8]) -> String {
+    ring::digest::digest(&ring::digest::SHA256, content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A value as a cell of a spreadsheet.

@@ -66,6 +66,21 @@ fn the_placeholder_tells_secrets_apart() {
 }
 
 #[test]
+fn another_tag_is_no_other_name() {
+    let same = |one: &str, other: &str| super::is_same_but_for_tags(Some(one), Some(other));
+    assert!(same("a [secret-like text removed #5e865263] b", "a [secret-like text removed #d8aca6e9] b"));
+    assert!(!same("a [secret-like text removed #5e865263] b", "a [secret-like text removed #d8aca6e9] c"));
+    assert!(!same("a [secret-like text removed #5e865263]", "b [secret-like text removed #5e865263]"));
+    assert!(!same("[secret-like text removed #5e", "x"));
+    assert!(
+        same("a", "a")
+            && !same("a", "b")
+            && !super::is_same_but_for_tags(None, Some("a"))
+            && super::is_same_but_for_tags(None, None)
+    );
+}
+
+#[test]
 fn a_long_text_is_looked_through_once() {
     // 65,536 beginnings, none of which is of a secret: a look at all that follows each would take minutes.
     let hostile = "sk-".repeat(65_536);
