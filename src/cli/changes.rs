@@ -1,7 +1,5 @@
 //! `keymuster changes`: what was seen to change, the newest first.
 
-use serde::Serialize;
-
 use super::args::{self, Format};
 use super::exit::Exit;
 use super::keys::known;
@@ -9,7 +7,7 @@ use super::output::{Output, Tone, counted};
 use super::{log, markdown, table};
 use crate::clock::Clock;
 use crate::inventory::Reader;
-use crate::views::{ChangeRow, ChangesAsked, Views, spreadsheet, told};
+use crate::views::{ChangeColumns, ChangeRow, ChangesAsked, Views, spreadsheet, told};
 
 const HEADINGS: [&str; 5] = ["SEEN", "KEY", "NAME", "CHANGE", "DETAIL"];
 /// Lines where neither a time nor a number was given.
@@ -47,13 +45,13 @@ pub async fn changes(arguments: args::Changes) -> anyhow::Result<Exit> {
             output.line(&output.paint(Tone::Faint, &format!("{}{more}", counted(rows.len(), "change", "changes"))))?;
         }
         Format::Json => {
-            let shown: Vec<Shown> = rows.iter().map(|row| Shown::new(row, str::to_owned)).collect();
+            let shown: Vec<ChangeColumns> = rows.iter().map(|row| ChangeColumns::new(row, str::to_owned)).collect();
             output.line(&serde_json::to_string_pretty(&shown)?)?;
         }
         Format::Csv => {
             let mut writer = spreadsheet::writer(Vec::new());
             for row in &rows {
-                writer.serialize(Shown::new(row, spreadsheet::harmless))?;
+                writer.serialize(ChangeColumns::new(row, spreadsheet::harmless))?;
             }
             output.text(&String::from_utf8(writer.into_inner()?)?)?;
         }
@@ -70,38 +68,4 @@ fn row(change: &ChangeRow) -> Vec<(Tone, String)> {
         (Tone::Plain, told::change(change)),
         (Tone::Plain, told::change_detail(change)),
     ]
-}
-
-/// The columns of the view `changes`, by the same names.
-#[derive(Serialize)]
-struct Shown {
-    change_id: i64,
-    at: String,
-    provider: String,
-    account: String,
-    key_id: String,
-    name: Option<String>,
-    kind: &'static str,
-    change: &'static str,
-    before: Option<String>,
-    after: Option<String>,
-}
-
-impl Shown {
-    /// `text` is what becomes of what people or remotes wrote.
-    fn new(row: &ChangeRow, text: fn(&str) -> String) -> Self {
-        let maybe = |value: &Option<String>| value.as_deref().map(text);
-        Self {
-            change_id: row.change_id,
-            at: row.at.to_string(),
-            provider: text(&row.provider),
-            account: text(&row.account),
-            key_id: text(&row.key_id),
-            name: maybe(&row.name),
-            kind: row.kind.as_str(),
-            change: row.change.as_str(),
-            before: maybe(&row.before),
-            after: maybe(&row.after),
-        }
-    }
 }

@@ -1,7 +1,5 @@
 //! `keymuster owners`: who has keys, across providers and accounts; leavers first.
 
-use serde::Serialize;
-
 use super::args::{self, Format};
 use super::exit::Exit;
 use super::keys::{but_gone, known};
@@ -10,7 +8,7 @@ use super::output::{Output, Tone, counted};
 use super::{log, markdown, table};
 use crate::domain::Condition;
 use crate::views::told::URGENCY;
-use crate::views::{Filter, KeysAsked, Owned, spreadsheet};
+use crate::views::{Filter, KeysAsked, Owned, OwnerColumns, spreadsheet};
 
 const HEADINGS: [&str; 6] = ["OWNER", "KIND", "ACCOUNTS", "KEYS", "FLAGGED", "CONDITIONS"];
 
@@ -33,13 +31,13 @@ pub async fn owners(args::Owners { listed: arguments }: args::Owners) -> anyhow:
             output.line(&output.paint(Tone::Faint, &sum(&owners)))?;
         }
         Format::Json => {
-            let shown: Vec<Shown> = owners.iter().map(|owned| Shown::new(owned, str::to_owned)).collect();
+            let shown: Vec<OwnerColumns> = owners.iter().map(|owned| OwnerColumns::new(owned, str::to_owned)).collect();
             output.line(&serde_json::to_string_pretty(&shown)?)?;
         }
         Format::Csv => {
             let mut writer = spreadsheet::writer(Vec::new());
             for owned in &owners {
-                writer.serialize(Shown::new(owned, spreadsheet::harmless))?;
+                writer.serialize(OwnerColumns::new(owned, spreadsheet::harmless))?;
             }
             output.text(&String::from_utf8(writer.into_inner()?)?)?;
         }
@@ -80,52 +78,4 @@ fn row(owned: &Owned) -> Vec<(Tone, String)> {
         (flagged, owned.flagged.to_string()),
         (if left { Tone::Bad } else { Tone::Warning }, counts.chain(waived).collect::<Vec<_>>().join(", ")),
     ]
-}
-
-/// Lists are separated by commas; of ids each stands behind its account. Counts are without waived keys.
-#[derive(Serialize)]
-struct Shown {
-    /// Null where the provider does not report an owner.
-    owner_kind: Option<&'static str>,
-    owner_name: Option<String>,
-    owner_email: Option<String>,
-    owner_ids: String,
-    accounts: String,
-    keys: u64,
-    flagged: u64,
-    stale: u64,
-    never_used: u64,
-    expiring: u64,
-    expired: u64,
-    no_expiry: u64,
-    overdue: u64,
-    disabled: u64,
-    orphaned: u64,
-    waived: u64,
-}
-
-impl Shown {
-    /// `text` is what becomes of what people or remotes wrote.
-    fn new(owned: &Owned, text: fn(&str) -> String) -> Self {
-        let owner = owned.owner.as_ref();
-        let ids = owner.into_iter().flat_map(|owner| &owner.ids).map(|(account, id)| format!("{account}/{id}"));
-        Self {
-            owner_kind: owner.map(|owner| owner.kind.as_str()),
-            owner_name: owner.and_then(|owner| owner.name.as_deref()).map(text),
-            owner_email: owner.and_then(|owner| owner.email.as_deref()).map(text),
-            owner_ids: text(&ids.collect::<Vec<_>>().join(",")),
-            accounts: text(&owned.accounts.iter().cloned().collect::<Vec<_>>().join(",")),
-            keys: owned.keys,
-            flagged: owned.flagged,
-            stale: owned.in_condition(Condition::Stale),
-            never_used: owned.in_condition(Condition::NeverUsed),
-            expiring: owned.in_condition(Condition::Expiring),
-            expired: owned.in_condition(Condition::Expired),
-            no_expiry: owned.in_condition(Condition::NoExpiry),
-            overdue: owned.in_condition(Condition::Overdue),
-            disabled: owned.in_condition(Condition::Disabled),
-            orphaned: owned.in_condition(Condition::Orphaned),
-            waived: owned.waived,
-        }
-    }
 }

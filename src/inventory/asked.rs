@@ -4,6 +4,7 @@
 use rusqlite::ToSql;
 use rusqlite::types::Value;
 
+use super::position::{Position, Term};
 use crate::domain::{Condition, KeyKind, Presence};
 
 /// Which keys: all that every field allows. An empty list and `None` allow everything.
@@ -75,6 +76,8 @@ pub struct KeysAsked {
     pub limit: Option<u32>,
     /// Leaving out so many first.
     pub offset: u32,
+    /// Only keys behind this one, in this order.
+    pub behind: Option<Position>,
 }
 
 /// Conditions on columns of the view, and the values that they name.
@@ -117,8 +120,13 @@ impl KeysAsked {
             ":text",
             filter.text.as_ref(),
         );
+        let terms = self.order.terms(self.reversed);
+        if let Some(position) = &self.behind {
+            asked.terms.push(position.behind(&terms));
+            asked.values.extend(position.values());
+        }
         let allowed = if asked.terms.is_empty() { String::new() } else { format!("\n WHERE {}", asked.terms.join("\n   AND ")) };
-        let sql = format!("{allowed}\n ORDER BY {}\n LIMIT :limit OFFSET :offset", self.order.sql(self.reversed));
+        let sql = format!("{allowed}\n ORDER BY {}\n LIMIT :limit OFFSET :offset", Term::in_order(&terms));
         let limit = self.limit.map_or(-1, i64::from);
         asked.values.extend([(":limit", limit.into()), (":offset", i64::from(self.offset).into())]);
         Chosen { sql, values: asked.values }
@@ -126,22 +134,29 @@ impl KeysAsked {
 }
 
 impl Order {
-    /// Every order ends in account and id, so that it is stable.
-    fn sql(self, reversed: bool) -> String {
-        const WITHIN: &str = "expires_at IS NULL, expires_at, coalesce(last_used_at, created_at, 'z'), account, key_id";
+    /// Every order ends in account, id and the row that a key is stored in, so that each key has one place in it: an id may be
+    /// there twice, of two organisations that an account saw.
+    pub(super) fn terms(self, reversed: bool) -> Vec<Term> {
         const OWNER: &str = "coalesce(owner_name, owner_email, owner_id)";
-        let way = if reversed { "DESC" } else { "ASC" };
-        match self {
-            Self::Id => format!("account {way}, key_id {way}"),
-            Self::Urgency => format!("urgency {way}, {WITHIN}"),
-            Self::Expiry => format!("expires_at IS NULL, expires_at {way}, account, key_id"),
-            Self::LastUse => format!("last_used_state = 'not_reported', last_used_at {way}, account, key_id"),
-            Self::Created => format!("created_at IS NULL, created_at {way}, account, key_id"),
-            Self::Name => format!("name IS NULL, name COLLATE NOCASE {way}, account, key_id"),
-            Self::Kind => format!("kind {way}, account, key_id"),
-            Self::Owner => format!("{OWNER} IS NULL, {OWNER} COLLATE NOCASE {way}, account, key_id"),
-            Self::Team => format!("team IS NULL, team COLLATE NOCASE {way}, account, key_id"),
-        }
+        const OWNER_IS_NULL: &str = "coalesce(owner_name, owner_email, owner_id) IS NULL";
+        let way = |sql: &'static str| Term { sql, folded: false, reversed };
+        let up = |sql: &'static str| Term { sql, folded: false, reversed: false };
+        let folded = |sql: &'static str| Term { sql, folded: true, reversed };
+        let mut terms = match self {
+            Self::Id => return vec![way("account"), way("key_id"), way("row")],
+            Self::Urgency => {
+                vec![way("urgency"), up("expires_at IS NULL"), up("expires_at"), up("coalesce(last_used_at, created_at, 'z')")]
+            }
+            Self::Expiry => vec![up("expires_at IS NULL"), way("expires_at")],
+            Self::LastUse => vec![up("last_used_state = 'not_reported'"), way("last_used_at")],
+            Self::Created => vec![up("created_at IS NULL"), way("created_at")],
+            Self::Name => vec![up("name IS NULL"), folded("name")],
+            Self::Kind => vec![way("kind")],
+            Self::Owner => vec![up(OWNER_IS_NULL), folded(OWNER)],
+            Self::Team => vec![up("team IS NULL"), folded("team")],
+        };
+        terms.extend([up("account"), up("key_id"), up("row")]);
+        terms
     }
 }
 

@@ -42,6 +42,8 @@ pub struct ChangesAsked {
     pub key_id: Option<String>,
     /// Only lines of a greater number.
     pub after: Option<i64>,
+    /// Only lines of a lesser number.
+    pub before: Option<i64>,
     /// Seen at that instant or later.
     pub since: Option<Time>,
     /// At most so many.
@@ -55,6 +57,7 @@ const KEY: &str =
     "change_id IN (SELECT c.id FROM organization AS o CROSS JOIN key AS k ON k.organization_id = o.id AND k.remote_id = :key_id
                            CROSS JOIN change AS c ON c.key_id = k.id)";
 const AFTER: &str = "change_id > :after";
+const BEFORE: &str = "change_id < :before";
 const SINCE: &str = "unixepoch(at) >= :since";
 const NEWEST_FIRST: &str = "ORDER BY change_id DESC LIMIT :limit";
 
@@ -75,6 +78,7 @@ impl Reader {
                 (ACCOUNTS, ":accounts", accounts),
                 (KEY, ":key_id", asked.key_id.map(Value::from)),
                 (AFTER, ":after", asked.after.map(Value::from)),
+                (BEFORE, ":before", asked.before.map(Value::from)),
                 (SINCE, ":since", asked.since.map(|since| since.unix().into())),
             ] {
                 if let Some(value) = value {

@@ -1,9 +1,10 @@
 //! Rows of the public view `keys`, chosen, ordered and cut.
 
-use rusqlite::{Row, named_params};
+use rusqlite::{Connection, Row, named_params};
 
 use super::asked::KeysAsked;
 use super::error::{StoreError, Stored};
+use super::position::Position;
 use super::read::Reader;
 use super::sql::{at_now_in_order, conditions, one_at_now, optional_time, optional_word, time, word};
 use crate::domain::{Basis, Condition, KeyKind, Moment, OwnerKind, Presence, PresenceReason, Time};
@@ -141,18 +142,50 @@ impl Reader {
                 on_page.push(row.get::<_, i64>(0)?);
                 all = row.get::<_, i64>(1)?.unsigned_abs();
             }
-            let mut select = connection.prepare_cached(&one_at_now(SELECT))?;
-            let mut keys = Vec::with_capacity(on_page.len());
-            for id in on_page {
-                let mut rows = select.query(named_params! { ":now": now, ":id": id })?;
-                if let Some(row) = rows.next()? {
-                    keys.push(key(row)?);
-                }
-            }
-            Ok((keys, all))
+            Ok((whole(connection, &on_page, now)?, all))
         })
         .await
     }
+
+    /// A page of keys, and the place of the last one where there are more behind it. What is asked for has a limit.
+    pub async fn keys_and_place(&self, mut asked: KeysAsked, now: Time) -> Stored<(Vec<KeyRow>, Option<Position>)> {
+        let most = asked.limit.map_or(usize::MAX, |limit| limit as usize);
+        asked.limit = asked.limit.map(|limit| limit.saturating_add(1));
+        self.read(move |connection| {
+            let chosen = asked.chosen();
+            let terms = asked.order.terms(asked.reversed);
+            let columns: Vec<&str> = std::iter::once("row").chain(terms.iter().map(|term| term.sql)).collect();
+            let narrow = format!("SELECT {} FROM keys{}", columns.join(", "), chosen.sql);
+            let mut select = connection.prepare_cached(&at_now_in_order(&narrow))?;
+            let mut parameters = chosen.parameters();
+            let now = now.unix();
+            parameters.push((":now", &now));
+            let (mut on_page, mut last, mut more) = (Vec::new(), None, false);
+            let mut rows = select.query(parameters.as_slice())?;
+            while let Some(row) = rows.next()? {
+                more = on_page.len() == most;
+                if !more {
+                    on_page.push(row.get::<_, i64>(0)?);
+                    last = Some(Position::read(row, 1, terms.len())?);
+                }
+            }
+            Ok((whole(connection, &on_page, now)?, last.filter(|_| more)))
+        })
+        .await
+    }
+}
+
+/// Keys by the rows that they are stored in, with all columns.
+fn whole(connection: &Connection, stored: &[i64], now: i64) -> Stored<Vec<KeyRow>> {
+    let mut select = connection.prepare_cached(&one_at_now(SELECT))?;
+    let mut keys = Vec::with_capacity(stored.len());
+    for id in stored {
+        let mut rows = select.query(named_params! { ":now": now, ":id": id })?;
+        if let Some(row) = rows.next()? {
+            keys.push(key(row)?);
+        }
+    }
+    Ok(keys)
 }
 
 /// Reads a row of [`SELECT`].

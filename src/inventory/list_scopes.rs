@@ -44,7 +44,40 @@ SELECT provider, account, kind, scope_id, scope_name, state, reason, detail, las
  ORDER BY account, state = 'complete', kind, scope_name, scope_id
  LIMIT :limit";
 
+/// In the order of what a list is known by, which never changes.
+const BEHIND: &str = "
+SELECT provider, account, kind, scope_id, scope_name, state, reason, detail, last_walk_at, last_complete_at, keys
+  FROM scopes
+ WHERE (json_array_length(:accounts) = 0 OR account IN (SELECT value FROM json_each(:accounts)))
+   AND (:account IS NULL OR (account, kind, scope_id) > (:account, :kind, :scope_id))
+ ORDER BY account, kind, scope_id
+ LIMIT :limit";
+
+/// What a list is known by: its account, its kind and the project or member.
+pub type ScopePlace = (String, ScopeKind, String);
+
 impl Reader {
+    /// Scopes of these accounts, or of all where none is named, behind that one, in the order of what they are known by.
+    pub async fn scopes_behind(&self, accounts: Vec<String>, behind: Option<ScopePlace>, limit: u32) -> Stored<Vec<ScopeRow>> {
+        self.read(move |connection| {
+            let mut select = connection.prepare_cached(BEHIND)?;
+            let accounts = serde_json::Value::from(accounts).to_string();
+            let (account, kind, scope_id) = match behind {
+                Some((account, kind, scope_id)) => (Some(account), Some(kind.as_str()), Some(scope_id)),
+                None => (None, None, None),
+            };
+            let mut rows = select.query(named_params! {
+                ":accounts": accounts, ":account": account, ":kind": kind, ":scope_id": scope_id, ":limit": limit,
+            })?;
+            let mut scopes = Vec::new();
+            while let Some(row) = rows.next()? {
+                scopes.push(scope(row)?);
+            }
+            Ok(scopes)
+        })
+        .await
+    }
+
     /// Every scope of an account, those first that cannot be seen whole.
     pub async fn scopes(&self, account: String) -> Stored<Vec<ScopeRow>> {
         Ok(self.list_scopes(Some(account), false, None).await?.0)

@@ -142,18 +142,18 @@ impl Inventory {
         R: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Stored<R> + Send + 'static,
     {
-        let result = self
-            .0
+        // Counted by the writer itself: whoever asked may have gone away before it was done.
+        let generation = Arc::clone(&self.0.generation);
+        self.0
             .writer
             .run(move |connection| {
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 let result = work(&transaction)?;
                 transaction.commit()?;
+                generation.fetch_add(1, Ordering::SeqCst);
                 Ok(result)
             })
-            .await?;
-        self.0.generation.fetch_add(1, Ordering::SeqCst);
-        Ok(result)
+            .await
     }
 
     /// Writes the whole file anew: what was deleted or replaced is in no page of it any more, nor in its log. False where somebody

@@ -48,10 +48,10 @@ impl KeysFile {
 
     fn write(&mut self, key: &KeyRow) -> io::Result<()> {
         match &mut self.out {
-            Out::Csv(out) => Ok(out.serialize(Shown::new(key, spreadsheet::harmless))?),
+            Out::Csv(out) => Ok(out.serialize(KeyColumns::new(key, spreadsheet::harmless))?),
             Out::Json(out) => {
                 out.write_all(if self.keys == 0 { b"[\n" } else { b",\n" })?;
-                Ok(serde_json::to_writer(out, &Shown::new(key, str::to_owned))?)
+                Ok(serde_json::to_writer(out, &KeyColumns::new(key, str::to_owned))?)
             }
         }
     }
@@ -112,8 +112,8 @@ const COLUMNS: [&str; 29] = [
 ];
 
 /// The columns of the view, as texts.
-#[derive(Serialize)]
-struct Shown {
+#[derive(Debug, Serialize)]
+pub struct KeyColumns {
     provider: String,
     account: String,
     scope_id: String,
@@ -146,9 +146,9 @@ struct Shown {
     labels: String,
 }
 
-impl Shown {
+impl KeyColumns {
     /// `text` is what becomes of what people or remotes wrote.
-    fn new(row: &KeyRow, text: fn(&str) -> String) -> Self {
+    pub fn new(row: &KeyRow, text: fn(&str) -> String) -> Self {
         let maybe = |value: &Option<String>| value.as_deref().map(text);
         let time = |value: Option<Time>| value.map(|time| time.to_string());
         let list = |conditions: &[Condition]| conditions.iter().map(|condition| condition.as_str()).collect::<Vec<_>>().join(",");

@@ -6,6 +6,7 @@
 //! same counts and is remembered with them. Lists are read each time.
 
 mod because;
+mod columns;
 mod compared;
 pub mod explanation;
 mod facts;
@@ -27,14 +28,15 @@ use crate::inventory::{Inventory, Reader, Stored, Watch};
 use crate::policy::Policy;
 
 pub use crate::inventory::{
-    AccountCounts, ChangeRow, ChangesAsked, Counts, Explained, Filter, Group, KeyRow, KeysAsked, LastPoll, ListedBy, Order,
-    OwnedKeys, OwnerRow, ScopeRow, Waiting,
+    AccountCounts, AccountRow, ChangeRow, ChangesAsked, Counts, Explained, Filter, Group, KeyRow, KeysAsked, LastPoll, ListedBy,
+    Order, OwnedKeys, OwnerRow, Place, Position, ScopePlace, ScopeRow, Waiting, meaning,
 };
 pub use because::{because, day};
+pub use columns::{AccountColumns, ChangeColumns, OwnerColumns, ScopeColumns};
 pub use compared::{Compared, Comparison, Pair, Stand, state};
 use explanation::Explanation;
 pub use facts::{AccountFacts, provider_ids, provider_name, revocation};
-pub use key_columns::KeysFile;
+pub use key_columns::{KeyColumns, KeysFile};
 pub use owners::{Owned, Owner, by_owner};
 
 /// The read model. Cheap to clone; clones remember together.
@@ -57,6 +59,7 @@ struct Inner {
 #[derive(Debug)]
 struct Remembered {
     version: i64,
+    number: u64,
     counts: Arc<Counts>,
 }
 
@@ -162,20 +165,29 @@ impl Views {
     /// # Errors
     /// The file cannot be read. Remembered counts are not given instead: nobody could tell how old they are.
     pub async fn counts(&self) -> Stored<Arc<Counts>> {
+        Ok(self.numbered_counts().await?.1)
+    }
+
+    /// The same, with a number that is another whenever they were counted anew. Whoever finds the same number before and after
+    /// reading has read what holds now; it means nothing to another process.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn numbered_counts(&self) -> Stored<(u64, Arc<Counts>)> {
         let inner = &*self.0;
         let mut remembered = inner.counts.lock().await;
         let (version, now) = (inner.watch.version()?, inner.clock.now());
-        if let Some(Remembered { version: then, counts }) = &*remembered
+        if let Some(Remembered { version: then, number, counts }) = &*remembered
             && *then == version
             && counts.at <= now
             && counts.next.is_none_or(|next| now < next)
         {
-            return Ok(Arc::clone(counts));
+            return Ok((*number, Arc::clone(counts)));
         }
         let counts = Arc::new(inner.reader.count(now).await?);
-        inner.recounts.fetch_add(1, Ordering::Relaxed);
-        *remembered = Some(Remembered { version, counts: Arc::clone(&counts) });
-        Ok(counts)
+        let number = inner.recounts.fetch_add(1, Ordering::Relaxed);
+        *remembered = Some(Remembered { version, number, counts: Arc::clone(&counts) });
+        Ok((number, counts))
     }
 
     /// What the first page shows beside the counts.
@@ -242,6 +254,30 @@ impl Views {
     /// The file cannot be read.
     pub async fn page_of_keys(&self, asked: KeysAsked) -> Stored<(Vec<KeyRow>, u64)> {
         self.0.reader.page_of_keys(asked, self.0.clock.now()).await
+    }
+
+    /// A page of keys as they are now, and the place of the last where there are more; see [`Reader::keys_and_place`].
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn keys_and_place(&self, asked: KeysAsked) -> Stored<(Vec<KeyRow>, Option<Position>)> {
+        self.0.reader.keys_and_place(asked, self.0.clock.now()).await
+    }
+
+    /// Every account in the file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn all_accounts(&self) -> Stored<Vec<AccountRow>> {
+        self.0.reader.accounts().await
+    }
+
+    /// Scopes behind one; see [`Reader::scopes_behind`].
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn scopes_behind(&self, accounts: Vec<String>, behind: Option<ScopePlace>, limit: u32) -> Stored<Vec<ScopeRow>> {
+        self.0.reader.scopes_behind(accounts, behind, limit).await
     }
 
     /// Writes keys as they are now into a file, one after the other.

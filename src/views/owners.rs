@@ -49,6 +49,16 @@ impl Owned {
         self.by_condition.get(&condition).copied().unwrap_or(0)
     }
 
+    /// What it is known by, whatever its keys are: an order that does not change with them. What is not reported comes last.
+    pub fn identity(&self) -> [String; 3] {
+        let Some(owner) = &self.owner else { return ["~".to_owned(), String::new(), String::new()] };
+        match (owner.email.as_deref().map(str::trim).filter(|email| !email.is_empty()), owner.ids.first()) {
+            (Some(email), _) => ["email".to_owned(), email.to_lowercase(), owner.kind.as_str().to_owned()],
+            (None, Some((account, id))) => ["id".to_owned(), account.clone(), id.clone()],
+            (None, None) => ["id".to_owned(), String::new(), String::new()],
+        }
+    }
+
     fn add(&mut self, alike: OwnedKeys) {
         let OwnedKeys { account, owner, conditions, waived, keys } = alike;
         if let Some(row) = owner {
