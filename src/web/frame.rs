@@ -117,6 +117,12 @@ pub(super) fn blind<'a>(accounts: &[Account<'a>], counts: &Counts) -> impl Itera
     accounts.iter().filter(|(_, read)| read.is_none()).map(|(facts, _)| *facts).filter(move |facts| polled(facts))
 }
 
+/// Since when everything of all accounts was read; `None` until it was.
+pub(super) fn read_whole_since(accounts: &[Account<'_>]) -> Option<Time> {
+    let since: Option<Vec<Time>> = accounts.iter().map(|(_, counts)| counts.and_then(|counts| counts.read_since)).collect();
+    since.and_then(|since| since.into_iter().min())
+}
+
 fn headline(accounts: &[Account<'_>], unseen: u64, now: Time) -> Headline {
     let plain = |tone, text| Headline { tone, text, since: None, unseen: None };
     if accounts.is_empty() {
@@ -125,11 +131,10 @@ fn headline(accounts: &[Account<'_>], unseen: u64, now: Time) -> Headline {
     if accounts.iter().all(|(_, counts)| counts.is_none()) {
         return plain("wait", "No key was read yet. Until a poll has read some, there are no numbers.");
     }
-    let since: Vec<Option<Time>> = accounts.iter().map(|(_, counts)| counts.and_then(|counts| counts.read_since)).collect();
-    if since.contains(&None) {
+    let Some(since) = read_whole_since(accounts) else {
         return plain("warn", "Not everything was read yet: numbers count only what was seen so far.");
-    }
-    let since = since.into_iter().flatten().min().map(|since| Instant::new(since, now));
+    };
+    let since = Some(Instant::new(since, now));
     let (tone, text) = if accounts.iter().any(|account| is_late(*account, now)) {
         ("warn", "This is older than the schedule allows: every open list was read completely, the oldest of them")
     } else {

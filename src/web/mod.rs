@@ -4,6 +4,7 @@
 //! says so; else it belongs on loopback, or behind something that has both.
 
 mod access;
+mod api;
 mod cards;
 mod connections;
 mod files;
@@ -34,6 +35,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{Text, Time};
+use crate::inventory::Stored;
 use crate::metrics::{CONTENT_TYPE, Exposition};
 use crate::views::shown::number;
 use crate::views::{AccountFacts, Overview, Views};
@@ -74,8 +76,11 @@ fn router(app: App) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || plain(StatusCode::OK, "alive\n")))
         .route("/readyz", get(ready))
+        .merge(api::routes())
         .fallback(async || {
-            plain(StatusCode::NOT_FOUND, "not found; there are /, /keys, /keys.csv, /keys.json, /metrics, /healthz and /readyz\n")
+            let there =
+                "not found; there are /, /keys, /keys.csv, /keys.json, /api/v1/openapi.json, /metrics, /healthz and /readyz\n";
+            plain(StatusCode::NOT_FOUND, there)
         })
         .with_state(Arc::new(Site { app, files: files::Turn::default() }))
 }
@@ -140,9 +145,12 @@ async fn keys_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Respo
 
 impl Site {
     async fn vocabulary(&self) -> Result<Vocabulary, Response> {
+        self.words().await.map_err(|error| unreadable(&error))
+    }
+
+    async fn words(&self) -> Stored<Vocabulary> {
         let views = &self.app.views;
-        let counts = views.counts().await.map_err(|error| unreadable(&error))?;
-        Ok(Vocabulary::new(&counts, views.teams().await.map_err(|error| unreadable(&error))?))
+        Ok(Vocabulary::new(&*views.counts().await?, views.teams().await?))
     }
 }
 

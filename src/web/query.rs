@@ -12,7 +12,7 @@ use crate::views::{Filter, KeysAsked, Order};
 /// Keys on a page.
 pub(super) const PER_PAGE: u32 = 100;
 /// Of a text, in characters: no name that passed the gate is longer.
-const LONGEST: usize = 256;
+pub(super) const LONGEST: usize = 256;
 
 /// What is asked for. Of every set that is empty, anything will do; of presences, anything but gone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,7 +47,7 @@ impl Default for Sort {
 }
 
 /// What stands in the address, and what the form asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Name {
     Text,
     Provider,
@@ -65,7 +65,7 @@ pub(super) enum Name {
 }
 
 impl Name {
-    const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Text,
         Self::Provider,
         Self::Account,
@@ -101,7 +101,7 @@ impl Name {
 }
 
 /// The words of the orders.
-const SORTS: [(&str, Order); 9] = [
+pub(super) const SORTS: [(&str, Order); 9] = [
     ("urgency", Order::Urgency),
     ("account", Order::Id),
     ("name", Order::Name),
@@ -165,14 +165,19 @@ impl Query {
         Ok(parsed)
     }
 
-    const fn takes_several(name: Name) -> bool {
+    /// Any of several words may be asked for.
+    pub(super) const fn takes_several(name: Name) -> bool {
         match name {
             Name::Provider | Name::Account | Name::Kind | Name::Team | Name::Condition | Name::Presence => true,
             Name::Text | Name::Owner | Name::Flagged | Name::Waived | Name::Held | Name::Sort | Name::Page => false,
         }
     }
 
-    fn take(&mut self, name: Name, value: &str) -> Result<(), Wrong> {
+    /// Takes over what a parameter says.
+    ///
+    /// # Errors
+    /// The word is none of the parameter's.
+    pub(super) fn take(&mut self, name: Name, value: &str) -> Result<(), Wrong> {
         match name {
             Name::Text => self.text = Some(text(name, value)?),
             Name::Provider => drop(self.providers.insert(text(name, value)?)),
@@ -273,7 +278,7 @@ impl Query {
             text: self.text.clone(),
             ..Filter::default()
         };
-        KeysAsked { filter, order: self.sort.by, reversed: self.sort.reversed, limit: None, offset: 0 }
+        KeysAsked { filter, order: self.sort.by, reversed: self.sort.reversed, ..KeysAsked::default() }
     }
 
     /// The same of one page.

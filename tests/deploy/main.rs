@@ -18,6 +18,7 @@ mod prometheus;
 mod promql;
 mod rules;
 mod runbook;
+mod schemathesis;
 mod shipped;
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/support.rs"]

@@ -110,9 +110,23 @@ fn no_secret_is_in_any_output_log_or_file() {
             before.iter().zip(asked()).all(|(before, now)| now > *before).then_some(())
         });
         files.extend(canaries.sing_not_in_files(&site));
-        for page in
-            ["/", "/keys", "/keys.csv", "/keys.json", "/keys/none/none", "/metrics", "/healthz", "/readyz", "/no-such-page"]
-        {
+        for page in [
+            "/",
+            "/keys",
+            "/keys.csv",
+            "/keys.json",
+            "/keys/none/none",
+            "/api/v1/keys?limit=1000",
+            "/api/v1/changes?limit=1000",
+            "/api/v1/accounts",
+            "/api/v1/scopes",
+            "/api/v1/owners",
+            "/api/v1/none",
+            "/metrics",
+            "/healthz",
+            "/readyz",
+            "/no-such-page",
+        ] {
             let answer = get(daemon.address, page).unwrap_or_else(|| panic!("{page} did not answer under {fault}"));
             canaries.sing_not_in(page, format!("{}\n{}", answer.head, answer.body).as_bytes());
         }

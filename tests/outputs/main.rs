@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod api;
 mod house;
 mod log;
 mod metrics;

@@ -197,7 +197,7 @@ async fn a_closed_inventory_is_not_ready() {
     let served = house.serve().await;
     assert_eq!(served.get("/readyz").await.body(), "ready\n");
     house.inventory.clone().close().await.unwrap();
-    for path in ["/readyz", "/", "/keys", "/keys.csv", "/keys/acme-den/none"] {
+    for path in ["/readyz", "/", "/keys", "/keys.csv", "/keys/acme-den/none", "/api/v1/keys", "/api/v1/accounts"] {
         assert_eq!(served.get(path).await.status(), 503, "{path}");
     }
     assert_eq!(served.get("/healthz").await.body(), "alive\n");
