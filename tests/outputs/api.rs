@@ -28,6 +28,7 @@ async fn walked(served: &Served, address: &str) -> Vec<Value> {
     while let Some(page) = next {
         let told = json(served, &page).await;
         found.extend(told["items"].as_array().unwrap().iter().cloned());
+        assert!(found.len() < 10_000, "{address} does not end");
         next = told["next"].as_str().map(|_| below(address, &told["next"]));
     }
     found
