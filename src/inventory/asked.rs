@@ -5,6 +5,7 @@ use rusqlite::ToSql;
 use rusqlite::types::Value;
 
 use super::position::{Position, Term};
+use super::whose::Whose;
 use crate::domain::{Condition, KeyKind, Presence};
 
 /// Which keys: all that every field allows. An empty list and `None` allow everything.
@@ -30,6 +31,8 @@ pub struct Filter {
     pub teams: Vec<String>,
     /// The owner's id, name or e-mail address, letter case aside (ASCII).
     pub owner: Option<String>,
+    /// Exactly the keys that are counted as that owner's.
+    pub whose: Option<Whose>,
     /// The key's id.
     pub id: Option<String>,
     /// The key's id begins so.
@@ -113,6 +116,10 @@ impl KeysAsked {
         asked.whether("(conditions <> '') = :flagged", ":flagged", filter.flagged);
         asked.whether("(held_since IS NOT NULL) = :held", ":held", filter.held);
         asked.text(":owner COLLATE NOCASE IN (owner_id, owner_name, owner_email)", ":owner", filter.owner.as_ref());
+        if let Some((term, values)) = filter.whose.as_ref().map(Whose::term) {
+            asked.terms.push(term);
+            asked.values.extend(values);
+        }
         asked.text("key_id = :id", ":id", filter.id.as_ref());
         asked.text("substr(key_id, 1, length(:id_prefix)) = :id_prefix", ":id_prefix", filter.id_prefix.as_ref());
         asked.text(

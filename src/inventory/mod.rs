@@ -54,6 +54,7 @@ mod unapplied;
 mod urgent_keys;
 mod waiting;
 mod watch;
+mod whose;
 mod witnessed;
 mod writer;
 
@@ -92,3 +93,4 @@ pub use sheets::{Evidence as EvidenceOf, Period, Sheet};
 pub use sql::at_now;
 pub use waiting::{Offered, OpenHold, Waiting};
 pub use watch::Watch;
+pub use whose::Whose;

@@ -29,7 +29,7 @@ use crate::policy::Policy;
 
 pub use crate::inventory::{
     AccountCounts, AccountRow, ChangeRow, ChangesAsked, Counts, Explained, Filter, Group, KeyRow, KeysAsked, LastPoll, ListedBy,
-    Order, OwnedKeys, OwnerRow, Place, Position, ScopePlace, ScopeRow, Waiting, meaning,
+    Order, OwnedKeys, OwnerRow, Place, Position, ScopePlace, ScopeRow, Waiting, Whose, meaning,
 };
 pub use because::{because, day};
 pub use columns::{AccountColumns, ChangeColumns, OwnerColumns, ScopeColumns};

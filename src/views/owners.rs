@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::OwnedKeys;
+use super::{OwnedKeys, Whose};
 use crate::domain::{Condition, OwnerKind};
 
 /// All keys of one owner.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owned {
+    /// By what they are asked for.
+    pub whose: Whose,
     /// Whose they are; `None` is every key whose provider does not report an owner.
     pub owner: Option<Owner>,
     /// In which accounts.
@@ -35,15 +37,11 @@ pub struct Owner {
     pub ids: BTreeSet<(String, String)>,
 }
 
-/// What makes two owners one: their kind and e-mail address, letter case aside; without an address, the provider's id.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Identity {
-    NotReported,
-    Email(OwnerKind, String),
-    Id(String, String),
-}
-
 impl Owned {
+    fn none_yet(whose: Whose) -> Self {
+        Self { whose, owner: None, accounts: BTreeSet::new(), keys: 0, flagged: 0, by_condition: BTreeMap::new(), waived: 0 }
+    }
+
     /// In that condition, without waived ones.
     pub fn in_condition(&self, condition: Condition) -> u64 {
         self.by_condition.get(&condition).copied().unwrap_or(0)
@@ -95,16 +93,10 @@ impl Owned {
 /// Joins what is one owner's. Leavers, who own orphaned keys, come first, then who has most keys that need a person; keys
 /// without a reported owner come last.
 pub fn by_owner(alike: Vec<OwnedKeys>) -> Vec<Owned> {
-    let mut owners: BTreeMap<Identity, Owned> = BTreeMap::new();
+    let mut owners: BTreeMap<Whose, Owned> = BTreeMap::new();
     for keys in alike {
-        let identity = match &keys.owner {
-            None => Identity::NotReported,
-            Some(owner) => match owner.email.as_deref().map(str::trim).filter(|email| !email.is_empty()) {
-                Some(email) => Identity::Email(owner.kind, email.to_lowercase()),
-                None => Identity::Id(keys.account.clone(), owner.id.clone()),
-            },
-        };
-        owners.entry(identity).or_default().add(keys);
+        let whose = Whose::of(&keys.account, keys.owner.as_ref());
+        owners.entry(whose).or_insert_with_key(|whose| Owned::none_yet(whose.clone())).add(keys);
     }
     let mut owners: Vec<Owned> = owners.into_values().collect();
     owners.sort_by_cached_key(Owned::rank);

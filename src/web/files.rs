@@ -12,7 +12,8 @@ use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::query::{Query, Wrong};
+use super::parameters::Wrong;
+use super::query::Query;
 use super::{Shared, plain, unreadable};
 use crate::views::KeysFile;
 

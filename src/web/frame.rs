@@ -11,15 +11,17 @@ use crate::views::{AccountCounts, AccountFacts, Counts, Overview, told};
 pub(super) enum Tab {
     Overview,
     Keys,
+    Owners,
 }
 
 impl Tab {
-    const ALL: [Self; 2] = [Self::Overview, Self::Keys];
+    const ALL: [Self; 3] = [Self::Overview, Self::Keys, Self::Owners];
 
     const fn label(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
             Self::Keys => "Keys",
+            Self::Owners => "Owners",
         }
     }
 
@@ -27,7 +29,13 @@ impl Tab {
         match self {
             Self::Overview => "/",
             Self::Keys => super::keys::PATH,
+            Self::Owners => super::owners::PATH,
         }
+    }
+
+    /// To the tab, from a page that belongs to none.
+    pub const fn link(self) -> Link {
+        Link { label: self.label(), path: self.path(), current: false }
     }
 }
 
@@ -83,11 +91,10 @@ impl Frame {
         let beyond =
             unseen.len().saturating_sub(shown) as u64 + overview.unseen_in_all.saturating_sub(overview.unseen.len() as u64);
         unseen.truncate(shown);
-        let link = |tab: Tab, current| Link { label: tab.label(), path: tab.path(), current };
         Self {
             site: app.title.clone(),
             title: title.to_owned(),
-            links: Tab::ALL.into_iter().map(|known| link(known, known == tab)).collect(),
+            links: Tab::ALL.into_iter().map(|known| Link { current: known == tab, ..known.link() }).collect(),
             open: app.access.borrow().is_open(),
             // Whoever fills in a form would lose what they wrote.
             refresh: app.refresh.filter(|_| tab == Tab::Overview).map(|every| every.as_secs().max(1)),

@@ -1,14 +1,17 @@
 //! The page *Keys*: the keys that somebody asks for, in the order that they ask for, and the same as a file.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use askama::Template;
 
+use super::form::{Chip, Pages, Pick, PickOption, range};
 use super::frame::Frame;
 use super::marks::{self, Badge, Shown};
+use super::parameters::Name as _;
 use super::query::{Name, PER_PAGE, Query, Sort};
 use crate::domain::{Condition, KeyKind, Presence, Time};
-use crate::views::shown::{number, several, spaced};
+use crate::views::shown::{several, spaced};
 use crate::views::{Counts, KeyRow, Order, provider_ids, provider_name, told};
 
 /// Where the page is; those of single keys are below it.
@@ -38,35 +41,12 @@ pub(super) struct Page {
     pages: Option<Pages>,
 }
 
-/// Words of which any number can be chosen.
-#[derive(Debug)]
-struct Pick {
-    label: &'static str,
-    name: &'static str,
-    chosen: usize,
-    options: Vec<PickOption>,
-}
-
-#[derive(Debug)]
-struct PickOption {
-    value: String,
-    label: String,
-    chosen: bool,
-}
-
 /// Yes, no, or either.
 #[derive(Debug)]
 struct Choice {
     label: &'static str,
     name: &'static str,
     options: [(&'static str, &'static str, bool); 3],
-}
-
-#[derive(Debug)]
-struct Chip {
-    what: &'static str,
-    value: String,
-    without: String,
 }
 
 #[derive(Debug)]
@@ -94,14 +74,6 @@ struct Line {
     badges: Vec<Badge>,
 }
 
-#[derive(Debug)]
-struct Pages {
-    number: String,
-    of: String,
-    previous: Option<String>,
-    next: Option<String>,
-}
-
 /// What words of the inventory a query may name.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
@@ -122,18 +94,19 @@ impl Vocabulary {
             ("account", &query.accounts, &self.accounts),
             ("team", &query.teams, &self.teams),
         ];
-        named.into_iter().find_map(|(what, asked, known)| {
-            let unknown = asked.iter().find(|word| !known.contains(word))?;
-            let there_are = if known.is_empty() { "there is none".to_owned() } else { format!("there are {}", known.join(", ")) };
-            Some(format!("There is no {what} “{unknown}” here; {there_are}."))
-        })
+        named.into_iter().find_map(|(what, asked, known)| unknown(what, asked, known))
     }
+}
+
+/// A sentence about the first word that is none of those that are known.
+pub(super) fn unknown(what: &str, asked: &BTreeSet<String>, known: &[String]) -> Option<String> {
+    let unknown = asked.iter().find(|word| !known.contains(word))?;
+    let there_are = if known.is_empty() { "there is none".to_owned() } else { format!("there are {}", known.join(", ")) };
+    Some(format!("There is no {what} “{unknown}” here; {there_are}."))
 }
 
 impl Page {
     pub fn new(frame: Frame, query: Query, words: &Vocabulary, keys: &[KeyRow], total: u64, now: Time) -> Self {
-        let first = u64::from(query.page) * u64::from(PER_PAGE);
-        let shown = keys.len() as u64;
         let every_presence = || Query { presences: Presence::ALL.iter().copied().collect(), page: 0, ..query.clone() };
         let in_teams = !words.teams.is_empty();
         Self {
@@ -145,34 +118,19 @@ impl Page {
             lines: keys.iter().map(|key| line(key, now)).collect(),
             in_teams,
             total: several(total, "key"),
-            range: (shown < total).then(|| format!("{}–{}", number(first + 1), number(first + shown))),
+            range: range(query.page, PER_PAGE, keys.len(), total),
             without_gone: query.presences.is_empty().then(|| every_presence().address(PATH)),
             csv: Query { page: 0, ..query.clone() }.address(CSV),
             json: Query { page: 0, ..query.clone() }.address(JSON),
-            pages: pages(&query, total),
+            pages: Pages::new(query.page, total, PER_PAGE, |page| Query { page, ..query.clone() }.address(PATH)),
             frame,
             query,
         }
     }
 }
 
-fn pages(query: &Query, total: u64) -> Option<Pages> {
-    let of = total.div_ceil(u64::from(PER_PAGE));
-    let to = |page: u32| Query { page, ..query.clone() }.address(PATH);
-    (of > 1).then(|| Pages {
-        number: number(u64::from(query.page) + 1),
-        of: number(of),
-        previous: query.page.checked_sub(1).map(to),
-        next: (u64::from(query.page) + 1 < of).then(|| to(query.page + 1)),
-    })
-}
-
 fn picks(query: &Query, words: &Vocabulary) -> Vec<Pick> {
-    let pick = |label, name: Name, options: Vec<PickOption>| {
-        let chosen = options.iter().filter(|option| option.chosen).count();
-        Pick { label, name: name.as_str(), chosen, options }
-    };
-    let option = |value: &str, label: &str, chosen| PickOption { value: value.to_owned(), label: label.to_owned(), chosen };
+    let option = PickOption::new;
     let texts = |all: &[String], chosen: &BTreeSet<String>| -> Vec<PickOption> {
         all.iter().map(|word| option(word, word, chosen.contains(word))).collect()
     };
@@ -181,12 +139,12 @@ fn picks(query: &Query, words: &Vocabulary) -> Vec<Pick> {
     let providers = provider_ids().map(|id| option(id, provider_name(id), query.providers.contains(id)));
     let kinds = KeyKind::ALL.iter().map(|k| option(k.as_str(), &spaced(k.as_str()), query.kinds.contains(k)));
     let mut picks = vec![
-        pick("Condition", Name::Condition, conditions.collect()),
-        pick("Provider", Name::Provider, providers.collect()),
-        pick("Account", Name::Account, texts(&words.accounts, &query.accounts)),
-        pick("Kind", Name::Kind, kinds.collect()),
-        pick("Team", Name::Team, texts(&words.teams, &query.teams)),
-        pick("Presence", Name::Presence, presences.collect()),
+        Pick::new("Condition", Name::Condition, conditions),
+        Pick::new("Provider", Name::Provider, providers),
+        Pick::new("Account", Name::Account, texts(&words.accounts, &query.accounts).into_iter()),
+        Pick::new("Kind", Name::Kind, kinds),
+        Pick::new("Team", Name::Team, texts(&words.teams, &query.teams).into_iter()),
+        Pick::new("Presence", Name::Presence, presences),
     ];
     picks.retain(|pick| !pick.options.is_empty());
     picks
@@ -205,7 +163,8 @@ fn choices(query: &Query) -> Vec<Choice> {
     ]
 }
 
-fn chip((name, value, rest): (Name, &str, Query)) -> Chip {
+fn chip((name, value, rest): (Name, Cow<'_, str>, Query)) -> Chip {
+    let value = &*value;
     let condition = |word: &str| word.parse::<Condition>().map_or_else(|_| word.to_owned(), |c| told::condition(c).to_owned());
     let (what, value) = match name {
         Name::Text => ("Search", value.to_owned()),
@@ -213,6 +172,7 @@ fn chip((name, value, rest): (Name, &str, Query)) -> Chip {
         Name::Account => ("Account", value.to_owned()),
         Name::Kind => ("Kind", spaced(value)),
         Name::Owner => ("Owner", value.to_owned()),
+        Name::Whose => ("Owner", value.parse().map_or_else(|_| value.to_owned(), |whose| marks::whose(&whose))),
         Name::Team => ("Team", value.to_owned()),
         Name::Condition => ("Condition", condition(value)),
         Name::Presence => ("Presence", value.to_owned()),

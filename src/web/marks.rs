@@ -1,8 +1,8 @@
 //! How keys and their states look in tables: addresses, names, times, badges.
 
-use crate::domain::{Condition, Moment, Presence, Time};
+use crate::domain::{Condition, Moment, OwnerKind, Presence, Time};
 use crate::views::shown::{Instant, spaced};
-use crate::views::{KeyRow, told};
+use crate::views::{KeyRow, Whose, told};
 
 use super::cards::tone;
 
@@ -63,12 +63,22 @@ pub(super) fn name(key: &KeyRow) -> String {
 /// Whose it is, and what else tells who that is; empty for nothing.
 pub(super) fn owner(key: &KeyRow) -> (String, String) {
     let Some(owner) = &key.owner else { return (NOT_REPORTED.to_owned(), String::new()) };
-    let kind = if owner.kind == crate::domain::OwnerKind::User { String::new() } else { spaced(owner.kind.as_str()) };
+    let kind = if owner.kind == OwnerKind::User { String::new() } else { spaced(owner.kind.as_str()) };
     match (&owner.name, &owner.email) {
         (Some(name), Some(email)) if kind.is_empty() => (name.clone(), email.clone()),
         (Some(name), _) => (name.clone(), kind),
         (None, Some(email)) => (email.clone(), kind),
         (None, None) => (owner.id.clone(), kind),
+    }
+}
+
+/// An owner across accounts.
+pub(super) fn whose(whose: &Whose) -> String {
+    match whose {
+        Whose::NotReported => NOT_REPORTED.to_owned(),
+        Whose::Email(OwnerKind::User, address) => address.clone(),
+        Whose::Email(kind, address) => format!("{address}, {}", spaced(kind.as_str())),
+        Whose::Id(account, id) => format!("{id} in {account}"),
     }
 }
 

@@ -8,12 +8,15 @@ mod api;
 mod cards;
 mod connections;
 mod files;
+mod form;
 mod frame;
 mod guard;
 mod key;
 mod keys;
 mod marks;
 mod overview;
+mod owners;
+mod parameters;
 mod query;
 mod refusals;
 mod refused;
@@ -41,8 +44,9 @@ use crate::views::shown::number;
 use crate::views::{AccountFacts, Overview, Views};
 pub use access::{Access, AccessError};
 use frame::{Frame, Tab};
-use keys::Vocabulary;
-use query::{Parsed, Query, Wrong};
+use keys::{Vocabulary, unknown};
+use parameters::Wrong;
+use query::{Parsed, Query};
 
 /// What is served.
 #[derive(Clone)]
@@ -70,6 +74,7 @@ fn router(app: App) -> Router {
         .route("/", get(overview_page))
         .route(keys::PATH, get(keys_page))
         .route("/keys/{account}/{key_id}", get(key_page))
+        .route(owners::PATH, get(owners_page))
         .route(keys::CSV, get(files::csv))
         .route(keys::JSON, get(files::json))
         .route("/style.css", get(style))
@@ -78,8 +83,7 @@ fn router(app: App) -> Router {
         .route("/readyz", get(ready))
         .merge(api::routes())
         .fallback(async || {
-            let there =
-                "not found; there are /, /keys, /keys.csv, /keys.json, /api/v1/openapi.json, /metrics, /healthz and /readyz\n";
+            let there = "not found; there are /, /keys, /owners, /keys.csv, /keys.json, /api/v1/openapi.json, /metrics, /healthz and /readyz\n";
             plain(StatusCode::NOT_FOUND, there)
         })
         .with_state(Arc::new(Site { app, files: files::Turn::default() }))
@@ -111,9 +115,22 @@ impl Site {
         Frame::new(&self.app, tab, title, &around.facts, &around.overview, around.now)
     }
 
-    fn refuse(&self, around: &Around, status: StatusCode, title: &str, sentence: String) -> Response {
-        let page = refused::Page { frame: self.frame(around, Tab::Keys, title), sentence };
+    /// A sentence instead of a page, which leads back to the tab.
+    fn refuse(&self, around: &Around, tab: Tab, status: StatusCode, title: &str, sentence: String) -> Response {
+        let page = refused::Page { frame: self.frame(around, tab, title), back: tab.link(), sentence };
         (status, html(&page)).into_response()
+    }
+}
+
+impl Site {
+    /// What was asked for is none of ours.
+    fn wrong(&self, around: &Around, tab: Tab, sentence: String) -> Response {
+        self.refuse(around, tab, StatusCode::BAD_REQUEST, "This cannot be asked", sentence)
+    }
+
+    fn no_such_page(&self, around: &Around, tab: Tab, page: u32, of: &str) -> Response {
+        let sentence = format!("There is no page {} of these {of}.", number(u64::from(page) + 1));
+        self.refuse(around, tab, StatusCode::NOT_FOUND, "No such page", sentence)
     }
 }
 
@@ -128,16 +145,15 @@ async fn keys_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Respo
         // A form names all of its fields: what was left empty does not belong into the address.
         Ok(Parsed { query, has_blanks: true }) => return Ok(Redirect::to(&query.address(keys::PATH)).into_response()),
         Ok(parsed) => parsed.query,
-        Err(Wrong(sentence)) => return Ok(site.refuse(&around, StatusCode::BAD_REQUEST, "Not a question about keys", sentence)),
+        Err(Wrong(sentence)) => return Ok(site.wrong(&around, Tab::Keys, sentence)),
     };
     let words = site.vocabulary().await?;
     if let Some(sentence) = words.refusal(&query) {
-        return Ok(site.refuse(&around, StatusCode::BAD_REQUEST, "Not a question about keys", sentence));
+        return Ok(site.wrong(&around, Tab::Keys, sentence));
     }
     let (rows, total) = site.app.views.page_of_keys(query.one_page()).await.map_err(|error| unreadable(&error))?;
     if rows.is_empty() && query.page > 0 {
-        let sentence = format!("There is no page {} of these keys.", number(u64::from(query.page) + 1));
-        return Ok(site.refuse(&around, StatusCode::NOT_FOUND, "No such page", sentence));
+        return Ok(site.no_such_page(&around, Tab::Keys, query.page, "keys"));
     }
     let frame = site.frame(&around, Tab::Keys, "Keys");
     Ok(html(&keys::Page::new(frame, query, &words, &rows, total, around.now)))
@@ -154,6 +170,25 @@ impl Site {
     }
 }
 
+async fn owners_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Response, Response> {
+    let around = site.around().await?;
+    let asked = match owners::Asked::parse(raw.as_deref().unwrap_or_default()) {
+        Ok((asked, true)) => return Ok(Redirect::to(&asked.address()).into_response()),
+        Ok((asked, false)) => asked,
+        Err(Wrong(sentence)) => return Ok(site.wrong(&around, Tab::Owners, sentence)),
+    };
+    let known: Vec<String> = around.overview.counts.accounts.keys().cloned().collect();
+    if let Some(sentence) = unknown("account", &asked.accounts, &known) {
+        return Ok(site.wrong(&around, Tab::Owners, sentence));
+    }
+    let owners = site.app.views.owners(asked.keys()).await.map_err(|error| unreadable(&error))?;
+    let frame = site.frame(&around, Tab::Owners, "Owners");
+    Ok(match owners::Page::new(frame, &asked, &known, owners) {
+        Some(page) => html(&page),
+        None => site.no_such_page(&around, Tab::Owners, asked.page, "owners"),
+    })
+}
+
 async fn key_page(State(site): Shared, Path((account, key_id)): Path<(String, String)>) -> Result<Response, Response> {
     let around = site.around().await?;
     let views = &site.app.views;
@@ -165,7 +200,7 @@ async fn key_page(State(site): Shared, Path((account, key_id)): Path<(String, St
     let Some(explanation) = explanation else {
         let id = Text::clean(&format!("{account}/{key_id}"));
         let sentence = format!("There is no key “{id}” in the inventory: it was never listed, or retention has forgotten it.");
-        return Ok(site.refuse(&around, StatusCode::NOT_FOUND, "No such key", sentence));
+        return Ok(site.refuse(&around, Tab::Keys, StatusCode::NOT_FOUND, "No such key", sentence));
     };
     let facts = around.facts.iter().find(|facts| facts.name == account);
     let frame = site.frame(&around, Tab::Keys, &marks::name(&explanation.key));

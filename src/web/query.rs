@@ -1,18 +1,16 @@
 //! The query string of the page *Keys*: which keys, in which order, and which page of them. The address holds the whole view,
 //! so that every link on the page is a query like the one that was asked, with something changed.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use form_urlencoded::Serializer;
-
-use crate::domain::{Condition, KeyKind, Presence, Text, changes_what_is_around_it};
-use crate::views::{Filter, KeysAsked, Order};
+use super::parameters::{self, Given, Name as _, Wrong, page, text, texts, word, wrong, yes_or_no};
+use crate::domain::{Condition, KeyKind, Presence};
+use crate::views::{Filter, KeysAsked, Order, Whose};
 
 /// Keys on a page.
 pub(super) const PER_PAGE: u32 = 100;
-/// Of a text, in characters: no name that passed the gate is longer.
-pub(super) const LONGEST: usize = 256;
 
 /// What is asked for. Of every set that is empty, anything will do; of presences, anything but gone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,6 +20,7 @@ pub(super) struct Query {
     pub accounts: BTreeSet<String>,
     pub kinds: BTreeSet<KeyKind>,
     pub owner: Option<String>,
+    pub whose: Option<Whose>,
     pub teams: BTreeSet<String>,
     pub conditions: BTreeSet<Condition>,
     pub presences: BTreeSet<Presence>,
@@ -54,6 +53,7 @@ pub(super) enum Name {
     Account,
     Kind,
     Owner,
+    Whose,
     Team,
     Condition,
     Presence,
@@ -64,13 +64,14 @@ pub(super) enum Name {
     Page,
 }
 
-impl Name {
-    pub(super) const ALL: [Self; 13] = [
+impl parameters::Name for Name {
+    const ALL: &'static [Self] = &[
         Self::Text,
         Self::Provider,
         Self::Account,
         Self::Kind,
         Self::Owner,
+        Self::Whose,
         Self::Team,
         Self::Condition,
         Self::Presence,
@@ -81,13 +82,14 @@ impl Name {
         Self::Page,
     ];
 
-    pub(super) const fn as_str(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Text => "q",
             Self::Provider => "provider",
             Self::Account => "account",
             Self::Kind => "kind",
             Self::Owner => "owner",
+            Self::Whose => "whose",
             Self::Team => "team",
             Self::Condition => "condition",
             Self::Presence => "presence",
@@ -96,6 +98,13 @@ impl Name {
             Self::Held => "held",
             Self::Sort => "sort",
             Self::Page => "page",
+        }
+    }
+
+    fn takes_several(self) -> bool {
+        match self {
+            Self::Provider | Self::Account | Self::Kind | Self::Team | Self::Condition | Self::Presence => true,
+            Self::Text | Self::Owner | Self::Whose | Self::Flagged | Self::Waived | Self::Held | Self::Sort | Self::Page => false,
         }
     }
 }
@@ -121,10 +130,6 @@ pub(super) struct Parsed {
     pub has_blanks: bool,
 }
 
-/// What is wrong with a query: a sentence.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wrong(pub String);
-
 impl Query {
     /// Keys that may be there: present, missing or unknown.
     pub fn may_be_there() -> Self {
@@ -141,36 +146,12 @@ impl Query {
     /// # Errors
     /// A name or a word is none of ours: whoever misspelt one must not get other keys than they asked for.
     pub fn parse(raw: &str) -> Result<Parsed, Wrong> {
-        let mut parsed = Parsed { query: Self::default(), has_blanks: false };
-        let mut single = Vec::new();
-        for (name, value) in form_urlencoded::parse(raw.as_bytes()) {
-            let known = Name::ALL.into_iter().find(|known| known.as_str() == name);
-            let name = known.ok_or_else(|| {
-                let names = Name::ALL.map(Name::as_str).join(", ");
-                Wrong(format!("There is no parameter “{}”; there are {names}.", Text::clean(&name)))
-            })?;
-            let value = value.trim();
-            if value.is_empty() {
-                parsed.has_blanks = true;
-                continue;
-            }
-            if !Self::takes_several(name) {
-                if single.contains(&name) {
-                    return Err(Wrong(format!("The parameter “{}” may be given once.", name.as_str())));
-                }
-                single.push(name);
-            }
-            parsed.query.take(name, value)?;
+        let Given { pairs, has_blanks } = Given::parse(raw)?;
+        let mut query = Self::default();
+        for (name, value) in pairs {
+            query.take(name, &value)?;
         }
-        Ok(parsed)
-    }
-
-    /// Any of several words may be asked for.
-    pub(super) const fn takes_several(name: Name) -> bool {
-        match name {
-            Name::Provider | Name::Account | Name::Kind | Name::Team | Name::Condition | Name::Presence => true,
-            Name::Text | Name::Owner | Name::Flagged | Name::Waived | Name::Held | Name::Sort | Name::Page => false,
-        }
+        Ok(Parsed { query, has_blanks })
     }
 
     /// Takes over what a parameter says.
@@ -184,6 +165,10 @@ impl Query {
             Name::Account => drop(self.accounts.insert(text(name, value)?)),
             Name::Kind => drop(self.kinds.insert(word(name, value, KeyKind::ALL, KeyKind::as_str)?)),
             Name::Owner => self.owner = Some(text(name, value)?),
+            Name::Whose => {
+                let whose = texts(name, value, 2)?.parse();
+                self.whose = Some(whose.map_err(|instead: String| wrong(name, value, &instead))?);
+            }
             Name::Team => drop(self.teams.insert(text(name, value)?)),
             Name::Condition => drop(self.conditions.insert(word(name, value, Condition::ALL, Condition::as_str)?)),
             Name::Presence => drop(self.presences.insert(word(name, value, Presence::ALL, Presence::as_str)?)),
@@ -191,40 +176,39 @@ impl Query {
             Name::Waived => self.waived = Some(yes_or_no(name, value)?),
             Name::Held => self.held = Some(yes_or_no(name, value)?),
             Name::Sort => self.sort = value.parse()?,
-            Name::Page => {
-                let page = value.parse().ok().filter(|page| (1..=1_000_000).contains(page));
-                self.page = page.map(|page: u32| page - 1).ok_or_else(|| wrong(name, value, "a number from 1"))?;
-            }
+            Name::Page => self.page = page(name, value)?,
         }
         Ok(())
     }
 
     /// What of it is not at its default, in the order of [`Name::ALL`].
-    fn pairs(&self) -> Vec<(Name, &str)> {
+    fn pairs(&self) -> Vec<(Name, Cow<'_, str>)> {
         let yes_no = |wanted: bool| if wanted { "yes" } else { "no" };
-        let mut pairs: Vec<(Name, &str)> = Vec::new();
-        pairs.extend(self.text.iter().map(|text| (Name::Text, text.as_str())));
-        pairs.extend(self.providers.iter().map(|word| (Name::Provider, word.as_str())));
-        pairs.extend(self.accounts.iter().map(|word| (Name::Account, word.as_str())));
-        pairs.extend(self.kinds.iter().map(|word| (Name::Kind, word.as_str())));
-        pairs.extend(self.owner.iter().map(|text| (Name::Owner, text.as_str())));
-        pairs.extend(self.teams.iter().map(|word| (Name::Team, word.as_str())));
-        pairs.extend(self.conditions.iter().map(|word| (Name::Condition, word.as_str())));
-        pairs.extend(self.presences.iter().map(|word| (Name::Presence, word.as_str())));
+        let mut pairs: Vec<(Name, Cow<'_, str>)> = Vec::new();
+        pairs.extend(self.text.iter().map(|text| (Name::Text, text.as_str().into())));
+        pairs.extend(self.providers.iter().map(|word| (Name::Provider, word.as_str().into())));
+        pairs.extend(self.accounts.iter().map(|word| (Name::Account, word.as_str().into())));
+        pairs.extend(self.kinds.iter().map(|word| (Name::Kind, word.as_str().into())));
+        pairs.extend(self.owner.iter().map(|text| (Name::Owner, text.as_str().into())));
+        pairs.extend(self.whose.iter().map(|whose| (Name::Whose, whose.to_string().into())));
+        pairs.extend(self.teams.iter().map(|word| (Name::Team, word.as_str().into())));
+        pairs.extend(self.conditions.iter().map(|word| (Name::Condition, word.as_str().into())));
+        pairs.extend(self.presences.iter().map(|word| (Name::Presence, word.as_str().into())));
         for (name, wanted) in [(Name::Flagged, self.flagged), (Name::Waived, self.waived), (Name::Held, self.held)] {
-            pairs.extend(wanted.map(|wanted| (name, yes_no(wanted))));
+            pairs.extend(wanted.map(|wanted| (name, yes_no(wanted).into())));
         }
         pairs
     }
 
     /// The filters that are set, each with the query without it.
-    pub fn without_each(&self) -> Vec<(Name, &str, Self)> {
-        let without = |(name, value)| {
+    pub fn without_each(&self) -> Vec<(Name, Cow<'_, str>, Self)> {
+        let mut filters = Vec::new();
+        for (name, value) in self.pairs() {
             let mut rest = Self { page: 0, ..self.clone() };
-            rest.remove(name, value);
-            (name, value, rest)
-        };
-        self.pairs().into_iter().map(without).collect()
+            rest.remove(name, &value);
+            filters.push((name, value, rest));
+        }
+        filters
     }
 
     fn remove(&mut self, name: Name, value: &str) {
@@ -234,6 +218,7 @@ impl Query {
             Name::Account => drop(self.accounts.remove(value)),
             Name::Kind => self.kinds.retain(|word| word.as_str() != value),
             Name::Owner => self.owner = None,
+            Name::Whose => self.whose = None,
             Name::Team => drop(self.teams.remove(value)),
             Name::Condition => self.conditions.retain(|word| word.as_str() != value),
             Name::Presence => self.presences.retain(|word| word.as_str() != value),
@@ -247,18 +232,14 @@ impl Query {
 
     /// The address of a page, or of a file, below which the query stands.
     pub fn address(&self, path: &str) -> String {
-        let mut query = Serializer::new(String::new());
-        for (name, value) in self.pairs() {
-            query.append_pair(name.as_str(), value);
-        }
+        let mut pairs = self.pairs();
         if self.sort != Sort::default() {
-            query.append_pair(Name::Sort.as_str(), &self.sort.to_string());
+            pairs.push((Name::Sort, self.sort.to_string().into()));
         }
         if self.page > 0 {
-            query.append_pair(Name::Page.as_str(), &(self.page + 1).to_string());
+            pairs.push((Name::Page, (self.page + 1).to_string().into()));
         }
-        let query = query.finish();
-        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+        parameters::address(path, pairs.iter().map(|(name, value)| (name.as_str(), &**value)))
     }
 
     /// What is asked of the inventory, all pages of it.
@@ -275,6 +256,7 @@ impl Query {
             held: self.held,
             teams: self.teams.iter().cloned().collect(),
             owner: self.owner.clone(),
+            whose: self.whose.clone(),
             text: self.text.clone(),
             ..Filter::default()
         };
@@ -304,34 +286,6 @@ impl std::fmt::Display for Sort {
         let word = SORTS.iter().find(|(_, by)| *by == self.by).map_or("urgency", |(word, _)| word);
         write!(f, "{}{word}", if self.reversed { "-" } else { "" })
     }
-}
-
-fn wrong(name: Name, value: &str, instead: &str) -> Wrong {
-    Wrong(format!("The parameter “{}” cannot be “{}”: it is {instead}.", name.as_str(), Text::clean(value)))
-}
-
-fn word<T: Copy>(name: Name, value: &str, all: &[T], as_str: impl Fn(T) -> &'static str) -> Result<T, Wrong> {
-    all.iter().copied().find(|word| as_str(*word) == value).ok_or_else(|| {
-        let known: Vec<&str> = all.iter().map(|word| as_str(*word)).collect();
-        wrong(name, value, &format!("one of {}", known.join(", ")))
-    })
-}
-
-fn yes_or_no(name: Name, value: &str) -> Result<bool, Wrong> {
-    word(name, value, &[true, false], |wanted| if wanted { "yes" } else { "no" })
-}
-
-/// Text that a name could hold. What none can hold would be found nowhere, and that would read as if there were no such key.
-fn text(name: Name, value: &str) -> Result<String, Wrong> {
-    let foreign = value.chars().find(|c| changes_what_is_around_it(*c) || *c == char::REPLACEMENT_CHARACTER);
-    if let Some(foreign) = foreign {
-        let instead = format!("text without characters that no name here holds, such as {}", foreign.escape_unicode());
-        return Err(wrong(name, value, &instead));
-    }
-    if value.chars().count() > LONGEST {
-        return Err(Wrong(format!("The parameter “{}” has at most {LONGEST} characters.", name.as_str())));
-    }
-    Ok(value.to_owned())
 }
 
 #[cfg(test)]

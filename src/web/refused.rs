@@ -2,12 +2,13 @@
 
 use askama::Template;
 
-use super::frame::Frame;
+use super::frame::{Frame, Link};
 
 /// The page's text.
 #[derive(Debug, Template)]
 #[template(path = "refused.html", config = "src/web/askama.toml")]
 pub(super) struct Page {
     pub frame: Frame,
+    pub back: Link,
     pub sentence: String,
 }

@@ -6,6 +6,7 @@ mod api;
 mod house;
 mod log;
 mod metrics;
+mod owners;
 mod pages;
 mod views;
 mod web;

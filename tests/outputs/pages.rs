@@ -9,7 +9,7 @@ use crate::house::{House, Served};
 use crate::web::{rename, shape};
 
 /// The addresses that the page links to below a path, unescaped.
-fn links(page: &str, below: &str) -> Vec<String> {
+pub fn links(page: &str, below: &str) -> Vec<String> {
     let hrefs = page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap().replace("&#38;", "&"));
     hrefs.filter(|href| href.starts_with(below)).collect()
 }
@@ -21,7 +21,7 @@ fn ids(page: &str) -> Vec<String> {
 }
 
 /// All keys that an address lists, page after page.
-async fn walked(served: &Served, address: &str) -> Vec<String> {
+pub async fn walked(served: &Served, address: &str) -> Vec<String> {
     let (mut next, mut found) = (Some(address.to_owned()), Vec::new());
     while let Some(address) = next {
         let page = served.get(&address).await;

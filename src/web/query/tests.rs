@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
+use crate::domain::OwnerKind;
 
 /// What a name could hold.
 fn any_text() -> impl Strategy<Value = String> {
@@ -25,9 +26,15 @@ fn yes_no() -> impl Strategy<Value = Option<bool>> {
     option::of(any::<bool>())
 }
 
+fn any_whose() -> impl Strategy<Value = Whose> {
+    let email = (select(OwnerKind::ALL), any_text()).prop_map(|(kind, text)| Whose::Email(kind, text.to_ascii_lowercase()));
+    let id = ("[a-z-]{1,9}", any_text()).prop_map(|(account, id)| Whose::Id(account, id));
+    prop_oneof![Just(Whose::NotReported), email, id]
+}
+
 prop_compose! {
     fn any_query()(
-        (text, owner) in (option::of(any_text()), option::of(any_text())),
+        (text, owner, whose) in (option::of(any_text()), option::of(any_text()), option::of(any_whose())),
         (providers, accounts, teams) in (texts(), texts(), texts()),
         kinds in any_of(KeyKind::ALL),
         conditions in any_of(Condition::ALL),
@@ -37,7 +44,7 @@ prop_compose! {
         page in 0..1_000_u32,
     ) -> Query {
         let sort = Sort { by, reversed };
-        Query { text, providers, accounts, kinds, owner, teams, conditions, presences, flagged, waived, held, sort, page }
+        Query { text, providers, accounts, kinds, owner, whose, teams, conditions, presences, flagged, waived, held, sort, page }
     }
 }
 
