@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::args::{self, AsOf, Since};
+use super::args::{self, AsOf};
 use super::exit::{Exit, UsageError};
 use super::looked_at::{LEFT_OUT, LookedAt, not_yet_read};
 use super::output::Output;
@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Condition, Time};
 use crate::inventory::{EvidenceOf, Inventory, Period, Reader, Sheet, StoreError};
+use crate::views::Since;
 use folder::Folder;
 use page::Page;
 

@@ -42,8 +42,10 @@ pub struct ChangesAsked {
     pub key_id: Option<String>,
     /// Only lines of a greater number.
     pub after: Option<i64>,
-    /// Only lines of a lesser number.
+    /// Only lines of a smaller number.
     pub before: Option<i64>,
+    /// Of one of these kinds.
+    pub changes: Vec<ChangeKind>,
     /// Seen at that instant or later.
     pub since: Option<Time>,
     /// At most so many.
@@ -58,6 +60,7 @@ const KEY: &str =
                            CROSS JOIN change AS c ON c.key_id = k.id)";
 const AFTER: &str = "change_id > :after";
 const BEFORE: &str = "change_id < :before";
+const CHANGES: &str = "change IN (SELECT value FROM json_each(:changes))";
 const SINCE: &str = "unixepoch(at) >= :since";
 const NEWEST_FIRST: &str = "ORDER BY change_id DESC LIMIT :limit";
 
@@ -74,11 +77,14 @@ impl Reader {
             let mut terms = vec!["true"];
             let mut values: Vec<(&str, Value)> = vec![(":limit", asked.limit.map_or(-1, i64::from).into())];
             let accounts = (!asked.accounts.is_empty()).then(|| serde_json::Value::from(asked.accounts).to_string().into());
+            let changes: Vec<&str> = asked.changes.iter().map(|change| change.as_str()).collect();
+            let changes = (!changes.is_empty()).then(|| serde_json::Value::from(changes).to_string().into());
             for (term, name, value) in [
                 (ACCOUNTS, ":accounts", accounts),
                 (KEY, ":key_id", asked.key_id.map(Value::from)),
                 (AFTER, ":after", asked.after.map(Value::from)),
                 (BEFORE, ":before", asked.before.map(Value::from)),
+                (CHANGES, ":changes", changes),
                 (SINCE, ":since", asked.since.map(|since| since.unix().into())),
             ] {
                 if let Some(value) = value {

@@ -13,6 +13,7 @@ mod facts;
 mod key_columns;
 mod owners;
 pub mod shown;
+mod since;
 pub mod spreadsheet;
 pub mod told;
 
@@ -38,6 +39,7 @@ use explanation::Explanation;
 pub use facts::{AccountFacts, provider_ids, provider_name, revocation};
 pub use key_columns::{KeyColumns, KeysFile};
 pub use owners::{Owned, Owner, by_owner};
+pub use since::Since;
 
 /// The read model. Cheap to clone; clones remember together.
 #[derive(Debug, Clone)]

@@ -12,16 +12,18 @@ pub(super) enum Tab {
     Overview,
     Keys,
     Owners,
+    Changes,
 }
 
 impl Tab {
-    const ALL: [Self; 3] = [Self::Overview, Self::Keys, Self::Owners];
+    const ALL: [Self; 4] = [Self::Overview, Self::Keys, Self::Owners, Self::Changes];
 
     const fn label(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
             Self::Keys => "Keys",
             Self::Owners => "Owners",
+            Self::Changes => "Changes",
         }
     }
 
@@ -30,6 +32,7 @@ impl Tab {
             Self::Overview => "/",
             Self::Keys => super::keys::PATH,
             Self::Owners => super::owners::PATH,
+            Self::Changes => super::changes::PATH,
         }
     }
 

@@ -6,6 +6,7 @@
 mod access;
 mod api;
 mod cards;
+mod changes;
 mod connections;
 mod files;
 mod form;
@@ -75,6 +76,7 @@ fn router(app: App) -> Router {
         .route(keys::PATH, get(keys_page))
         .route("/keys/{account}/{key_id}", get(key_page))
         .route(owners::PATH, get(owners_page))
+        .route(changes::PATH, get(changes_page))
         .route(keys::CSV, get(files::csv))
         .route(keys::JSON, get(files::json))
         .route("/style.css", get(style))
@@ -83,7 +85,7 @@ fn router(app: App) -> Router {
         .route("/readyz", get(ready))
         .merge(api::routes())
         .fallback(async || {
-            let there = "not found; there are /, /keys, /owners, /keys.csv, /keys.json, /api/v1/openapi.json, /metrics, /healthz and /readyz\n";
+            let there = "not found; there are /, /keys, /owners, /changes, /keys.csv, /keys.json, /api/v1/openapi.json, /metrics, /healthz and /readyz\n";
             plain(StatusCode::NOT_FOUND, there)
         })
         .with_state(Arc::new(Site { app, files: files::Turn::default() }))
@@ -102,6 +104,13 @@ struct Around {
     facts: Arc<[AccountFacts]>,
     overview: Arc<Overview>,
     now: Time,
+}
+
+impl Around {
+    /// The names of the accounts in the inventory.
+    fn known(&self) -> Vec<String> {
+        self.overview.counts.accounts.keys().cloned().collect()
+    }
 }
 
 impl Site {
@@ -177,7 +186,7 @@ async fn owners_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Res
         Ok((asked, false)) => asked,
         Err(Wrong(sentence)) => return Ok(site.wrong(&around, Tab::Owners, sentence)),
     };
-    let known: Vec<String> = around.overview.counts.accounts.keys().cloned().collect();
+    let known = around.known();
     if let Some(sentence) = unknown("account", &asked.accounts, &known) {
         return Ok(site.wrong(&around, Tab::Owners, sentence));
     }
@@ -187,6 +196,22 @@ async fn owners_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Res
         Some(page) => html(&page),
         None => site.no_such_page(&around, Tab::Owners, asked.page, "owners"),
     })
+}
+
+async fn changes_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Response, Response> {
+    let around = site.around().await?;
+    let asked = match changes::Asked::parse(raw.as_deref().unwrap_or_default()) {
+        Ok((asked, true)) => return Ok(Redirect::to(&asked.address()).into_response()),
+        Ok((asked, false)) => asked,
+        Err(Wrong(sentence)) => return Ok(site.wrong(&around, Tab::Changes, sentence)),
+    };
+    let known = around.known();
+    if let Some(sentence) = unknown("account", &asked.accounts, &known) {
+        return Ok(site.wrong(&around, Tab::Changes, sentence));
+    }
+    let rows = site.app.views.changes(asked.lines(around.now)).await.map_err(|error| unreadable(&error))?;
+    let frame = site.frame(&around, Tab::Changes, "Changes");
+    Ok(html(&changes::Page::new(frame, &asked, &known, &rows, around.now)))
 }
 
 async fn key_page(State(site): Shared, Path((account, key_id)): Path<(String, String)>) -> Result<Response, Response> {

@@ -6,13 +6,14 @@ use askama::Template;
 
 use super::App;
 use super::cards::{Account, Card, NO_NUMBER, cards, tone};
+use super::changes;
 use super::frame::{self, ALL_KEYS, Frame, Tab, is_late, list_state};
 use super::marks::{self, Badge, NOT_REPORTED};
 use super::query::Query;
 use crate::domain::{Condition, ScopeState, Time};
 use crate::views::shown::{Instant, number, spaced};
 use crate::views::told;
-use crate::views::{AccountCounts, AccountFacts, ChangeRow, Counts, KeyRow, Overview, ScopeRow};
+use crate::views::{AccountCounts, AccountFacts, Counts, KeyRow, Overview, ScopeRow};
 
 /// The page's text.
 #[derive(Debug, Template)]
@@ -28,7 +29,7 @@ pub(super) struct Page {
     flagged_beyond: bool,
     unseen: Vec<UnseenLine>,
     unseen_beyond: u64,
-    changes: Vec<ChangeLine>,
+    changes: Vec<changes::Line>,
 }
 
 #[derive(Debug)]
@@ -76,17 +77,6 @@ struct UnseenLine {
     last_complete: Option<Instant>,
 }
 
-#[derive(Debug)]
-struct ChangeLine {
-    at: Instant,
-    link: String,
-    key: String,
-    account: String,
-    key_id: String,
-    what: String,
-    detail: String,
-}
-
 impl Page {
     pub fn new(app: &App, facts: &[AccountFacts], overview: &Overview, now: Time) -> Self {
         let counts = &*overview.counts;
@@ -105,7 +95,7 @@ impl Page {
             flagged_beyond: flagged > overview.urgent.len() as u64,
             unseen: blind.chain(overview.unseen.iter().map(|scope| unseen_line(scope, now))).collect(),
             unseen_beyond: overview.unseen_in_all.saturating_sub(overview.unseen.len() as u64),
-            changes: overview.changes.iter().map(|change| change_line(change, now)).collect(),
+            changes: overview.changes.iter().map(|change| changes::Line::new(change, now)).collect(),
         }
     }
 }
@@ -210,17 +200,5 @@ fn unseen_line(scope: &ScopeRow, now: Time) -> UnseenLine {
         state: list_state(scope.state),
         why: told::unseen(scope),
         last_complete: scope.last_complete_at.map(|at| Instant::new(at, now)),
-    }
-}
-
-fn change_line(change: &ChangeRow, now: Time) -> ChangeLine {
-    ChangeLine {
-        at: Instant::new(change.at, now),
-        link: marks::address(&change.account, &change.key_id),
-        key: change.name.clone().unwrap_or_else(|| change.key_id.clone()),
-        account: change.account.clone(),
-        key_id: change.key_id.clone(),
-        what: told::change(change),
-        detail: told::change_detail(change),
     }
 }

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod api;
+mod changes;
 mod house;
 mod log;
 mod metrics;

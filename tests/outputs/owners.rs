@@ -63,7 +63,7 @@ async fn leavers_come_first_and_an_empty_list_says_what_it_knows() {
     let left = owners.iter().filter(|owned| owned.in_condition(Condition::Orphaned) > 0).count();
     let page = served.get("/owners").await;
     let rows: Vec<bool> =
-        page.body().split("<tr><th scope=\"row\">").skip(1).map(|row| row.contains("has left or lost access")).collect();
+        page.body().split("<tr><th scope=\"row\">").skip(1).map(|row| row.contains("owns orphaned keys")).collect();
     assert!(left > 0 && rows.iter().take(left).all(|left| *left) && !rows[left..].contains(&true), "{rows:?}");
 
     let none = served.get("/owners?q=nonesuch&account=acme-den").await;

@@ -32,6 +32,7 @@ async fn every_answer_carries_the_headers() {
     let mut requests = vec![
         (ask("GET", "/", ""), 200, "text/html; charset=utf-8"),
         (ask("GET", "/keys", ""), 200, "text/html; charset=utf-8"),
+        (ask("GET", "/changes", ""), 200, "text/html; charset=utf-8"),
         (ask("GET", "/owners", ""), 200, "text/html; charset=utf-8"),
         (ask("GET", "/keys?colour=red", ""), 400, "text/html; charset=utf-8"),
         (ask("GET", "/keys/acme-den/none", ""), 404, "text/html; charset=utf-8"),
@@ -198,7 +199,7 @@ async fn a_closed_inventory_is_not_ready() {
     let served = house.serve().await;
     assert_eq!(served.get("/readyz").await.body(), "ready\n");
     house.inventory.clone().close().await.unwrap();
-    for path in ["/readyz", "/", "/keys", "/owners", "/keys.csv", "/keys/acme-den/none", "/api/v1/keys", "/api/v1/accounts"] {
+    for path in ["/readyz", "/", "/keys", "/owners", "/changes", "/keys.csv", "/keys/acme-den/none", "/api/v1/keys", "/api/v1/accounts"] {
         assert_eq!(served.get(path).await.status(), 503, "{path}");
     }
     assert_eq!(served.get("/healthz").await.body(), "alive\n");

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AsOf, Since, WhichInventory};
+use super::{AsOf, WhichInventory};
+use crate::views::Since;
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
