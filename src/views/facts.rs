@@ -56,6 +56,11 @@ impl AccountFacts {
         (0..times).try_fold(now, |time, _| self.schedule.previous_before(time))
     }
 
+    /// When the next poll is due by the schedule, and the schedule as it is written. `None` where the calendar ends.
+    pub fn due_after(&self, now: Time) -> Option<(Time, String)> {
+        Some((self.schedule.next_after(now)?, self.schedule.as_str().to_owned()))
+    }
+
     /// Whether the provider tells enough for the condition to be claimed.
     pub fn supports(&self, condition: Condition) -> bool {
         self.provider.spec().supports(condition)

@@ -12,17 +12,19 @@ pub(super) enum Tab {
     Overview,
     Keys,
     Owners,
+    Accounts,
     Changes,
 }
 
 impl Tab {
-    const ALL: [Self; 4] = [Self::Overview, Self::Keys, Self::Owners, Self::Changes];
+    const ALL: [Self; 5] = [Self::Overview, Self::Keys, Self::Owners, Self::Accounts, Self::Changes];
 
     const fn label(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
             Self::Keys => "Keys",
             Self::Owners => "Owners",
+            Self::Accounts => "Accounts",
             Self::Changes => "Changes",
         }
     }
@@ -32,6 +34,7 @@ impl Tab {
             Self::Overview => "/",
             Self::Keys => super::keys::PATH,
             Self::Owners => super::owners::PATH,
+            Self::Accounts => super::accounts::PATH,
             Self::Changes => super::changes::PATH,
         }
     }
@@ -115,10 +118,13 @@ pub(super) const ALL_KEYS: &str = "all keys of the account";
 
 /// The configured accounts with their counts, where anything was ever read: of others a zero would be a lie.
 pub(super) fn read_accounts<'a>(facts: &'a [AccountFacts], counts: &'a Counts) -> Vec<Account<'a>> {
-    let read = |account: &AccountFacts| {
-        counts.accounts.get(&account.name).filter(|counts| counts.keys_read || !counts.groups.is_empty())
-    };
-    facts.iter().map(|account| (account, read(account))).collect()
+    facts.iter().map(|account| read_account(account, counts)).collect()
+}
+
+/// The same of one.
+pub(super) fn read_account<'a>(facts: &'a AccountFacts, counts: &'a Counts) -> Account<'a> {
+    let stored = counts.accounts.get(&facts.name);
+    (facts, stored.filter(|counts| counts.keys_read || !counts.groups.is_empty()))
 }
 
 /// Accounts that were polled and of which nothing was read.

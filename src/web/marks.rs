@@ -43,7 +43,7 @@ pub(super) fn address(account: &str, key_id: &str) -> String {
 }
 
 /// One segment of a path: what has a meaning in addresses is escaped.
-fn segment(text: &str) -> String {
+pub(super) fn segment(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b':') {

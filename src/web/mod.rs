@@ -4,6 +4,8 @@
 //! says so; else it belongs on loopback, or behind something that has both.
 
 mod access;
+mod account;
+mod accounts;
 mod api;
 mod cards;
 mod changes;
@@ -76,6 +78,8 @@ fn router(app: App) -> Router {
         .route(keys::PATH, get(keys_page))
         .route("/keys/{account}/{key_id}", get(key_page))
         .route(owners::PATH, get(owners_page))
+        .route(accounts::PATH, get(accounts_page))
+        .route("/accounts/{account}", get(account_page))
         .route(changes::PATH, get(changes_page))
         .route(keys::CSV, get(files::csv))
         .route(keys::JSON, get(files::json))
@@ -85,7 +89,7 @@ fn router(app: App) -> Router {
         .route("/readyz", get(ready))
         .merge(api::routes())
         .fallback(async || {
-            let there = "not found; there are /, /keys, /owners, /changes, /keys.csv, /keys.json, /api/v1/openapi.json, /metrics, /healthz and /readyz\n";
+            let there = "not found; there are /, /keys, /owners, /accounts, /changes, /keys.csv, /keys.json, /api/v1/openapi.json, /metrics, /healthz and /readyz\n";
             plain(StatusCode::NOT_FOUND, there)
         })
         .with_state(Arc::new(Site { app, files: files::Turn::default() }))
@@ -196,6 +200,34 @@ async fn owners_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Res
         Some(page) => html(&page),
         None => site.no_such_page(&around, Tab::Owners, asked.page, "owners"),
     })
+}
+
+async fn accounts_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Response, Response> {
+    let around = site.around().await?;
+    if let Err(Wrong(sentence)) = parameters::none(raw.as_deref()) {
+        return Ok(site.wrong(&around, Tab::Accounts, sentence));
+    }
+    let frame = site.frame(&around, Tab::Accounts, "Accounts");
+    Ok(html(&accounts::Page::new(frame, &around.facts, &around.overview.counts, around.now)))
+}
+
+async fn account_page(State(site): Shared, Path(name): Path<String>, RawQuery(raw): RawQuery) -> Result<Response, Response> {
+    let around = site.around().await?;
+    if let Err(Wrong(sentence)) = parameters::none(raw.as_deref()) {
+        return Ok(site.wrong(&around, Tab::Accounts, sentence));
+    }
+    let (counts, now) = (&around.overview.counts, around.now);
+    let facts = around.facts.iter().find(|facts| facts.name == name);
+    if facts.is_none() && !counts.accounts.contains_key(&name) {
+        let sentence = format!("There is no account “{}” in the config or in the inventory.", Text::clean(&name));
+        return Ok(site.refuse(&around, Tab::Accounts, StatusCode::NOT_FOUND, "No such account", sentence));
+    }
+    let views = &site.app.views;
+    let scopes = views.scopes(&name).await.map_err(|error| unreadable(&error))?;
+    let waiting = views.waiting(&name).await.map_err(|error| unreadable(&error))?;
+    let line = accounts::Line::new(&name, facts, counts, now);
+    let frame = site.frame(&around, Tab::Accounts, &name);
+    Ok(html(&account::Page::new(frame, line, facts, counts, &scopes, &waiting, now)))
 }
 
 async fn changes_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Response, Response> {

@@ -35,6 +35,7 @@ pub(super) struct Page {
 #[derive(Debug)]
 struct AccountLine {
     name: String,
+    link: String,
     provider: &'static str,
     organization: String,
     cells: Vec<Cell>,
@@ -72,6 +73,7 @@ struct UrgentLine {
 struct UnseenLine {
     list: String,
     account: String,
+    link: String,
     state: &'static str,
     why: String,
     last_complete: Option<Instant>,
@@ -128,6 +130,7 @@ fn account_line((facts, counts): Account<'_>, all: &Counts, shown: &[Condition],
     let last_poll = polled.and_then(|polled| polled.last_poll.as_ref());
     AccountLine {
         name: facts.name.clone(),
+        link: super::accounts::address(&facts.name),
         provider: facts.provider.spec().name,
         organization: polled
             .and_then(|counts| counts.organization_name.clone().or_else(|| counts.organization_id.clone()))
@@ -187,6 +190,7 @@ fn blind_line(counts: &Counts, facts: &AccountFacts) -> UnseenLine {
     UnseenLine {
         list: ALL_KEYS.to_owned(),
         account: facts.name.clone(),
+        link: super::accounts::address(&facts.name),
         state: super::cards::NOT_READ,
         why: poll.and_then(|poll| poll.reason.as_deref()).map(spaced).unwrap_or_default(),
         last_complete: None,
@@ -197,6 +201,7 @@ fn unseen_line(scope: &ScopeRow, now: Time) -> UnseenLine {
     UnseenLine {
         list: told::scope(scope),
         account: scope.account.clone(),
+        link: super::accounts::address(&scope.account),
         state: list_state(scope.state),
         why: told::unseen(scope),
         last_complete: scope.last_complete_at.map(|at| Instant::new(at, now)),

@@ -55,6 +55,12 @@ impl<N: Name> Given<N> {
     }
 }
 
+/// Of a page that is asked by nothing.
+pub(super) fn none(raw: Option<&str>) -> Result<(), Wrong> {
+    let first = form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).next();
+    first.map_or(Ok(()), |(name, _)| Err(Wrong(format!("There is no parameter “{}”; this page has none.", Text::clean(&name)))))
+}
+
 /// The address of a page with parameters.
 pub(super) fn address<'a>(path: &str, pairs: impl Iterator<Item = (&'static str, &'a str)>) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod accounts;
 mod api;
 mod changes;
 mod house;

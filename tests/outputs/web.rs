@@ -33,6 +33,9 @@ async fn every_answer_carries_the_headers() {
         (ask("GET", "/", ""), 200, "text/html; charset=utf-8"),
         (ask("GET", "/keys", ""), 200, "text/html; charset=utf-8"),
         (ask("GET", "/changes", ""), 200, "text/html; charset=utf-8"),
+        (ask("GET", "/accounts", ""), 200, "text/html; charset=utf-8"),
+        (ask("GET", "/accounts/acme-den", ""), 200, "text/html; charset=utf-8"),
+        (ask("GET", "/accounts/none", ""), 404, "text/html; charset=utf-8"),
         (ask("GET", "/owners", ""), 200, "text/html; charset=utf-8"),
         (ask("GET", "/keys?colour=red", ""), 400, "text/html; charset=utf-8"),
         (ask("GET", "/keys/acme-den/none", ""), 404, "text/html; charset=utf-8"),
@@ -140,7 +143,9 @@ async fn the_page_tells_what_it_cannot_see_and_how_old_it_is() {
 
 /// The table row of an account.
 fn row<'a>(page: &'a str, account: &str) -> &'a str {
-    let from = page.find(&format!("<th scope=\"row\">{account}<")).unwrap_or_else(|| panic!("no row of {account}"));
+    let from = page
+        .find(&format!("<th scope=\"row\"><a href=\"/accounts/{account}\">{account}<"))
+        .unwrap_or_else(|| panic!("no row of {account}"));
     page[from..].split("</tr>").next().unwrap()
 }
 
@@ -199,7 +204,19 @@ async fn a_closed_inventory_is_not_ready() {
     let served = house.serve().await;
     assert_eq!(served.get("/readyz").await.body(), "ready\n");
     house.inventory.clone().close().await.unwrap();
-    for path in ["/readyz", "/", "/keys", "/owners", "/changes", "/keys.csv", "/keys/acme-den/none", "/api/v1/keys", "/api/v1/accounts"] {
+    for path in [
+        "/readyz",
+        "/",
+        "/keys",
+        "/owners",
+        "/accounts",
+        "/accounts/acme-den",
+        "/changes",
+        "/keys.csv",
+        "/keys/acme-den/none",
+        "/api/v1/keys",
+        "/api/v1/accounts",
+    ] {
         assert_eq!(served.get(path).await.status(), 503, "{path}");
     }
     assert_eq!(served.get("/healthz").await.body(), "alive\n");

@@ -1,0 +1,131 @@
+//! The page of one account: how its polls go, what waits for a person, every list with how it was read last, and what cannot
+//! be seen of it and why.
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+
+use super::accounts::{Line, tone};
+use super::frame::{ALL_KEYS, Frame, list_state};
+use super::marks::Shown;
+use crate::domain::{Condition, ScopeKind, ScopeState, Time};
+use crate::views::shown::{Instant, number, several, spaced};
+use crate::views::{AccountFacts, Counts, ScopeRow, Waiting, told};
+
+/// Lists that one page shows.
+const SHOWN: usize = 1_000;
+
+/// The page's text.
+#[derive(Debug, Template)]
+#[template(path = "account.html", config = "src/web/askama.toml")]
+pub(super) struct Page {
+    frame: Frame,
+    line: Line,
+    base_url: Option<String>,
+    credential: Option<Instant>,
+    waiting: Vec<String>,
+    blind: Option<String>,
+    unseen: Vec<List>,
+    silent: Vec<&'static str>,
+    ignored: Vec<&'static str>,
+    lists: Vec<List>,
+    lists_beyond: Option<String>,
+}
+
+#[derive(Debug)]
+struct List {
+    name: String,
+    id: String,
+    state: &'static str,
+    tone: &'static str,
+    why: String,
+    last_walk: Shown,
+    last_complete: Shown,
+    /// `None` of lists of something else.
+    keys: Option<String>,
+}
+
+impl Page {
+    pub fn new(
+        frame: Frame,
+        line: Line,
+        facts: Option<&AccountFacts>,
+        counts: &Counts,
+        scopes: &[ScopeRow],
+        waiting: &Waiting,
+        now: Time,
+    ) -> Self {
+        let stored = counts.accounts.get(&line.name);
+        let told = stored.and_then(|counts| counts.credential_expires);
+        let expires = told.or_else(|| facts.and_then(|facts| facts.credential_expires));
+        let silent = facts.map(|facts| Condition::ALL.iter().filter(|condition| !facts.supports(**condition)));
+        let none = BTreeSet::new();
+        let ignored = facts.map_or(&none, |facts| &facts.ignored);
+        Self {
+            base_url: facts.map(|facts| facts.base_url.clone()),
+            credential: expires.map(|at| Instant::new(at, now)),
+            waiting: waits(waiting, now),
+            blind: blind(&line),
+            unseen: scopes.iter().filter(|scope| is_unseen(scope)).take(SHOWN).map(|scope| list(scope, now)).collect(),
+            silent: silent.into_iter().flatten().map(|condition| told::condition(*condition)).collect(),
+            ignored: ignored.iter().map(|condition| told::condition(*condition)).collect(),
+            lists: scopes.iter().take(SHOWN).map(|scope| list(scope, now)).collect(),
+            lists_beyond: (scopes.len() > SHOWN).then(|| several((scopes.len() - SHOWN) as u64, "more list")),
+            frame,
+            line,
+        }
+    }
+}
+
+/// As the overview counts them: what vanished matters while keys were last listed there.
+fn is_unseen(scope: &ScopeRow) -> bool {
+    match scope.state {
+        ScopeState::Held | ScopeState::Closed | ScopeState::Never | ScopeState::Incomplete => true,
+        ScopeState::Vanished => scope.keys > 0,
+        ScopeState::Complete | ScopeState::Retired => false,
+    }
+}
+
+/// Nothing of it was read yet.
+fn blind(line: &Line) -> Option<String> {
+    let poll = line.poll.as_ref().filter(|_| line.keys.is_none())?;
+    Some(format!("{ALL_KEYS}: {}", poll.reason))
+}
+
+/// What waits for a person, in sentences.
+fn waits(waiting: &Waiting, now: Time) -> Vec<String> {
+    let organization = waiting.organization.iter().map(|offered| {
+        let called = offered.name.as_deref().or(offered.id.as_deref()).unwrap_or("one without a name");
+        let seen = Instant::new(offered.at, now).relative;
+        format!("The credential sees another organisation now: {called} ({seen}). Nothing is stored until a person accepts it.")
+    });
+    let holds = waiting.holds.iter().map(|hold| {
+        let what = hold.list.as_deref().map_or_else(|| "the whole account".to_owned(), spaced);
+        let since = Instant::new(hold.since, now).relative;
+        let cause = spaced(hold.cause.as_str());
+        format!("Held since {since}: {what}, {cause}, {} in it. Nothing is concluded until a person looks.", number(hold.held))
+    });
+    organization.chain(holds).collect()
+}
+
+fn list(scope: &ScopeRow, now: Time) -> List {
+    let time = |at: Option<Time>| at.map_or(Shown::Word("never"), |at| Shown::At(Instant::new(at, now)));
+    let is_read = matches!(scope.state, ScopeState::Complete | ScopeState::Retired);
+    List {
+        name: told::scope(scope),
+        id: scope.scope_id.clone(),
+        state: list_state(scope.state),
+        tone: tone(scope.state),
+        why: if is_read { String::new() } else { told::unseen(scope) },
+        last_walk: time(scope.last_walk_at),
+        last_complete: time(scope.last_complete_at),
+        keys: holds_keys(scope.kind).then(|| number(scope.keys)),
+    }
+}
+
+const fn holds_keys(kind: ScopeKind) -> bool {
+    match kind {
+        ScopeKind::Project | ScopeKind::Member | ScopeKind::Organization | ScopeKind::ServiceTokens | ScopeKind::Admin => true,
+        ScopeKind::People | ScopeKind::Projects => false,
+    }
+}
