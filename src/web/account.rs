@@ -41,7 +41,7 @@ struct List {
     why: String,
     last_walk: Shown,
     last_complete: Shown,
-    /// `None` of lists of something else.
+    /// `None` of lists of something else, and where none was ever read: a zero would be a claim.
     keys: Option<String>,
 }
 
@@ -119,7 +119,7 @@ fn list(scope: &ScopeRow, now: Time) -> List {
         why: if is_read { String::new() } else { told::unseen(scope) },
         last_walk: time(scope.last_walk_at),
         last_complete: time(scope.last_complete_at),
-        keys: holds_keys(scope.kind).then(|| number(scope.keys)),
+        keys: (holds_keys(scope.kind) && (scope.keys > 0 || scope.last_complete_at.is_some())).then(|| number(scope.keys)),
     }
 }
 

@@ -42,6 +42,7 @@ async fn every_account_tells_its_polls_lists_and_keys() {
             (unseen, scopes.len())
         );
         assert_eq!(blind.contains("project archived"), unseen > 0, "{blind}");
+        assert!(!blind.contains("<span>0</span>"), "nothing is known of what was never read: {blind}");
         assert_eq!(blind.contains("Every list that is known was read completely."), unseen == 0, "{blind}");
     }
     assert!(served.get("/accounts/acme-openai").await.body().contains("OpenAI does not tell enough for: "));
