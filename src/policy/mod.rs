@@ -84,6 +84,23 @@ impl Limits {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// What is set, by the names of the config.
+    pub fn written(&self) -> Vec<(&'static str, String)> {
+        let Self { stale_after, never_used_grace, expiring_within, max_age, ignore } = self;
+        let ignored = |words: &BTreeSet<Condition>| {
+            let words: Vec<&str> = words.iter().map(|condition| condition.as_str()).collect();
+            if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
+        };
+        let spans = [
+            ("stale_after", stale_after),
+            ("never_used_grace", never_used_grace),
+            ("expiring_within", expiring_within),
+            ("max_age", max_age),
+        ];
+        let spans = spans.into_iter().filter_map(|(setting, limit)| Some((setting, limit.as_ref()?.to_string())));
+        spans.chain(ignore.as_ref().map(|words| ("ignore", ignored(words)))).collect()
+    }
 }
 
 struct BuiltIn {

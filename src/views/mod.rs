@@ -10,6 +10,7 @@ mod columns;
 mod compared;
 pub mod explanation;
 mod facts;
+mod in_force;
 mod key_columns;
 mod owners;
 pub mod shown;
@@ -37,6 +38,8 @@ pub use columns::{AccountColumns, ChangeColumns, OwnerColumns, ScopeColumns};
 pub use compared::{Compared, Comparison, Pair, Stand, state};
 use explanation::Explanation;
 pub use facts::{AccountFacts, provider_ids, provider_name, revocation};
+use in_force::Matched;
+pub use in_force::{Accepted, InForce, PolicyPlace};
 pub use key_columns::{KeyColumns, KeysFile};
 pub use owners::{Owned, Owner, by_owner};
 pub use since::Since;
@@ -55,6 +58,7 @@ struct Inner {
     counts: Mutex<Option<Remembered>>,
     overview: Mutex<Option<(Arc<Counts>, Arc<Overview>)>>,
     urgent: Mutex<Option<Urgent>>,
+    in_force: Mutex<Option<Told>>,
     recounts: AtomicU64,
 }
 
@@ -63,6 +67,13 @@ struct Remembered {
     version: i64,
     number: u64,
     counts: Arc<Counts>,
+}
+
+#[derive(Debug)]
+struct Told {
+    counts: Arc<Counts>,
+    policy: Arc<Policy>,
+    in_force: Arc<InForce>,
 }
 
 #[derive(Debug)]
@@ -128,6 +139,7 @@ impl Views {
             counts: Mutex::default(),
             overview: Mutex::default(),
             urgent: Mutex::default(),
+            in_force: Mutex::default(),
             recounts: AtomicU64::new(0),
         }))
     }
@@ -310,6 +322,29 @@ impl Views {
         let Some(explained) = self.0.reader.explain(account.clone(), id.clone(), policy).await? else { return Ok(None) };
         let asked = ChangesAsked { accounts: vec![account], key_id: Some(id), ..ChangesAsked::default() };
         Ok(Some(Explanation { key, explained, changes: self.changes(asked).await?, now: self.0.clock.now() }))
+    }
+
+    /// The policy in force, with how many keys each of its places matches.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn in_force(&self) -> Stored<Arc<InForce>> {
+        let mut remembered = self.0.in_force.lock().await;
+        let counts = self.counts().await?;
+        let policy = Arc::clone(&self.0.policy.read().unwrap_or_else(PoisonError::into_inner));
+        if let Some(before) = &*remembered
+            && Arc::ptr_eq(&before.counts, &counts)
+            && Arc::ptr_eq(&before.policy, &policy)
+        {
+            return Ok(Arc::clone(&before.in_force));
+        }
+        let presences = vec![Presence::Present, Presence::Missing, Presence::Unknown];
+        let asked = KeysAsked { filter: Filter { presences, ..Filter::default() }, ..KeysAsked::default() };
+        let none_yet = Matched::none_yet(Arc::clone(&policy));
+        let matched = self.0.reader.each_key(asked, counts.at, none_yet, |matched, key| matched.add(&key)).await?;
+        let in_force = Arc::new(matched.told());
+        *remembered = Some(Told { counts, policy, in_force: Arc::clone(&in_force) });
+        Ok(in_force)
     }
 
     /// The labels `team` that keys have, in order.

@@ -14,10 +14,11 @@ pub(super) enum Tab {
     Owners,
     Accounts,
     Changes,
+    Policy,
 }
 
 impl Tab {
-    const ALL: [Self; 5] = [Self::Overview, Self::Keys, Self::Owners, Self::Accounts, Self::Changes];
+    const ALL: [Self; 6] = [Self::Overview, Self::Keys, Self::Owners, Self::Accounts, Self::Changes, Self::Policy];
 
     const fn label(self) -> &'static str {
         match self {
@@ -26,6 +27,7 @@ impl Tab {
             Self::Owners => "Owners",
             Self::Accounts => "Accounts",
             Self::Changes => "Changes",
+            Self::Policy => "Policy",
         }
     }
 
@@ -36,6 +38,7 @@ impl Tab {
             Self::Owners => super::owners::PATH,
             Self::Accounts => super::accounts::PATH,
             Self::Changes => super::changes::PATH,
+            Self::Policy => super::policy::PATH,
         }
     }
 

@@ -20,6 +20,7 @@ mod marks;
 mod overview;
 mod owners;
 mod parameters;
+mod policy;
 mod query;
 mod refusals;
 mod refused;
@@ -80,6 +81,7 @@ fn router(app: App) -> Router {
         .route(owners::PATH, get(owners_page))
         .route(accounts::PATH, get(accounts_page))
         .route("/accounts/{account}", get(account_page))
+        .route(policy::PATH, get(policy_page))
         .route(changes::PATH, get(changes_page))
         .route(keys::CSV, get(files::csv))
         .route(keys::JSON, get(files::json))
@@ -89,7 +91,7 @@ fn router(app: App) -> Router {
         .route("/readyz", get(ready))
         .merge(api::routes())
         .fallback(async || {
-            let there = "not found; there are /, /keys, /owners, /accounts, /changes, /keys.csv, /keys.json, /api/v1/openapi.json, /metrics, /healthz and /readyz\n";
+            let there = "not found; there are /, /keys, /owners, /accounts, /changes, /policy, /keys.csv, /keys.json, /api/v1/openapi.json, /metrics, /healthz and /readyz\n";
             plain(StatusCode::NOT_FOUND, there)
         })
         .with_state(Arc::new(Site { app, files: files::Turn::default() }))
@@ -228,6 +230,16 @@ async fn account_page(State(site): Shared, Path(name): Path<String>, RawQuery(ra
     let line = accounts::Line::new(&name, facts, counts, now);
     let frame = site.frame(&around, Tab::Accounts, &name);
     Ok(html(&account::Page::new(frame, line, facts, counts, &scopes, &waiting, now)))
+}
+
+async fn policy_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Response, Response> {
+    let around = site.around().await?;
+    if let Err(Wrong(sentence)) = parameters::none(raw.as_deref()) {
+        return Ok(site.wrong(&around, Tab::Policy, sentence));
+    }
+    let in_force = site.app.views.in_force().await.map_err(|error| unreadable(&error))?;
+    let frame = site.frame(&around, Tab::Policy, "Policy");
+    Ok(html(&policy::Page::new(frame, &in_force, around.now)))
 }
 
 async fn changes_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Response, Response> {

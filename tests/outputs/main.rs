@@ -10,5 +10,6 @@ mod log;
 mod metrics;
 mod owners;
 mod pages;
+mod policy;
 mod views;
 mod web;
