@@ -42,8 +42,11 @@ struct PolicyPlace {
 impl Page {
     pub fn new(frame: Frame, in_force: &InForce, now: Time) -> Self {
         let places = |places: &[crate::views::PolicyPlace]| -> Vec<PolicyPlace> {
-            let place =
-                |place: &crate::views::PolicyPlace| PolicyPlace { of: place.of.clone(), sets: place.sets.clone(), keys: number(place.keys) };
+            let place = |place: &crate::views::PolicyPlace| PolicyPlace {
+                of: place.of.clone(),
+                sets: place.sets.clone(),
+                keys: number(place.keys),
+            };
             places.iter().map(place).collect()
         };
         let waiver = |waiver: &crate::views::Accepted| Waiver {

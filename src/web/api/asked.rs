@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::super::Site;
-use super::super::query::{Name, Query, Wrong};
+use super::super::parameters::{Name as _, Wrong};
+use super::super::query::{Name, Query};
 use super::cursor;
 use super::problem::Problem;
 use crate::domain::{Text, Time};
@@ -36,7 +37,7 @@ pub(super) struct Asked {
 }
 
 impl Parameter {
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Filter(name) => name.as_str(),
             Self::Since => "since",
@@ -47,9 +48,9 @@ impl Parameter {
     }
 
     /// Any of several words may be asked for.
-    pub const fn takes_several(self) -> bool {
+    pub fn takes_several(self) -> bool {
         match self {
-            Self::Filter(name) => Query::takes_several(name),
+            Self::Filter(name) => name.takes_several(),
             Self::Since | Self::After | Self::Limit | Self::Cursor => false,
         }
     }

@@ -4,7 +4,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::super::query::Wrong;
+use super::super::parameters::Wrong;
 use crate::inventory::StoreError;
 
 /// A refusal, with a sentence for whoever sent the request.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use super::super::query::LONGEST;
+use super::super::parameters::LONGEST;
 use crate::domain::changes_what_is_around_it;
 
 /// What a column holds.
