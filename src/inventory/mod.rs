@@ -89,7 +89,7 @@ pub use read::Reader;
 pub use retention::{Forgotten, Keep};
 pub use rewind::{NotYetRead, rewind};
 pub use settle::{PollEnd, Settled};
-pub use sheets::{Evidence as EvidenceOf, Period, Sheet};
+pub use sheets::{EvidenceOf, Period, Sheet};
 pub use sql::at_now;
 pub use waiting::{Offered, OpenHold, Waiting};
 pub use watch::Watch;

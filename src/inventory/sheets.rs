@@ -29,7 +29,7 @@ pub struct Sheet {
 
 /// What a table is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evidence {
+pub enum EvidenceOf {
     /// The view `keys` at the period's end.
     Keys,
     /// Those in a condition, waived or not.
@@ -85,7 +85,7 @@ impl Sheet {
     }
 }
 
-impl Evidence {
+impl EvidenceOf {
     fn sql(self) -> String {
         match self {
             Self::Keys => at_now("SELECT * FROM keys ORDER BY account, key_id"),
@@ -108,7 +108,7 @@ impl Evidence {
 
 impl Reader {
     /// One table of evidence.
-    pub async fn sheet(&self, of: Evidence, period: Period) -> Stored<Sheet> {
+    pub async fn sheet(&self, of: EvidenceOf, period: Period) -> Stored<Sheet> {
         self.read(move |connection| {
             let mut select = connection.prepare(&of.sql())?;
             let columns: Vec<String> = select.column_names().map(str::to_owned).collect();

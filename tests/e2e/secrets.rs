@@ -38,7 +38,10 @@ fn printing() -> Vec<Vec<&'static str>> {
     let keys = ["table", "json", "csv"].map(|format| vec!["keys", "--format", format]);
     // As JSON the export is of all views.
     let views = ["keys", "changes", "scopes"].map(|view| vec!["db", "export", "--view", view, "--format", "csv"]);
-    keys.into_iter().chain(views).chain([vec!["db", "export"], vec!["db", "check"]]).collect()
+    let told = ["findings", "changes", "owners"].map(|command| vec![command, "--format", "json"]);
+    let others =
+        [vec!["policy", "test"], vec!["report", "--from", "1d", "--out", "evidence"], vec!["db", "export"], vec!["db", "check"]];
+    keys.into_iter().chain(views).chain(told).chain(others).collect()
 }
 
 #[test]
@@ -116,6 +119,11 @@ fn no_secret_is_in_any_output_log_or_file() {
             "/keys.csv",
             "/keys.json",
             "/keys/none/none",
+            "/owners",
+            "/accounts",
+            "/accounts/acme-openai",
+            "/changes",
+            "/policy",
             "/api/v1/keys?limit=1000",
             "/api/v1/changes?limit=1000",
             "/api/v1/accounts",
@@ -148,7 +156,7 @@ fn no_secret_is_in_any_output_log_or_file() {
     // A cursor may be a secret too, and stands in the query of a URL.
     assert!(!["limit=", "after="].iter().any(|query| finished.all().contains(query)), "{}", finished.stderr);
     let files = canaries.sing_not_in_files(&site);
-    assert!(files.iter().any(|name| name == "backup.db"), "{files:?}");
+    assert!(["backup.db", "index.html", "SHA256SUMS"].iter().all(|made| files.iter().any(|name| name == made)), "{files:?}");
     let events = log_events(&finished.stderr);
     assert!(events.len() > 20, "{}", finished.stderr);
     assert!(finished.stderr.ends_with('\n') && !finished.stderr.contains("panicked"));
