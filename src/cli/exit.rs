@@ -61,7 +61,7 @@ impl Exit {
             Self::Ok => "ok",
             Self::Unexpected => "unexpected; or db check found something wrong",
             Self::Findings => "a finding that --fail-on names",
-            Self::Usage => "wrong arguments; no such account or scope; nothing waits for the ack",
+            Self::Usage => "wrong arguments; no such account, scope, person or past; nothing to ack",
             Self::NewerDatabase => "the database is newer than the program",
             Self::Unavailable => "a provider not read whole, something held, or no daemon for ctl",
             Self::Bug => "a bug of keymuster",
