@@ -20,13 +20,13 @@ use crate::domain::Condition;
 use crate::inventory::PUBLIC_VIEWS;
 use crate::providers::PROVIDERS;
 use crate::sim::Fault;
-use crate::views::Since;
+use crate::views::{AsOf, Since};
 
 pub use forget::Forget;
 pub use owners::Owners;
 pub use policy::{Policy, PolicyCommand, PolicyTest};
 pub use report::Report;
-pub use selection::{AsOf, ListedKeys, Selection, WhichInventory};
+pub use selection::{ListedKeys, Selection, WhichInventory};
 
 /// Where the config is unless told otherwise.
 pub const CONFIG: &str = "/etc/keymuster/keymuster.toml";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::args::{AsOf, WhichInventory};
+use super::args::WhichInventory;
 use super::exit::UsageError;
 use super::output::warning_line;
 use super::setup;
@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::domain::{Condition, Time};
 use crate::inventory::{NotYetRead, Reader, rewind};
 use crate::policy::Policy;
-use crate::views::Views;
+use crate::views::{AsOf, Views};
 
 /// The read model of an inventory, and the folder of the copy that it reads, where it reads one.
 pub struct LookedAt {
@@ -33,20 +33,18 @@ impl LookedAt {
     /// The inventory cannot be read, does not go back so far, or the config, whose policy judges it, is wrong; a look back is asked
     /// for what it cannot tell.
     pub async fn open(from: WhichInventory, as_of: Option<AsOf>, conditions: &[Condition]) -> anyhow::Result<Self> {
-        let of_use = conditions.iter().find(|condition| matches!(condition, Condition::Stale | Condition::NeverUsed));
-        if let (Some(_), Some(condition)) = (as_of, of_use) {
-            return Err(UsageError(format!("--as-of cannot tell what was {condition}: last use is kept without history")).into());
-        }
-        match as_of {
+        let now = Clock::system().now();
+        let to = as_of.map(|as_of| as_of.instant(now)).transpose().map_err(|ahead| UsageError(format!("--as-of {ahead}")))?;
+        match to.filter(|to| *to < now) {
             None => {
                 let reader = Reader::open(&from.path()?)?;
                 let views = Views::of_file(reader.clone(), Clock::system(), Vec::new())?;
                 Ok(Self { views, reader, turned_back: false, _copy: None })
             }
-            Some(AsOf(to)) => {
-                let now = Clock::system().now();
-                if to > now {
-                    return Err(UsageError(format!("--as-of {to} lies ahead: it is {now}")).into());
+            Some(to) => {
+                let of_use = conditions.iter().find(|condition| matches!(condition, Condition::Stale | Condition::NeverUsed));
+                if let Some(condition) = of_use {
+                    return Err(UsageError(format!("--as-of cannot tell what was {condition}: last use is kept without history")).into());
                 }
                 let config = setup::config(&from.config)?;
                 let source = from.inventory.unwrap_or(config.inventory);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::args::{self, AsOf};
+use super::args;
 use super::exit::{Exit, UsageError};
 use super::looked_at::{LEFT_OUT, LookedAt, not_yet_read};
 use super::output::Output;
@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Condition, Time};
 use crate::inventory::{EvidenceOf, Inventory, Period, Reader, Sheet, StoreError};
-use crate::views::Since;
+use crate::views::{AsOf, Since};
 use folder::Folder;
 use page::Page;
 
@@ -65,7 +65,7 @@ pub async fn report(arguments: args::Report) -> anyhow::Result<Exit> {
     let judged = Inventory::open(&snapshot, made)?;
     judged.judge_all(Arc::new(config.policy.clone()), made).await?;
     judged.close().await?;
-    let (front, parts) = gather(&snapshot, &source, &config, period, arguments.to_when.is_some(), made).await?;
+    let (front, parts) = gather(&snapshot, &source, &config, period, period.to < made, made).await?;
 
     for part in &parts {
         folder.sheet(part)?;
@@ -78,10 +78,8 @@ pub async fn report(arguments: args::Report) -> anyhow::Result<Exit> {
 }
 
 fn period(from: Since, to: Option<AsOf>, now: Time) -> anyhow::Result<Period> {
-    let period = Period { from: from.instant(now), to: to.map_or(now, |AsOf(to)| to) };
-    if period.to > now {
-        return Err(UsageError(format!("--to {} lies ahead: it is {now}", period.to)).into());
-    }
+    let to = to.map_or(Ok(now), |to| to.instant(now)).map_err(|ahead| UsageError(format!("--to {ahead}")))?;
+    let period = Period { from: from.instant(now), to };
     if period.from > period.to {
         return Err(UsageError(format!("--from {} lies behind --to {}", period.from, period.to)).into());
     }

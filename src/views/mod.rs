@@ -5,6 +5,7 @@
 //! what a count would give, and whoever asks costs no SQL. What [`Views::overview`] and [`Views::urgent`] give hangs on the
 //! same counts and is remembered with them. Lists are read each time.
 
+mod as_of;
 mod because;
 mod columns;
 mod compared;
@@ -33,6 +34,7 @@ pub use crate::inventory::{
     AccountCounts, AccountRow, ChangeRow, ChangesAsked, Counts, Explained, Filter, Group, KeyRow, KeysAsked, LastPoll, ListedBy,
     Order, OwnedKeys, OwnerRow, Place, Position, ScopePlace, ScopeRow, Waiting, Whose, meaning,
 };
+pub use as_of::{AsOf, LiesAhead};
 pub use because::{because, day};
 pub use columns::{AccountColumns, ChangeColumns, OwnerColumns, ScopeColumns};
 pub use compared::{Compared, Comparison, Pair, Stand, state};

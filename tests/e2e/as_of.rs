@@ -86,11 +86,14 @@ fn nobody_can_look_behind_history_or_ahead() {
     site.poll(&[]);
     let ended = site.run("keys", &["--as-of", "2020-01-01"]).ended(64);
     assert!(ended.stderr.contains("its history goes back to"), "{}", ended.stderr);
+    let live = site.run("keys", &["--format", "json"]).ended(0);
+    let today = site.run("keys", &["--format", "json", "--as-of", &now().to_string()[..10]]).ended(0);
+    assert_eq!((today.stdout, today.stderr), (live.stdout, live.stderr), "today is as of now");
     let ended = site.run("findings", &["--as-of", "2090-01-01"]).ended(64);
     assert!(ended.stderr.contains("lies ahead"), "{}", ended.stderr);
     let ended = site.run("owners", &["--as-of", "yesterday"]).ended(64);
     assert!(ended.stderr.contains("write a day"), "{}", ended.stderr);
-    let ended = site.run("findings", &["--as-of", &now().to_string(), "--fail-on", "stale"]).ended(64);
+    let ended = site.run("findings", &["--as-of", &now().plus(-1).to_string(), "--fail-on", "stale"]).ended(64);
     assert!(ended.stderr.contains("kept without history"), "{}", ended.stderr);
     // What retention removed cannot be undone.
     let at = now();

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AsOf, WhichInventory};
-use crate::views::Since;
+use super::WhichInventory;
+use crate::views::{AsOf, Since};
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{CONFIG, Format, one_of, providers};
-use crate::domain::{Condition, KeyKind, Presence, Time};
-use crate::views::Filter;
+use crate::domain::{Condition, KeyKind, Presence};
+use crate::views::{AsOf, Filter};
 
 /// Which inventory.
 #[derive(Debug, Args)]
@@ -87,39 +87,6 @@ impl Selection {
             owner: self.owner,
             text: self.search,
             ..Filter::default()
-        }
-    }
-}
-
-/// As of when: an instant, or the end of a day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AsOf(pub Time);
-
-impl AsOf {
-    /// `2026-11-01`, which means its last second, or `2026-11-01T08:00:00Z`.
-    ///
-    /// # Errors
-    /// It is neither.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let end = format!("{text}T23:59:59Z");
-        let instant = Time::from_remote_rfc3339(&end).or_else(|| Time::from_remote_rfc3339(text));
-        instant
-            .map(Self)
-            .ok_or_else(|| "write a day (2026-11-01, which means its end) or an instant (2026-11-01T08:00:00Z)".to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_is_as_of_its_end() {
-        let as_of = |text: &str| AsOf::parse(text).map(|AsOf(at)| at.to_string());
-        assert_eq!(as_of("2026-11-01").as_deref(), Ok("2026-11-01T23:59:59Z"));
-        assert_eq!(as_of("2026-11-01T08:00:00Z").as_deref(), Ok("2026-11-01T08:00:00Z"));
-        for bad in ["", "7d", "yesterday", "2026-02-30"] {
-            assert!(as_of(bad).is_err(), "{bad}");
         }
     }
 }
