@@ -44,7 +44,10 @@ impl LookedAt {
             Some(to) => {
                 let of_use = conditions.iter().find(|condition| matches!(condition, Condition::Stale | Condition::NeverUsed));
                 if let Some(condition) = of_use {
-                    return Err(UsageError(format!("--as-of cannot tell what was {condition}: last use is kept without history")).into());
+                    return Err(UsageError(format!(
+                        "--as-of cannot tell what was {condition}: last use is kept without history"
+                    ))
+                    .into());
                 }
                 let config = setup::config(&from.config)?;
                 let source = from.inventory.unwrap_or(config.inventory);

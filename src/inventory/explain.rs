@@ -37,10 +37,21 @@ pub struct ListedBy {
     pub standing: Standing,
     /// The key's facts come from it.
     pub home: bool,
-    /// It held the key when it was last read completely.
-    pub listed: bool,
+    /// Whether it shows the key.
+    pub showing: Showing,
     /// When it was last read completely.
     pub last_complete_at: Option<Time>,
+}
+
+/// Whether a list shows a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Showing {
+    /// It did when it was last read completely.
+    WhenReadWhole,
+    /// It did since then, in a reading that was not complete.
+    SinceThen,
+    /// It did not when it was last read completely.
+    NotAnyMore,
 }
 
 /// The row of a key; of an organisation that the account saw before only where the present one has none of that id.
@@ -50,7 +61,7 @@ SELECT k.id FROM key AS k JOIN organization AS o ON o.id = k.organization_id JOI
 
 const LISTS: &str = "
 SELECT s.kind, s.remote_id, s.name, s.standing, x.scope_id = k.scope_id,
-       x.unlisted_walk IS NULL AND x.walk_id <= coalesce(s.complete_walk, 0), s.complete_at
+       x.unlisted_walk IS NULL, x.walk_id <= coalesce(s.complete_walk, 0), s.complete_at
   FROM sighting AS x JOIN key AS k ON k.id = x.key_id JOIN scope AS s ON s.id = x.scope_id
  WHERE x.key_id = ?1
  ORDER BY x.scope_id = k.scope_id DESC, s.kind, s.remote_id";
@@ -84,8 +95,12 @@ fn lists(connection: &Connection, key: i64) -> Stored<Vec<ListedBy>> {
             scope_name: row.get(2)?,
             standing: word(row, 3, "scope.standing")?,
             home: row.get(4)?,
-            listed: row.get(5)?,
-            last_complete_at: row.get::<_, Option<i64>>(6)?.map(Time::from_unix),
+            showing: match (row.get(5)?, row.get(6)?) {
+                (true, true) => Showing::WhenReadWhole,
+                (true, false) => Showing::SinceThen,
+                (false, _) => Showing::NotAnyMore,
+            },
+            last_complete_at: row.get::<_, Option<i64>>(7)?.map(Time::from_unix),
         });
     }
     Ok(lists)

@@ -67,7 +67,7 @@ pub use count::{AccountCounts, Counts, Group, LastPoll};
 pub use deadlines::Judge;
 pub use ended_waivers::EndedWaiver;
 pub use error::{StoreError, Stored};
-pub use explain::{Explained, ListedBy};
+pub use explain::{Explained, ListedBy, Showing};
 pub use export::{PUBLIC_VIEWS, Piece};
 pub use group_members::InGroups;
 pub use guard::{Cause, GuardLimits, Loss};

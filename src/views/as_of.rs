@@ -60,7 +60,10 @@ mod tests {
         assert_eq!(as_of("2026-11-18"), Ok(Ok(now)));
         assert_eq!(as_of("2026-11-01T08:00:00Z"), at("2026-11-01T08:00:00Z"));
         assert_eq!(as_of("2026-11-19"), Ok(Err("2026-11-19T00:00:00Z lies ahead: it is 2026-11-18T11:06:40Z".to_owned())));
-        assert_eq!(as_of("2026-11-18T11:06:41Z"), Ok(Err("2026-11-18T11:06:41Z lies ahead: it is 2026-11-18T11:06:40Z".to_owned())));
+        assert_eq!(
+            as_of("2026-11-18T11:06:41Z"),
+            Ok(Err("2026-11-18T11:06:41Z lies ahead: it is 2026-11-18T11:06:40Z".to_owned()))
+        );
         for bad in ["", "7d", "yesterday", "2026-02-30"] {
             assert!(AsOf::parse(bad).is_err(), "{bad}");
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ChangeRow, Explained, KeyRow, ListedBy, OwnerRow, day};
+use super::{ChangeRow, Explained, KeyRow, ListedBy, OwnerRow, Showing, day};
 use crate::domain::{Condition, Moment, Presence, Time};
 use crate::policy::{Claim, EARLIEST, Standing, Waiver};
 
@@ -154,7 +154,11 @@ pub fn moment(moment: Moment) -> String {
 pub fn listed(list: &ListedBy) -> String {
     let name = list.scope_name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
     let id = if list.scope_id.is_empty() { String::new() } else { format!(" {}", list.scope_id) };
-    let here = if list.listed { "" } else { ", but not when that was last read" };
+    let here = match list.showing {
+        Showing::WhenReadWhole => "",
+        Showing::SinceThen => ", in a reading that was not complete",
+        Showing::NotAnyMore => ", but not when that was last read completely",
+    };
     let home = if list.home { "; its facts come from there" } else { "" };
     let read = list.last_complete_at.map_or_else(|| "never read completely".to_owned(), |at| format!("read completely {at}"));
     format!("{}{id}{name}{here}{home}; {}, {read}", list.kind, list.standing)

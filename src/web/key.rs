@@ -9,7 +9,7 @@ use super::query::Query;
 use crate::domain::{Condition, Presence, PresenceReason, Time};
 use crate::views::explanation::{Explanation, State, from, whole_owner};
 use crate::views::shown::{Instant, spaced};
-use crate::views::{AccountFacts, ListedBy, because, provider_name, revocation, told};
+use crate::views::{AccountFacts, ListedBy, Showing, because, provider_name, revocation, told};
 
 /// The page's text.
 #[derive(Debug, Template)]
@@ -74,7 +74,7 @@ struct ListLine {
     name: String,
     id: String,
     home: bool,
-    listed: bool,
+    showing: Showing,
     standing: &'static str,
     read: Shown,
 }
@@ -228,7 +228,7 @@ fn list_line(list: &ListedBy, now: Time) -> ListLine {
         name: told::list(list.kind, &list.scope_id, list.scope_name.as_deref()),
         id: list.scope_id.clone(),
         home: list.home,
-        listed: list.listed,
+        showing: list.showing,
         standing: list.standing.as_str(),
         read: list.last_complete_at.map_or(Shown::Word("never"), |at| Shown::At(Instant::new(at, now))),
     }

@@ -1,5 +1,7 @@
 //! `keymuster explain`: it says of each condition what the list of keys says, and why.
 
+use keymuster::clock::Clock;
+use keymuster::sim::Happening;
 use serde_json::Value;
 
 use crate::support::{OPENAI, Settings, Sim, Site, text};
@@ -68,4 +70,19 @@ fn a_waiver_its_end_and_what_is_not_judged_are_told() {
     assert!(gone.contains("No condition is claimed of a key that is gone.") && !gone.contains("Next"), "{gone}");
     let gone: Value = serde_json::from_str(&explain(&["--format", "json"])).unwrap();
     assert_eq!((&gone["conditions"], &gone["next"]), (&Value::Array(Vec::new()), &Value::Null));
+}
+
+#[test]
+fn a_key_that_only_an_incomplete_reading_showed_is_told_to_be_one() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    site.poll(&[]).ended(0);
+    let made = sim.change(|world| world.happen(Happening::MadeAdmin, 0, Clock::system().now())).unwrap();
+    sim.faults("bad_item on /organization/admin_api_keys");
+    site.poll(&[]);
+    let explain = || site.run("explain", &[&made.id]).ended(0).stdout;
+    assert!(explain().contains("in a reading that was not complete"), "{}", explain());
+    sim.faults("");
+    site.poll(&[]).ended(0);
+    assert!(!explain().contains("in a reading that was not complete"), "{}", explain());
 }
