@@ -49,9 +49,15 @@ impl Hash for Text {
     }
 }
 
+/// How many characters are kept.
 const LONGEST: usize = 256;
+/// The longest escape of one: `\u{10ffff}`.
+const ESCAPE: usize = 10;
 
 impl Text {
+    /// The most characters that a clean text has, with all of them escaped and the sign that it was cut.
+    pub const LONGEST: usize = LONGEST * ESCAPE + 1;
+
     /// Cleans. Forbidden characters become `\u{…}`, what looks like a secret is replaced, the rest is kept.
     pub fn clean(raw: &str) -> Self {
         if raw.len() <= 20 && raw.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'\\') {
@@ -202,6 +208,7 @@ mod tests {
     #[test]
     fn text_is_cut() {
         assert_eq!(Text::clean(&"é".repeat(10_000)).as_str().chars().count(), LONGEST + 1);
+        assert_eq!(Text::clean(&"\u{e0041}".repeat(10_000)).as_str().chars().count(), Text::LONGEST - LONGEST);
     }
 
     #[test]

@@ -203,9 +203,9 @@ fn push_owner(out: &mut String, person: Option<&Person>) {
     out.push_str(&person.member_id);
     out.push_str(r#"","name":"#);
     out.push_str(&person.name.json);
-    out.push_str(r#","email":""#);
-    out.push_str(&person.email);
-    out.push_str(r#"","image":null}"#);
+    out.push_str(r#","email":"#);
+    out.push_str(&person.email.json);
+    out.push_str(r#","image":null}"#);
 }
 
 /// Letters alone, as Den makes its secrets of.
@@ -228,7 +228,7 @@ async fn me(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Answered {
     let world = shared.read_main();
     let person = world.person(if caller == Caller::Member { MEMBER } else { 0 });
     let user = person.map(|p| {
-        json!({"id": p.den_user_id, "name": p.name.text, "email": p.email, "emailVerified": true, "image": null,
+        json!({"id": p.den_user_id, "name": p.name.text, "email": p.email.text, "emailVerified": true, "image": null,
             "createdAt": iso(p.joined), "updatedAt": iso(p.joined)})
     });
     let active = match caller {
@@ -288,7 +288,7 @@ async fn organization(State(shared): State<Arc<Shared>>, Extension(ask): Extensi
     let body = json!({
         "organization": {"id": world.den_organization_id, "name": world.name, "slug": world.den_organization_id, "logo": null,
             "createdAt": iso(world.founded), "updatedAt": iso(world.founded),
-            "owner": world.people.first().map(|p| json!({"memberId": p.member_id, "userId": p.den_user_id, "name": p.name.text, "email": p.email}))},
+            "owner": world.people.first().map(|p| json!({"memberId": p.member_id, "userId": p.den_user_id, "name": p.name.text, "email": p.email.text}))},
         "currentMember": world.person(me).map(member),
         "members": members,
         "invitations": [{"id": INVITATION, "email": INVITED, "role": "member",
@@ -305,7 +305,7 @@ fn member(person: &Person) -> Value {
     };
     json!({"id": person.member_id, "userId": person.den_user_id, "inviteId": null, "role": role, "createdAt": iso(person.joined),
         "joinedAt": iso(person.joined), "isOwner": role == "owner",
-        "user": {"id": person.den_user_id, "email": person.email, "name": person.name.text, "image": null}})
+        "user": {"id": person.den_user_id, "email": person.email.text, "name": person.name.text, "image": null}})
 }
 
 /// Somebody who was asked and has not joined: a member without a user.

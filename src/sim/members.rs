@@ -172,7 +172,7 @@ impl World {
         });
         let found = read.or_else(|| {
             let without = self.braintrust.cast.map(|cast| cast.without_email);
-            let fits = |n: u32, p: &Person| p.user_uuid == id_or_email || (p.email == id_or_email && Some(n) != without);
+            let fits = |n: u32, p: &Person| p.user_uuid == id_or_email || (p.email.text == id_or_email && Some(n) != without);
             self.braintrust.roll.iter().copied().find(|n| self.person(*n).is_some_and(|p| fits(*n, p)))
         });
         found.filter(|number| self.member(*number).is_some())

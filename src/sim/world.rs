@@ -82,7 +82,7 @@ impl Size {
 #[derive(Debug, Clone)]
 pub(super) struct Person {
     pub(super) name: Name,
-    pub(super) email: String,
+    pub(super) email: Name,
     pub(super) role: Role,
     pub(super) joined: Time,
     pub(super) left: Option<Time>,
@@ -411,7 +411,7 @@ pub(super) fn person(salt: Salt, number: u32, role: Role, joined: Time) -> Perso
     salt.push_type_id(&mut member_id, Sort::DenMember, number, ms + 31);
     Person {
         name: Name::new(&format!("{first} {last}")),
-        email: mail,
+        email: Name::new(&mail),
         role,
         joined,
         left: None,

@@ -4,7 +4,7 @@
 use crate::domain::{Text, changes_what_is_around_it};
 
 /// Of a text, in characters: no name that passed the gate is longer.
-pub(super) const LONGEST: usize = 256;
+pub(super) const LONGEST: usize = Text::LONGEST;
 /// Of pages.
 const LAST: u32 = 1_000_000;
 

@@ -21,6 +21,7 @@ mod faults;
 mod findings;
 mod forget;
 mod hardening;
+mod hostile;
 mod inquiry;
 mod listener;
 mod log;

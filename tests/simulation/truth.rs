@@ -26,6 +26,8 @@ pub struct Life {
     pub facts_since: Moment,
     /// Where it ever belonged.
     pub homes: BTreeSet<String>,
+    /// Which of them it left last, and when.
+    pub left: Option<(String, Moment)>,
     /// Nobody could see it at some time since it came to its home.
     pub hidden: bool,
     /// Nobody could see it at some time at all.
@@ -40,6 +42,7 @@ impl Life {
     fn new(key: TrueKey, now: Moment) -> Self {
         Self {
             homes: BTreeSet::from([key.home.clone()]),
+            left: None,
             hidden: !key.listed,
             once_hidden: !key.listed,
             leaked: key.leaked,
@@ -86,7 +89,8 @@ impl Life {
         if *old != (TrueKey { last_used_at: old.last_used_at, ..key.clone() }) {
             self.facts_since = now;
         }
-        if !self.homes.contains(&key.home) {
+        if old.home != key.home {
+            self.left = Some((old.home.clone(), now));
             self.homes.insert(key.home.clone());
         }
         self.key = key.clone();

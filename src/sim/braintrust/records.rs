@@ -112,17 +112,12 @@ pub(super) fn names(person: &Person) -> (&str, &str) {
 /// The member's address, where there is one.
 pub(super) fn email(world: &World, number: u32) -> Option<&str> {
     let without = world.braintrust.cast.is_some_and(|cast| cast.without_email == number);
-    world.person(number).filter(|_| !without).map(|p| p.email.as_str())
+    world.person(number).filter(|_| !without).map(|p| p.email.text.as_str())
 }
 
-/// Ids, addresses and names of people; nothing in them needs escaping.
 fn push_text(out: &mut String, text: Option<&str>) {
     match text {
-        Some(text) => {
-            out.push('"');
-            out.push_str(text);
-            out.push('"');
-        }
+        Some(text) => out.push_str(&Value::from(text).to_string()),
         None => out.push_str("null"),
     }
 }

@@ -37,9 +37,9 @@ pub(super) fn push_project_key(out: &mut String, world: &World, number: u32, key
         Some(Known::Person(person)) => {
             out.push_str(r#"","owner":{"type":"user","user":{"id":""#);
             out.push_str(&person.user_id);
-            out.push_str(r#"","email":""#);
-            out.push_str(&person.email);
-            out.push_str(r#"","name":"#);
+            out.push_str(r#"","email":"#);
+            out.push_str(&person.email.json);
+            out.push_str(r#","name":"#);
             out.push_str(&person.name.json);
             push_since(out, person.joined, if person.role == Role::Owner { "owner" } else { "member" });
             out.push_str("}}}");
@@ -91,13 +91,9 @@ pub(super) fn push_user(out: &mut String, person: &Person) {
     out.push_str(&person.user_id);
     out.push_str(r#"","name":"#);
     out.push_str(&person.name.json);
-    out.push_str(r#","email":""#);
-    out.push_str(&person.email);
-    out.push_str(if person.role == Role::Member {
-        r#"","role":"reader","added_at":"#
-    } else {
-        r#"","role":"owner","added_at":"#
-    });
+    out.push_str(r#","email":"#);
+    out.push_str(&person.email.json);
+    out.push_str(if person.role == Role::Member { r#","role":"reader","added_at":"# } else { r#","role":"owner","added_at":"# });
     push_number(out, person.joined.unix());
     out.push_str(r#","is_service_account":false}"#);
 }

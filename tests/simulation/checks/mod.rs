@@ -60,8 +60,8 @@ struct Watched {
     complete: HashMap<ScopeId, Moment>,
     /// When the one before it did.
     before: HashMap<ScopeId, Moment>,
-    /// When each poll began that last read that list whole, whatever became of the list since.
-    told: HashMap<ScopeId, Moment>,
+    /// When each poll began that read that list whole, whatever became of the list since.
+    told: HashMap<ScopeId, Vec<Moment>>,
     /// When the polls began in which headers got lost.
     unheaded: HashSet<Moment>,
     /// Lists that are refused for good.
@@ -217,7 +217,7 @@ impl Checker {
             watched.closed.remove(id);
             match &scope.end {
                 WalkEnd::Complete => {
-                    watched.told.insert(id.clone(), polled.began);
+                    watched.told.entry(id.clone()).or_default().push(polled.began);
                     if let Some(before) = watched.complete.insert(id.clone(), polled.began) {
                         watched.before.insert(id.clone(), before);
                     }
@@ -336,13 +336,21 @@ impl About<'_> {
     }
 
     /// The walk that last told of its use began then or later: one of the list where the row stands. One that has only now shown
-    /// that the key left told it before, and another that still lists the key is believed from the next poll on.
+    /// that the key left told it before, and another that still lists the key is believed from the next poll on. Where none does by
+    /// then, it stays at what was told before the key left.
     fn use_told(&self) -> Moment {
         let Self { row, life, seen, watched, .. } = self;
         let place = if row.scope_id.is_empty() { "admin" } else { &row.scope_id };
         let list = list_of(life.key.provider, place, watched);
-        let told = if self.left_now() { &watched.before } else { &watched.told };
-        told.get(&list).map_or(seen.as_of, |began| seen.as_of.min(*began))
+        let reads = watched.told.get(&list).map_or(&[][..], Vec::as_slice);
+        let told = match &life.left {
+            Some((home, left)) if *home == *place && row.presence != Presence::Present => {
+                reads.iter().rfind(|began| *began <= left)
+            }
+            _ if self.left_now() => watched.before.get(&list),
+            _ => reads.last(),
+        };
+        told.map_or(seen.as_of, |began| seen.as_of.min(*began))
     }
 
     /// When the poll began that last read the list of people whole.
