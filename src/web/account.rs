@@ -9,7 +9,8 @@ use super::accounts::{Line, tone};
 use super::frame::{ALL_KEYS, Frame, list_state};
 use super::marks::Shown;
 use crate::domain::{Condition, ScopeKind, ScopeState, Time};
-use crate::views::shown::{Instant, number, several, spaced};
+use crate::inventory::{Cause, Offered, OpenHold};
+use crate::views::shown::{Instant, number, several};
 use crate::views::{AccountFacts, Counts, ScopeRow, Waiting, told};
 
 /// Lists that one page shows.
@@ -23,7 +24,9 @@ pub(super) struct Page {
     line: Line,
     base_url: Option<String>,
     credential: Option<Instant>,
-    waiting: Vec<String>,
+    /// Another organisation that waits for a person, in a sentence.
+    offered: Option<String>,
+    held: Vec<String>,
     blind: Option<String>,
     unseen: Vec<List>,
     silent: Vec<&'static str>,
@@ -64,7 +67,8 @@ impl Page {
         Self {
             base_url: facts.map(|facts| facts.base_url.clone()),
             credential: expires.map(|at| Instant::new(at, now)),
-            waiting: waits(waiting, now),
+            offered: waiting.organization.as_ref().map(|offered| another(offered, now)),
+            held: waiting.holds.iter().map(|hold| held(hold, scopes, now)).collect(),
             blind: blind(&line),
             unseen: scopes.iter().filter(|scope| is_unseen(scope)).take(SHOWN).map(|scope| list(scope, now)).collect(),
             silent: silent.into_iter().flatten().map(|condition| told::condition(*condition)).collect(),
@@ -92,20 +96,24 @@ fn blind(line: &Line) -> Option<String> {
     Some(format!("{ALL_KEYS}: {}", poll.reason))
 }
 
-/// What waits for a person, in sentences.
-fn waits(waiting: &Waiting, now: Time) -> Vec<String> {
-    let organization = waiting.organization.iter().map(|offered| {
-        let called = offered.name.as_deref().or(offered.id.as_deref()).unwrap_or("one without a name");
-        let seen = Instant::new(offered.at, now).relative;
-        format!("The credential sees another organisation now: {called} ({seen}). Nothing is stored until a person accepts it.")
-    });
-    let holds = waiting.holds.iter().map(|hold| {
-        let what = hold.list.as_deref().map_or_else(|| "the whole account".to_owned(), spaced);
-        let since = Instant::new(hold.since, now).relative;
-        let cause = spaced(hold.cause.as_str());
-        format!("Held since {since}: {what}, {cause}, {} in it. Nothing is concluded until a person looks.", number(hold.held))
-    });
-    organization.chain(holds).collect()
+fn another(offered: &Offered, now: Time) -> String {
+    let called = offered.name.as_deref().or(offered.id.as_deref()).unwrap_or("one without a name");
+    let seen = Instant::new(offered.at, now).relative;
+    format!("The credential sees another organisation now: {called} ({seen}). Nothing is stored until a person accepts it.")
+}
+
+/// What is held, by the list's name and by the word that `ctl ack` takes.
+fn held(hold: &OpenHold, scopes: &[ScopeRow], now: Time) -> String {
+    let cause = match hold.cause {
+        Cause::ListShrank => "much of the list disappeared at once",
+        Cause::ListEmptied => "the whole list disappeared at once",
+        Cause::AccountShrank => "much of the account disappeared in a short time",
+    };
+    let (what, since) = (number(hold.held), Instant::new(hold.since, now).relative);
+    let Some(word) = hold.list.as_deref() else { return format!("{cause}, {what} at most, {since}") };
+    let is_it = |scope: &&ScopeRow| word == scope.kind.as_str() || word == format!("{}/{}", scope.kind.as_str(), scope.scope_id);
+    let name = scopes.iter().find(is_it).map_or_else(String::new, |scope| format!("{}, ", told::scope(scope)));
+    format!("{name}{word}: {cause}, {what} at most, {since}")
 }
 
 fn list(scope: &ScopeRow, now: Time) -> List {
