@@ -19,11 +19,12 @@ fn prose(text: &str) -> Vec<&str> {
     text.lines().filter(outside).collect()
 }
 
-/// Targets of links to files, not to the web.
+/// Targets of links to files, not to the web; pictures too.
 fn links(text: &str) -> Vec<String> {
     let prose = prose(text).join("\n");
-    let targets = prose.split("](").skip(1).map(|after| after.split(')').next().unwrap().to_owned());
-    targets.filter(|target| !target.contains("://")).collect()
+    let ways = [("](", ')'), ("src=\"", '"'), ("srcset=\"", '"')];
+    let targets = ways.iter().flat_map(|(begin, end)| prose.split(begin).skip(1).map(|after| after.split(*end).next().unwrap()));
+    targets.filter(|target| !target.contains("://")).map(str::to_owned).collect()
 }
 
 /// The anchors of the headings, as forges make them.
