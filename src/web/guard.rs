@@ -26,8 +26,9 @@ pub(super) struct Asked {
     pub sign_in: Option<Arc<SignIn>>,
 }
 
-/// Nothing from elsewhere, no script, no frame; forms ask us alone.
-const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// Nothing from elsewhere, no script, no frame; forms ask us alone. The only image is the icon.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// On every answer.
 pub(super) const HEADERS: [(HeaderName, HeaderValue); 7] = [

@@ -86,6 +86,7 @@ fn router(app: App) -> Router {
         .route(keys::CSV, get(files::csv))
         .route(keys::JSON, get(files::json))
         .route("/style.css", get(style))
+        .route("/icon.svg", get(icon))
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || plain(StatusCode::OK, "alive\n")))
         .route("/readyz", get(ready))
@@ -288,6 +289,10 @@ fn html(page: &impl Template) -> Response {
 
 async fn style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("templates/style.css")).into_response()
+}
+
+async fn icon() -> Response {
+    ([(header::CONTENT_TYPE, "image/svg+xml")], include_str!("templates/icon.svg")).into_response()
 }
 
 async fn metrics(State(site): Shared) -> Response {

@@ -12,7 +12,7 @@ use crate::house::{House, Served};
 const SECURITY: [(&str, &str); 7] = [
     (
         "content-security-policy",
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
@@ -43,6 +43,7 @@ async fn every_answer_carries_the_headers() {
         (ask("GET", "/keys.csv", ""), 200, "text/csv; charset=utf-8; header=present"),
         (ask("GET", "/keys.json", ""), 200, "application/json"),
         (ask("GET", "/style.css", ""), 200, "text/css; charset=utf-8"),
+        (ask("GET", "/icon.svg", ""), 200, "image/svg+xml"),
         (ask("GET", "/metrics", ""), 200, "text/plain; version=0.0.4; charset=utf-8"),
         (ask("GET", "/healthz", ""), 200, "text/plain; charset=utf-8"),
         (ask("GET", "/readyz", ""), 200, "text/plain; charset=utf-8"),
