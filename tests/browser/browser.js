@@ -75,7 +75,11 @@ export function complaints(page, refused) {
     if (['error', 'warning'].includes(message.type()) && !isExpected(message.text())) found.push(['console', message.text()]);
   });
   page.on('pageerror', (error) => found.push(['script error', error.message]));
-  page.on('requestfailed', (request) => found.push(['failed request', `${request.url()} ${request.failure()?.errorText}`]));
+  page.on('requestfailed', (request) => {
+    const why = request.failure()?.errorText;
+    // Stopped by ourselves, as when a page is left or must not load itself again.
+    if (why !== 'net::ERR_ABORTED') found.push(['failed request', `${request.url()} ${why}`]);
+  });
   page.on('response', (response) => {
     const wanted = response.request().isNavigationRequest() ? refused ?? 200 : 200;
     const is = response.status();

@@ -38,6 +38,7 @@ async function lookAtOne(browser, demo, name, { path, status = 200, unless = [] 
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme: scheme });
       for (const wide of await page.evaluate(overflow)) failures.add(where, 'overflow', wide);
+      for (const field of await page.evaluate(unlabelled)) failures.add(where, 'no label', field);
       for (const [rule, selector, why] of await page.evaluate(violations, RULES)) {
         if (unless.includes(rule)) continue;
         failures.add(where, `axe ${rule}`, `${selector}: ${why}`);
@@ -55,7 +56,7 @@ async function lookAtOne(browser, demo, name, { path, status = 200, unless = [] 
 // The overview of the demo loads itself again every few seconds. What is looked at stands still.
 export async function open(page, address) {
   await page.goto(address, { waitUntil: 'load' });
-  await page.evaluate(() => window.stop());
+  await page.evaluate(() => document.querySelector('meta[http-equiv="refresh"]') && window.stop());
 }
 
 // In the page: what is wider than the window.
@@ -66,6 +67,12 @@ function overflow() {
   const named = (element) => element.tagName.toLowerCase() + (element.className ? `.${String(element.className).replaceAll(' ', '.')}` : '');
   const first = [...document.body.querySelectorAll('*')].filter(reaches).slice(0, 3).map(named);
   return [`${scrollWidth} in ${window.innerWidth}: ${first.join(', ')}`];
+}
+
+// In the page: fields whose only name is the placeholder, which goes when somebody types. Axe takes that for one.
+function unlabelled() {
+  const fields = [...document.querySelectorAll('input:not([type="hidden"]), select')];
+  return fields.filter((field) => field.labels.length === 0 && !field.ariaLabel).map((field) => field.outerHTML);
 }
 
 // In the page: [rule, selector, why] of each element.

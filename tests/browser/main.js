@@ -11,7 +11,7 @@ import { WORLDS } from './pages.js';
 import { makePictures } from './pictures.js';
 
 // Nothing waits longer than its own limit; this is for what nobody thought of.
-const LIMIT_MS = 10 * 60_000;
+const LIMIT_MS = 20 * 60_000;
 
 const { values: asked } = parseArgs({
   options: {

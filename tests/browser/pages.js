@@ -69,7 +69,7 @@ async function ofCalm(demo) {
     await key(demo, 'key-den', 'provider=den&flagged=yes'),
     await key(demo, 'key-no-condition', 'flagged=no'),
     { name: 'keys-filtered', path: '/keys?q=prod&condition=expired&condition=orphaned&sort=-created' },
-    { name: 'keys-last-page', path: '/keys?page=4' },
+    { name: 'keys-page-3', path: '/keys?page=3' },
     { name: 'keys-none', path: '/keys?q=nothing+has+this+name&condition=expired' },
     { name: 'owners-filtered', path: '/owners?account=demo-den' },
     { name: 'changes-filtered', path: '/changes?account=demo-openai&since=1d' },
