@@ -102,7 +102,7 @@ fn another(offered: &Offered, now: Time) -> String {
     format!("The credential sees another organisation now: {called} ({seen}). Nothing is stored until a person accepts it.")
 }
 
-/// What is held, by the list's name and by the word that `ctl ack` takes.
+/// What is held, by the list's name and, where there are several like it, by the word that `ctl ack` takes.
 fn held(hold: &OpenHold, scopes: &[ScopeRow], now: Time) -> String {
     let cause = match hold.cause {
         Cause::ListShrank => "much of the list disappeared at once",
@@ -112,8 +112,12 @@ fn held(hold: &OpenHold, scopes: &[ScopeRow], now: Time) -> String {
     let (what, since) = (number(hold.held), Instant::new(hold.since, now).relative);
     let Some(word) = hold.list.as_deref() else { return format!("{cause}, {what} at most, {since}") };
     let is_it = |scope: &&ScopeRow| word == scope.kind.as_str() || word == format!("{}/{}", scope.kind.as_str(), scope.scope_id);
-    let name = scopes.iter().find(is_it).map_or_else(String::new, |scope| format!("{}, ", told::scope(scope)));
-    format!("{name}{word}: {cause}, {what} at most, {since}")
+    let list = match scopes.iter().find(is_it) {
+        Some(scope) if scope.scope_id.is_empty() => told::scope(scope),
+        Some(scope) => format!("{}, {word}", told::scope(scope)),
+        None => word.to_owned(),
+    };
+    format!("{list}: {cause}, {what} at most, {since}")
 }
 
 fn list(scope: &ScopeRow, now: Time) -> List {
