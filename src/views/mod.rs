@@ -5,6 +5,7 @@
 //! what a count would give, and whoever asks costs no SQL. What [`Views::overview`] and [`Views::urgent`] give hangs on the
 //! same counts and is remembered with them. Lists are read each time.
 
+pub mod address;
 mod as_of;
 mod because;
 mod columns;

@@ -3,17 +3,16 @@
 use askama::Template;
 
 use super::frame::{self, Frame, is_late, list_state};
-use super::marks;
 use super::query::Query;
 use crate::domain::{ScopeState, Time};
 use crate::views::shown::{Instant, number, spaced};
-use crate::views::{AccountCounts, AccountFacts, Counts, provider_name};
+use crate::views::{AccountCounts, AccountFacts, Counts, address, provider_name};
 
 pub(super) const PATH: &str = "/accounts";
 
 /// The address of an account's page.
 pub(super) fn address(name: &str) -> String {
-    format!("{PATH}/{}", marks::segment(name))
+    format!("{PATH}/{}", address::segment(name))
 }
 
 /// The page's text.

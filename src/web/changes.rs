@@ -7,11 +7,10 @@ use askama::Template;
 
 use super::form::{Chip, Pick, PickOption};
 use super::frame::Frame;
-use super::marks;
 use super::parameters::{self, Given, Name as _, Wrong, text, word, wrong};
 use crate::domain::{ChangeKind, Time};
 use crate::views::shown::{Instant, several, spaced};
-use crate::views::{ChangeRow, ChangesAsked, Since, told};
+use crate::views::{ChangeRow, ChangesAsked, Since, address, told};
 
 pub(super) const PATH: &str = "/changes";
 /// Changes on a page.
@@ -149,7 +148,7 @@ impl Line {
     pub fn new(change: &ChangeRow, now: Time) -> Self {
         Self {
             at: Instant::new(change.at, now),
-            link: marks::address(&change.account, &change.key_id),
+            link: address::of_key(&change.account, &change.key_id),
             key: change.name.clone().unwrap_or_else(|| change.key_id.clone()),
             id: format!("{}/{}", change.account, change.key_id),
             what: told::change(change),

@@ -12,10 +12,10 @@ use super::parameters::Name as _;
 use super::query::{Name, PER_PAGE, Query, Sort};
 use crate::domain::{Condition, KeyKind, Presence, Time};
 use crate::views::shown::{several, spaced};
-use crate::views::{Counts, KeyRow, Order, provider_ids, provider_name, told};
+use crate::views::{Counts, KeyRow, Order, address, provider_ids, provider_name, told};
 
 /// Where the page is; those of single keys are below it.
-pub(super) const PATH: &str = "/keys";
+pub(super) const PATH: &str = address::KEYS;
 /// The same keys, all of them, as files.
 pub(super) const CSV: &str = "/keys.csv";
 pub(super) const JSON: &str = "/keys.json";
@@ -211,7 +211,7 @@ fn headings(query: &Query, in_teams: bool) -> Vec<Heading> {
 fn line(key: &KeyRow, now: Time) -> Line {
     let (owner, owner_more) = marks::owner(key);
     Line {
-        link: marks::address(&key.account, &key.key_id),
+        link: address::of_key(&key.account, &key.key_id),
         name: marks::name(key),
         key_id: key.key_id.clone(),
         account: key.account.clone(),

@@ -37,24 +37,6 @@ impl Shown {
     }
 }
 
-/// The address of a key's page.
-pub(super) fn address(account: &str, key_id: &str) -> String {
-    format!("{}/{}/{}", super::keys::PATH, segment(account), segment(key_id))
-}
-
-/// One segment of a path: what has a meaning in addresses is escaped.
-pub(super) fn segment(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b':') {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
-}
-
 /// The key's name, or that it has none.
 pub(super) fn name(key: &KeyRow) -> String {
     key.name.clone().unwrap_or_else(|| "(no name)".to_owned())
@@ -112,16 +94,5 @@ fn condition_badge(key: &KeyRow, condition: Condition) -> Badge {
         Badge { label: format!("{label}, waived"), tone: "plain" }
     } else {
         Badge { label, tone: tone(condition) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_stay_one_segment_of_an_address() {
-        assert_eq!(address("acme", "key_1.a:b-c"), "/keys/acme/key_1.a:b-c");
-        assert_eq!(address("a/../b", "x?y#z \"é"), "/keys/a%2F..%2Fb/x%3Fy%23z%20%22%C3%A9");
     }
 }

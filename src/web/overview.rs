@@ -12,8 +12,7 @@ use super::marks::{self, Badge, NOT_REPORTED};
 use super::query::Query;
 use crate::domain::{Condition, ScopeState, Time};
 use crate::views::shown::{Instant, number, spaced};
-use crate::views::told;
-use crate::views::{AccountCounts, AccountFacts, Counts, KeyRow, Overview, ScopeRow};
+use crate::views::{AccountCounts, AccountFacts, Counts, KeyRow, Overview, ScopeRow, address, told};
 
 /// The page's text.
 #[derive(Debug, Template)]
@@ -173,7 +172,7 @@ fn urgent_line(key: &KeyRow, now: Time) -> UrgentLine {
     let first = told::URGENCY.into_iter().find(|condition| key.conditions.contains(condition));
     let (owner, owner_more) = marks::owner(key);
     UrgentLine {
-        link: marks::address(&key.account, &key.key_id),
+        link: address::of_key(&key.account, &key.key_id),
         name: marks::name(key),
         account: key.account.clone(),
         key_id: key.key_id.clone(),
