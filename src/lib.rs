@@ -8,12 +8,13 @@
 //! An account is due ([`sync::Supervisor`]). Its adapter ([`providers`]) says what to ask; [`remote`] sends it, with limits,
 //! deadlines and pace, and cuts the answer into elements, each of which passes the gate of [`domain`]. [`walk`] puts pages
 //! together and computes whether the list was read whole. The [`inventory`] applies walks, and at the end of the poll settles
-//! what they prove, by [`policy`] turned into deadlines. The pages, the metrics and the commands only read.
+//! what they prove, by [`policy`] turned into deadlines. The pages, the metrics and the commands only read. [`webhook`] tells somebody
+//! what is new.
 //!
 //! # Directions
 //!
-//! `domain` ← `policy`, `providers` ← `walk` ← `remote`, `inventory` ← `sync` ← `views` ← `metrics`, `web` ← `cli`. Adapters know
-//! no input or output, `sync` writes no SQL, only `inventory` holds SQL, only `remote` talks to the outside, only `clock` reads
+//! `domain` ← `policy`, `providers` ← `walk` ← `remote`, `inventory` ← `sync` ← `views` ← `metrics`, `web`, `webhook` ← `cli`.
+//! Adapters know no input or output, `sync` writes no SQL, only `inventory` holds SQL, only `remote` talks to the outside, only `clock` reads
 //! the time. `sim` stands beside all that: the simulated providers know nothing of how they are read. `tests/architecture.rs`
 //! holds these lines.
 //!
@@ -30,8 +31,8 @@
 //! - **Attribution is proven.** What was asked in somebody's name counts only where the answer shows for whom it was given;
 //!   `sync/proofs.rs` keeps back what leaves something open, `sync/second_look.rs` asks about it once more, `sync/doubt.rs`
 //!   says what follows.
-//! - **A secret is never stored, logged or rendered**, and keymuster only reads: all that it sends are GETs, and two POSTs that
-//!   [`providers::Method`] names.
+//! - **A secret is never stored, logged or rendered**, and keymuster only reads: all that it sends to providers are GETs, and two
+//!   POSTs that [`providers::Method`] names. What [`remote::Webhook`] posts goes to the one address that the config names.
 
 pub mod cli;
 pub mod clock;
@@ -48,3 +49,4 @@ pub mod sync;
 pub mod views;
 pub mod walk;
 pub mod web;
+pub mod webhook;

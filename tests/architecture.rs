@@ -21,6 +21,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("views", &["clock", "config", "domain", "inventory", "policy", "providers"]),
     ("metrics", &["clock", "config", "domain", "inventory", "providers", "remote", "sync", "views"]),
     ("web", &["clock", "config", "domain", "inventory", "metrics", "views"]),
+    ("webhook", &["clock", "domain", "inventory", "metrics", "remote", "views"]),
     ("sim", &["clock", "domain"]),
     (
         "cli",
@@ -39,6 +40,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "views",
             "walk",
             "web",
+            "webhook",
         ],
     ),
 ];

@@ -5,6 +5,7 @@ mod owners;
 mod policy;
 mod report;
 mod selection;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub use owners::Owners;
 pub use policy::{Policy, PolicyCommand, PolicyTest};
 pub use report::Report;
 pub use selection::{ListedKeys, Selection, WhichInventory};
+pub use webhook::{Webhook, WebhookCommand, WebhookTest};
 
 /// Where the config is unless told otherwise.
 pub const CONFIG: &str = "/etc/keymuster/keymuster.toml";
@@ -69,6 +71,8 @@ pub enum Command {
     Policy(Policy),
     /// Check config, files, inventory and credentials, before the daemon stumbles over them
     Check(Check),
+    /// Post a test to the webhook, as the daemon would post news
+    Webhook(Webhook),
     /// Replace a person who left by a pseudonym, in rows and history
     Forget(Forget),
     /// Talk to the running daemon: what it does, poll now, reload, let go what it holds

@@ -23,6 +23,7 @@ use crate::metrics::{Exposition, Tally};
 use crate::sync::{self, Plan, Polls, Supervisor};
 use crate::views::{AccountFacts, Views};
 use crate::web::{self, App};
+use crate::webhook::Teller;
 
 /// How long polls and connections under way may take to end.
 const GRACE: Duration = Duration::from_secs(4);
@@ -45,6 +46,7 @@ pub struct Daemon {
     supervisor: JoinHandle<()>,
     web: JoinHandle<()>,
     control: JoinHandle<()>,
+    teller: JoinHandle<()>,
     stop: CancellationToken,
     failed: CancellationToken,
 }
@@ -72,6 +74,7 @@ impl Daemon {
         setup::warn_of_twins(config);
         listener::warn(config, &access, clock);
         let (access, asked) = watch::channel(access);
+        let (hook, told_hook) = watch::channel(setup::webhook(config, clock)?);
         let inventory = setup::inventory(config, &config.inventory, clock).await?;
         let socket = control::socket_path(&config.inventory);
         let control = match Control::bind(&socket).with_context(|| format!("cannot listen on {}", socket.display())) {
@@ -88,6 +91,17 @@ impl Daemon {
         let stop = CancellationToken::new();
         tokio::spawn(sync::tell_ends(inventory.clone(), clock.clone(), stop.clone()));
         tokio::spawn(listener::remind(app.access.clone(), clock.clone(), stop.clone()));
+        let teller = Teller {
+            inventory: inventory.clone(),
+            views: views.clone(),
+            tally: Arc::clone(&tally),
+            clock: clock.clone(),
+            hook: told_hook,
+            stop: stop.clone(),
+        };
+        // Before anything is polled: what is there is no news.
+        teller.begin().await?;
+        let teller = tokio::spawn(teller.run());
         let web = tokio::spawn(web::serve(listener, app, stop.clone()));
         let policy = Arc::new(config.policy.clone());
         views.judge_by(Arc::clone(&policy));
@@ -106,11 +120,12 @@ impl Daemon {
             clock: clock.clone(),
             commands,
             access,
+            hook,
             reloading: tokio::sync::Mutex::default(),
         });
         let control = tokio::spawn(control.run(Arc::clone(&served), stop.clone()));
         tracing::info!(%address, inventory = %config.inventory.display(), accounts = config.accounts.len(), "started");
-        Ok(Self { address, inventory, views, served, supervisor, web, control, stop, failed })
+        Ok(Self { address, inventory, views, served, supervisor, web, control, teller, stop, failed })
     }
 
     /// Where pages and metrics are.
@@ -150,7 +165,7 @@ impl Daemon {
         self.stop.cancel();
         let ended = async {
             let polls = self.supervisor.await;
-            (polls, self.web.await, self.control.await)
+            (polls, self.web.await, self.control.await, self.teller.await)
         };
         if tokio::time::timeout(GRACE, ended).await.is_err() {
             tracing::warn!("a poll or a connection did not end in time; what was not stored will be read again");

@@ -36,6 +36,7 @@ mod setup;
 mod signals;
 mod simulate;
 mod table;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -73,6 +74,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
             Command::Changes(arguments) => changes::changes(arguments).await,
             Command::Explain(arguments) => explain::explain(arguments).await,
             Command::Owners(arguments) => owners::owners(arguments).await,
+            Command::Webhook(arguments) => webhook::webhook(arguments).await,
             Command::Forget(arguments) => forget::forget(arguments).await,
             Command::Report(arguments) => report::report(arguments).await,
             Command::Policy(arguments) => policy::policy(arguments).await,

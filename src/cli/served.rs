@@ -16,6 +16,7 @@ use crate::metrics::Tally;
 use crate::sync::{Command, Plan};
 use crate::views::{AccountFacts, ScopeRow, Views, Waiting};
 use crate::web::Access;
+use crate::webhook::Hook;
 
 /// Of the reason for an acknowledgement, which is kept whole.
 const LONGEST_REASON: usize = 256;
@@ -38,6 +39,8 @@ pub struct Served {
     pub commands: mpsc::Sender<Command>,
     /// To the listener: who may ask.
     pub access: watch::Sender<Access>,
+    /// To whoever tells the webhook.
+    pub hook: watch::Sender<Option<Arc<Hook>>>,
     /// Held while the config is read again.
     pub reloading: tokio::sync::Mutex<()>,
 }
@@ -149,9 +152,11 @@ impl Served {
         let accounts =
             setup::lines(&config, &self.clock, &|account| self.tally.requests(account.provider.spec().id, &account.name))?;
         let access = setup::access(&config, Some(&self.access.borrow()))?;
+        let hook = setup::webhook(&config, &self.clock)?;
         setup::apply(&config, &self.inventory, &self.clock).await?;
         listener::warn(&config, &access, &self.clock);
         self.access.send_replace(access);
+        self.hook.send_replace(hook);
         setup::warn_of_twins(&config);
         let facts = AccountFacts::of_all(&config);
         log::set_level(config.log.level);

@@ -8,10 +8,11 @@ use super::exit::ConfigError;
 use crate::clock::Clock;
 use crate::config::credential::{self, DIRECTORY};
 use crate::config::{AccountConfig, Argument, Config, secrets_in};
-use crate::inventory::{ConfiguredAccount, Inventory, StoreError};
-use crate::remote::Requests;
+use crate::inventory::{ConfiguredAccount, Inventory, StoreError, Wanted};
+use crate::remote::{Requests, Webhook, WebhookSecret, WebhookSettings};
 use crate::sync::{Line, Scheduled};
 use crate::web::Access;
+use crate::webhook::Hook;
 
 /// Reads the config, with the environment laid over it.
 ///
@@ -85,6 +86,21 @@ pub fn lines(
         }
     }
     if problems.is_empty() { Ok(accounts) } else { Err(ConfigError(problems)) }
+}
+
+/// Reads the webhook's secret and sets up the line there; `None` where there is none.
+///
+/// # Errors
+/// The secret or the CA file cannot be used.
+pub fn webhook(config: &Config, clock: &Clock) -> Result<Option<Arc<Hook>>, ConfigError> {
+    let Some(webhook) = &config.webhook else { return Ok(None) };
+    let wrong = |error: &dyn std::fmt::Display| ConfigError(vec![format!("webhook: {error}")]);
+    let text = credential::load_secret(&webhook.secret).map_err(|error| wrong(&error))?;
+    let secret = WebhookSecret::parse(&text).map_err(|error| wrong(&format!("{} {error}", webhook.secret)))?;
+    let (url, ca_file, proxy) = (webhook.url.clone(), webhook.ca_file.clone(), webhook.proxy.clone());
+    let line = Webhook::new(WebhookSettings { url, secret, ca_file, proxy }, clock.clone()).map_err(|error| wrong(&error))?;
+    let wanted = Wanted { findings: webhook.findings.clone(), changes: webhook.changes.clone() };
+    Ok(Some(Arc::new(Hook { line, wanted })))
 }
 
 /// Reads what the web config file names; `before` is what is replaced.

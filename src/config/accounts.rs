@@ -23,6 +23,9 @@ const SCHEDULE: &str = "@hourly";
 /// Requests in flight at once for one account unless it says otherwise.
 const CONCURRENCY: u32 = 4;
 
+const CREDENTIAL: credential::Names =
+    credential::Names { what: "credential", file: "credential_file", systemd: "credential", remedy: secrets::RIGHT_WAY };
+
 /// One configured credential at one provider.
 #[derive(Clone)]
 pub struct AccountConfig {
@@ -96,7 +99,7 @@ pub(super) fn account(name: &str, section: Section<'_>, around: &Surroundings<'_
         section.problem(section.place_of(""), message, "write a to z, 0 to 9, `_` and `-`, at most 63, not `_` or `-` first");
     }
     let provider = provider(&section, around);
-    let credential = credential(&section, around);
+    let credential = credential::source(&section, &CREDENTIAL, around.folder, around.credentials_directory);
     let schedule = section.get("schedule", |node| {
         let remedy = "write cron fields in UTC such as \"*/30 * * * *\", or @hourly, @daily, @weekly";
         Schedule::parse(values::text(node)?).map_err(|error| Fault::new(error.to_string(), remedy))
@@ -159,24 +162,6 @@ fn provider(section: &Section<'_>, around: &Surroundings<'_>) -> Option<&'static
     })
 }
 
-fn credential(section: &Section<'_>, around: &Surroundings<'_>) -> Option<CredentialSource> {
-    let file = section.get("credential_file", credential::file(around.folder));
-    let name = section.get("credential", credential::name);
-    match (section.has("credential_file"), section.has("credential")) {
-        (true, true) => {
-            let message = format!("`{}` has both `credential_file` and `credential`", section.name());
-            section.problem(section.place_of("credential"), message, "leave one of them out");
-        }
-        (false, false) => {
-            let message = format!("`{}` has no credential", section.name());
-            section.problem(section.place_of(""), message, secrets::RIGHT_WAY);
-        }
-        (true, false) | (false, true) => {}
-    }
-    let directory = around.credentials_directory.map(Path::to_owned);
-    file.map(CredentialSource::File).or(name.map(|name| CredentialSource::Systemd { name, directory }))
-}
-
 /// Options as the provider declares them, and `sign_in`; defaults filled in.
 fn options(section: &Section<'_>, spec: &Spec) -> BTreeMap<String, String> {
     let ways: Vec<&str> = spec.sign_ins.iter().map(|s| s.word).collect();
@@ -206,7 +191,8 @@ fn options(section: &Section<'_>, spec: &Spec) -> BTreeMap<String, String> {
     options
 }
 
-fn base_url(node: &Node) -> Result<BaseUrl, Fault> {
+/// The address of an API, or of who is told.
+pub(super) fn base_url(node: &Node) -> Result<BaseUrl, Fault> {
     let remedy = "write https://HOST or https://HOST/PATH";
     BaseUrl::parse(values::text(node)?).map_err(|error| Fault::new(error.to_string(), remedy))
 }

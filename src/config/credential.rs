@@ -1,5 +1,6 @@
 //! From where a credential comes, and reading it: a file or a systemd credential, and nothing else. No error repeats content.
 
+use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -11,16 +12,17 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::providers::SignIn;
 
 use super::problem::Fault;
+use super::reader::Section;
 use super::secrets;
 use super::tree::Node;
 use super::values;
 
-/// From where an account's credential comes.
+/// From where a secret comes: an account's credential, or what the webhook signs with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialSource {
-    /// `credential_file`: a file that only we, and perhaps our group, may read.
+    /// A file that only we, and perhaps our group, may read.
     File(PathBuf),
-    /// `credential`: a systemd credential of that name.
+    /// A systemd credential of that name.
     Systemd {
         /// The name, as `LoadCredential=` gives it.
         name: String,
@@ -29,13 +31,22 @@ pub enum CredentialSource {
     },
 }
 
+impl fmt::Display for CredentialSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Systemd { name, .. } => write!(f, "credential {name}"),
+        }
+    }
+}
+
 /// Why a credential cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {
     /// systemd passed no credentials to this process.
     #[error(
         "credential {0}: CREDENTIALS_DIRECTORY is not set: systemd passes it to what it starts with LoadCredential={0}:FILE, such as \
-         'systemd-run --pipe -p LoadCredential=… keymuster check'; root finds it while keymuster.service runs; or use credential_file"
+         'systemd-run --pipe -p LoadCredential=… keymuster check'; root finds it while keymuster.service runs; or name a file instead"
     )]
     NoDirectory(String),
     /// The file cannot be opened or read.
@@ -94,18 +105,31 @@ const BUFFER: usize = 16 << 10;
 /// # Errors
 /// See [`CredentialError`]. The mode of a systemd credential is not looked at: its folder is private to the service.
 pub fn load(source: &CredentialSource, sign_in: &SignIn) -> Result<SecretString, CredentialError> {
-    let (path, check_mode) = match source {
-        CredentialSource::File(path) => (path.clone(), true),
-        CredentialSource::Systemd { name, directory: Some(directory) } => (directory.join(name), false),
-        CredentialSource::Systemd { name, directory: None } => return Err(CredentialError::NoDirectory(name.clone())),
-    };
-    let secret = read(&path, check_mode)?;
+    let (path, secret) = found(source)?;
     for rule in sign_in.rules {
         if secret.expose_secret().starts_with(rule.refused_prefix) {
             return Err(CredentialError::WrongKind { path, prefix: rule.refused_prefix, because: rule.because });
         }
     }
     Ok(secret)
+}
+
+/// The same of a secret that is nobody's way to sign in.
+///
+/// # Errors
+/// See [`load`].
+pub fn load_secret(source: &CredentialSource) -> Result<SecretString, CredentialError> {
+    found(source).map(|(_, secret)| secret)
+}
+
+fn found(source: &CredentialSource) -> Result<(PathBuf, SecretString), CredentialError> {
+    let (path, check_mode) = match source {
+        CredentialSource::File(path) => (path.clone(), true),
+        CredentialSource::Systemd { name, directory: Some(directory) } => (directory.join(name), false),
+        CredentialSource::Systemd { name, directory: None } => return Err(CredentialError::NoDirectory(name.clone())),
+    };
+    let secret = read(&path, check_mode)?;
+    Ok((path, secret))
 }
 
 /// What others may do with a file of that mode that holds a secret, and must not. Its group may read it.
@@ -178,12 +202,43 @@ fn read(path: &Path, check_mode: bool) -> Result<SecretString, CredentialError> 
     std::str::from_utf8(&bytes).map(SecretString::from).map_err(|_| content("is no ASCII"))
 }
 
+/// The two settings of a section that say where its secret is.
+pub(super) struct Names {
+    /// What the secret is called.
+    pub(super) what: &'static str,
+    /// The setting that names a file.
+    pub(super) file: &'static str,
+    /// The setting that names a systemd credential.
+    pub(super) systemd: &'static str,
+    /// What to do where the secret itself stands there, or nothing.
+    pub(super) remedy: &'static str,
+}
+
+/// Reads the one of them that is set; `directory` is the value of `CREDENTIALS_DIRECTORY`.
+pub(super) fn source(section: &Section<'_>, names: &Names, folder: &Path, directory: Option<&Path>) -> Option<CredentialSource> {
+    let file = section.get(names.file, |node| file(node, folder, names.remedy));
+    let name = section.get(names.systemd, |node| name(node, names.remedy));
+    match (section.has(names.file), section.has(names.systemd)) {
+        (true, true) => {
+            let message = format!("`{}` has both `{}` and `{}`", section.name(), names.file, names.systemd);
+            section.problem(section.place_of(names.systemd), message, "leave one of them out");
+        }
+        (false, false) => {
+            let message = format!("`{}` has no {}", section.name(), names.what);
+            section.problem(section.place_of(""), message, names.remedy);
+        }
+        (true, false) | (false, true) => {}
+    }
+    let directory = directory.map(Path::to_owned);
+    file.map(CredentialSource::File).or(name.map(|name| CredentialSource::Systemd { name, directory }))
+}
+
 /// The name of a systemd credential: a file name.
-pub(super) fn name(node: &Node) -> Result<String, Fault> {
+fn name(node: &Node, remedy: &'static str) -> Result<String, Fault> {
     let text = values::text(node)?;
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
     if secrets::begins_like_one(text) {
-        Err(Fault::new("looks like a secret itself, and names a systemd credential", secrets::RIGHT_WAY))
+        Err(Fault::new("looks like a secret itself, and names a systemd credential", remedy))
     } else if !plain || text.len() > 255 || text.starts_with('.') {
         Err(Fault::new("is no name of a systemd credential", "write letters, digits, `_`, `.` and `-`, as in LoadCredential="))
     } else {
@@ -191,14 +246,12 @@ pub(super) fn name(node: &Node) -> Result<String, Fault> {
     }
 }
 
-/// The path of a credential's file.
-pub(super) fn file(folder: &Path) -> impl Fn(&Node) -> Result<PathBuf, Fault> {
-    move |node| {
-        if secrets::begins_like_one(values::text(node)?) {
-            return Err(Fault::new("looks like a secret itself, and is the path of a file that holds it", secrets::RIGHT_WAY));
-        }
-        values::path(folder)(node)
+/// The path of a secret's file.
+fn file(node: &Node, folder: &Path, remedy: &'static str) -> Result<PathBuf, Fault> {
+    if secrets::begins_like_one(values::text(node)?) {
+        return Err(Fault::new("looks like a secret itself, and is the path of a file that holds it", remedy));
     }
+    values::path(folder)(node)
 }
 
 #[cfg(test)]

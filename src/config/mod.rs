@@ -16,6 +16,7 @@ mod tree;
 mod values;
 mod web;
 mod web_file;
+mod webhook;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ pub use secrets::in_environment as secrets_in;
 pub use sections::{Guard, Limits, Log, LogFormat, LogLevel, Metrics, PerKey, Retention};
 pub use web::Web;
 pub use web_file::{Clients, PasswordHash, Tls, TlsVersion, WebFile};
+pub use webhook::WebhookConfig;
 
 use accounts::Surroundings;
 use problem::Sink;
@@ -60,6 +62,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// `[log]`.
     pub log: Log,
+    /// `[webhook]`; `None` where nobody is told.
+    pub webhook: Option<WebhookConfig>,
     /// `[accounts]`, by name.
     pub accounts: BTreeMap<String, AccountConfig>,
 }
@@ -247,6 +251,7 @@ fn read(root: Section<'_>, folder: &Path, credentials_directory: Option<&Path>, 
         retention: Retention::read(root.section("retention")),
         metrics: Metrics::read(root.section("metrics")),
         log: Log::read(root.section("log")),
+        webhook: root.has(webhook::TABLE).then(|| WebhookConfig::read(root.section(webhook::TABLE), &around)).flatten(),
         accounts,
     };
     root.finish();

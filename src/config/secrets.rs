@@ -5,31 +5,41 @@ use crate::providers::Spec;
 
 use super::problem::Sink;
 use super::tree::{Node, Value};
+use super::webhook;
 
 /// What to do instead.
 pub(super) const RIGHT_WAY: &str = "put the secret into a file of its own with mode 0600 and name that file by `credential_file`, \
      or pass it as a systemd credential and name that by `credential`";
 
+/// The same for what the webhook signs with.
+pub(super) const RIGHT_WAY_OF_WEBHOOK: &str = "put the secret into a file of its own with mode 0600 and name that file by \
+     `secret_file`, or pass it as a systemd credential and name that by `secret`";
+
 /// What the secrets of providers begin with, and from how many further characters on: a credential may well be named
 /// `den_session`.
-const PREFIXES: &[(&str, usize)] = &[("sk-", 0), ("bt-st-", 0), ("den_", 16), ("eyJ", 16), ("ghp_", 16), ("AKIA", 12)];
+const PREFIXES: &[(&str, usize)] =
+    &[("sk-", 0), ("bt-st-", 0), ("den_", 16), ("eyJ", 16), ("ghp_", 16), ("AKIA", 12), ("whsec_", 16)];
 
 /// Replaces each text, and drops each name, that looks like a secret.
-pub(super) fn refuse(node: &mut Node, sink: &Sink) {
+pub(super) fn refuse(root: &mut Node, sink: &Sink) {
+    refuse_in(root, RIGHT_WAY, sink);
+}
+
+fn refuse_in(node: &mut Node, remedy: &'static str, sink: &Sink) {
     match &mut node.value {
         Value::Text(text) => {
             if looks_like_one(text) {
-                sink.add(&node.place, "a value looks like a secret, and secrets do not stand in the config", RIGHT_WAY);
+                sink.add(&node.place, "a value looks like a secret, and secrets do not stand in the config", remedy);
                 node.value = Value::Refused;
             }
         }
-        Value::List(list) => list.iter_mut().for_each(|element| refuse(element, sink)),
+        Value::List(list) => list.iter_mut().for_each(|element| refuse_in(element, remedy, sink)),
         Value::Table(entries) => entries.retain(|name, entry| {
             if looks_like_one(name) {
-                sink.add(&entry.place, "a name looks like a secret, and secrets do not stand in the config", RIGHT_WAY);
+                sink.add(&entry.place, "a name looks like a secret, and secrets do not stand in the config", remedy);
                 return false;
             }
-            refuse(entry, sink);
+            refuse_in(entry, if name == webhook::TABLE { RIGHT_WAY_OF_WEBHOOK } else { remedy }, sink);
             true
         }),
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Date(_) | Value::Refused => {}

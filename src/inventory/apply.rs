@@ -164,7 +164,7 @@ fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, refused_onc
             batch
                 .transaction
                 .prepare_cached(
-                    "UPDATE scope SET newest_walk = ?2, before_walk = complete_walk, complete_walk = ?2, complete_at = ?3,
+                    "UPDATE scope SET newest_walk = ?2, before_walk = complete_walk, complete_walk = ?2, complete_at = ?3, first_complete_at = coalesce(first_complete_at, ?3),
                             standing = 'open', standing_reason = NULL, refusals = 0 WHERE id = ?1",
                 )?
                 .execute((scope.id, id, walked.started().wall.unix()))?;

@@ -52,7 +52,8 @@ pub struct ChangesAsked {
     pub limit: Option<u32>,
 }
 
-const SELECT: &str = "SELECT change_id, at, provider, account, key_id, name, kind, change, before, after FROM changes";
+/// Columns as [`change`] reads them.
+pub(super) const SELECT: &str = "SELECT change_id, at, provider, account, key_id, name, kind, change, before, after FROM changes";
 const ACCOUNTS: &str = "account IN (SELECT value FROM json_each(:accounts))";
 /// By the rows of the keys: through the view all of history would be read.
 const KEY: &str =
@@ -105,7 +106,8 @@ impl Reader {
     }
 }
 
-fn change(row: &Row<'_>) -> Stored<ChangeRow> {
+/// Reads a row of the view, in the order of its columns.
+pub(super) fn change(row: &Row<'_>) -> Stored<ChangeRow> {
     Ok(ChangeRow {
         change_id: row.get(0)?,
         at: time(row, 1, "changes.at")?,

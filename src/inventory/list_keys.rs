@@ -176,7 +176,7 @@ impl Reader {
 }
 
 /// Keys by the rows that they are stored in, with all columns.
-fn whole(connection: &Connection, stored: &[i64], now: i64) -> Stored<Vec<KeyRow>> {
+pub(super) fn whole(connection: &Connection, stored: &[i64], now: i64) -> Stored<Vec<KeyRow>> {
     let mut select = connection.prepare_cached(&one_at_now(SELECT))?;
     let mut keys = Vec::with_capacity(stored.len());
     for id in stored {

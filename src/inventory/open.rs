@@ -142,15 +142,33 @@ impl Inventory {
         R: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Stored<R> + Send + 'static,
     {
-        // Counted by the writer itself: whoever asked may have gone away before it was done.
-        let generation = Arc::clone(&self.0.generation);
+        self.transact(work, Some(Arc::clone(&self.0.generation))).await
+    }
+
+    /// The same of what no view and no count knows: what was remembered of the file stays true.
+    pub(super) async fn write_aside<R, F>(&self, work: F) -> Stored<R>
+    where
+        R: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Stored<R> + Send + 'static,
+    {
+        self.transact(work, None).await
+    }
+
+    /// The writer itself counts the transaction: whoever asked may have gone away before it is done.
+    async fn transact<R, F>(&self, work: F, counted: Option<Arc<AtomicI64>>) -> Stored<R>
+    where
+        R: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Stored<R> + Send + 'static,
+    {
         self.0
             .writer
             .run(move |connection| {
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 let result = work(&transaction)?;
                 transaction.commit()?;
-                generation.fetch_add(1, Ordering::SeqCst);
+                if let Some(generation) = counted {
+                    generation.fetch_add(1, Ordering::SeqCst);
+                }
                 Ok(result)
             })
             .await

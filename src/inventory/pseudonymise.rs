@@ -5,6 +5,7 @@ use rusqlite::{Transaction, params};
 use super::deadlines::rejudge_each;
 use super::error::Stored;
 use super::open::Inventory;
+use super::outbox;
 use super::read::Reader;
 
 /// A person at one account, as `forget` finds them.
@@ -142,5 +143,6 @@ fn replace(transaction: &Transaction<'_>, person: &Forgettable, pseudonym: &str)
         ),
         params![person.row, person.id, person.name, person.email],
     )?;
-    Ok(())
+    let who = outbox::Person { id: &person.id, name: person.name.as_deref(), email: person.email.as_deref(), pseudonym };
+    outbox::pseudonymise(transaction, &who)
 }

@@ -82,6 +82,9 @@ fn changes(transaction: &Transaction<'_>, before: Time) -> Stored<usize> {
     let removed = transaction.execute("DELETE FROM change WHERE at < ?1", [before.unix()])?;
     if removed > 0 {
         transaction.execute("UPDATE history SET whole_since = max(coalesce(whole_since, ?1), ?1)", [before.unix()])?;
+        // Where the newest line went, its number is given again.
+        transaction
+            .execute("UPDATE webhook SET told_change = min(told_change, (SELECT coalesce(max(id), 0) FROM change))", [])?;
     }
     Ok(removed)
 }
@@ -100,6 +103,7 @@ fn keys(transaction: &Transaction<'_>, before: Time) -> Stored<usize> {
          DELETE FROM sighting WHERE key_id IN (SELECT id FROM temp.over);
          DELETE FROM last_use WHERE key_id IN (SELECT id FROM temp.over);
          DELETE FROM deadline WHERE key_id IN (SELECT id FROM temp.over);
+         DELETE FROM told_finding WHERE key_id IN (SELECT id FROM temp.over);
          DELETE FROM key WHERE id IN (SELECT id FROM temp.over);
          DROP TABLE temp.over;",
     )?;

@@ -56,6 +56,10 @@ fn turn_back(copy: &Path, named: &Path, to: Time) -> Stored<Vec<NotYetRead>> {
          DELETE FROM hold;
          DELETE FROM acknowledgement WHERE at > {to};
          DELETE FROM policy;
+         DELETE FROM webhook;
+         DELETE FROM told_finding;
+         DELETE FROM told_scope;
+         DELETE FROM delivery;
          CREATE TEMP TABLE later (id INTEGER PRIMARY KEY) STRICT;
          INSERT INTO temp.later SELECT id FROM key WHERE first_seen_at > {to};
          DELETE FROM change WHERE key_id IN (SELECT id FROM temp.later);

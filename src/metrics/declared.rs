@@ -105,6 +105,12 @@ metrics! {
         "Polls whose results could not be written.";
     RECOUNTS = Counter "keymuster_inventory_recounts_total" []
         "How often the counts were made anew: after a write, or when a deadline passed.";
+    WEBHOOK_DELIVERIES = Counter "keymuster_webhook_deliveries_total" [result]
+        "Attempts to post to the webhook that were taken or failed, and deliveries that were given up.";
+    WEBHOOK_WAITING = Gauge "keymuster_webhook_waiting" []
+        "Deliveries to the webhook that wait to be taken.";
+    WEBHOOK_OLDEST = Gauge "keymuster_webhook_oldest_waiting_timestamp_seconds" []
+        "When the oldest delivery was made that waits to be taken; no series where none waits.";
     LAST_RELOAD = Gauge "keymuster_config_last_reload_successful" []
         "1 if the config in force is the one that was last read; 0 if that was refused.";
     WEB_CERTIFICATE_EXPIRY = Gauge "keymuster_web_certificate_expiry_timestamp_seconds" []

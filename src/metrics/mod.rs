@@ -7,6 +7,7 @@ mod per_key;
 mod process;
 mod state;
 mod tally;
+mod webhook;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::views::Views;
 use declared::{BUILD_INFO, FILE_SIZE, RECOUNTS, WEB_CERTIFICATE_EXPIRY};
 use family::Family;
 pub use tally::Tally;
+pub use webhook::{DeliveryEnd, Webhook};
 
 /// The content type of [`Exposition::text`]: Prometheus 3 refuses a blank or unknown one.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -64,6 +66,7 @@ impl Exposition {
         families.extend(self.inventory());
         let certificate = certificate_ends.map(|ends| Family::single(&WEB_CERTIFICATE_EXPIRY, state::instant(ends)));
         families.extend(certificate.and_then(Family::finish));
+        families.extend(self.tally.webhook.oldest());
         families.extend(self.tally.registry.gather());
         families.extend(process::families(self.started));
         families.sort_by(|one, other| one.name().cmp(other.name()));

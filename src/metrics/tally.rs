@@ -9,6 +9,7 @@ use super::declared::{
     CHANGES, ITEMS_REFUSED, LAST_RELOAD, Metric, POLL_DURATION, POLL_FAILURES, REQUEST_DURATION, REQUESTS, SECRET_LIKE_VALUES,
     WRITE_FAILURES,
 };
+use super::webhook::Webhook;
 use crate::domain::{ChangeKind, ItemReason, Reason, WalkEnd};
 use crate::inventory::StoreError;
 use crate::remote::Requests;
@@ -19,6 +20,8 @@ use crate::views::AccountFacts;
 #[derive(Debug)]
 pub struct Tally {
     pub(super) registry: Registry,
+    /// What became of deliveries to the webhook.
+    pub webhook: Webhook,
     requests: IntCounterVec,
     request_duration: HistogramVec,
     poll_duration: HistogramVec,
@@ -86,6 +89,7 @@ impl Tally {
             secret_like_values: counter(&SECRET_LIKE_VALUES)?,
             write_failures,
             last_reload,
+            webhook: Webhook::new(&registry)?,
             registry,
         };
         tally.last_reload.set(1);

@@ -1,4 +1,4 @@
-//! Builds the HTTP client of one account: no redirects, no proxy and no key log from the environment, TLS only where needed.
+//! Builds the HTTP client of one account, or of the webhook: no redirects, no proxy and no key log from the environment, TLS only where needed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::Settings;
+use super::{BaseUrl, ProxyUrl};
 
 /// Why an account's line cannot be set up. No text of it holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -40,26 +40,35 @@ const IDLE: Duration = Duration::from_secs(4);
 const IDLE_CONNECTIONS: usize = 8;
 const HEADER_LINES: usize = 100;
 
-pub(super) fn build(settings: &Settings) -> Result<reqwest::Client, SetupError> {
+/// Where a client goes, and by which way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Route<'a> {
+    pub url: &'a BaseUrl,
+    pub ca_file: Option<&'a Path>,
+    pub proxy: Option<&'a ProxyUrl>,
+    pub connect: Duration,
+}
+
+pub(super) fn build(route: Route<'_>) -> Result<reqwest::Client, SetupError> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     #[expect(clippy::disallowed_methods, reason = "this is the place that builds clients")]
     let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls(settings)?)
+        .tls_backend_preconfigured(tls(route)?)
         .user_agent(concat!("keymuster/", env!("CARGO_PKG_VERSION")))
         .default_headers(headers)
-        .https_only(settings.base_url.is_https())
+        .https_only(route.url.is_https())
         .http1_only()
         .http1_max_headers(HEADER_LINES)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
-        .connect_timeout(settings.limits.connect)
+        .connect_timeout(route.connect)
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(IDLE_CONNECTIONS);
-    if let Some(proxy) = &settings.proxy {
+    if let Some(proxy) = route.proxy {
         // For https alone: a proxy would read what is meant for loopback.
         let proxy = reqwest::Proxy::https(proxy.url()).map_err(|error| SetupError::Client(error.without_url().to_string()))?;
         builder = builder.proxy(proxy);
@@ -69,10 +78,10 @@ pub(super) fn build(settings: &Settings) -> Result<reqwest::Client, SetupError> 
 
 /// The provider is named here, not taken from what happens to be installed in the process. For http the roots are empty and
 /// no CA file is touched.
-fn tls(settings: &Settings) -> Result<rustls::ClientConfig, SetupError> {
+fn tls(route: Route<'_>) -> Result<rustls::ClientConfig, SetupError> {
     let mut roots = rustls::RootCertStore::empty();
-    if settings.base_url.is_https() {
-        match &settings.ca_file {
+    if route.url.is_https() {
+        match route.ca_file {
             Some(path) => add_file(&mut roots, path)?,
             None => {
                 roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -3,6 +3,8 @@
 //! Everything goes to one pinned host. No redirect is followed, no URL of a server used, no proxy taken from the
 //! environment. A body is never held whole: its elements go to the adapter one by one as they arrive. It does not know what
 //! an answer means, whether a list is complete, or what comes next.
+//!
+//! What is posted to a webhook goes another way ([`Webhook`]): it has nothing to do with any provider.
 
 mod broken;
 mod carrier;
@@ -21,6 +23,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod token;
+mod webhook;
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,8 +39,10 @@ use crate::walk::Page;
 pub use carrier::{Carried, Carrier};
 pub use client::SetupError;
 pub use settings::{BaseUrl, Limits, ProxyUrl, Settings, UrlProblem};
+pub use webhook::{Sent, Webhook, WebhookSecret, WebhookSecretError, WebhookSettings};
 
 use carrier::Transport;
+use client::Route;
 use pace::Paces;
 use request::Signer;
 use retry::{Cause, Next, Setback, Tally};
@@ -96,7 +101,13 @@ impl Remote {
     /// # Errors
     /// A CA file that cannot be read, no roots at all, a credential that no header can carry.
     pub fn new(settings: Settings, clock: Clock, requests: Arc<dyn Requests>) -> Result<Self, SetupError> {
-        let transport = Transport::Client(client::build(&settings)?);
+        let route = Route {
+            url: &settings.base_url,
+            ca_file: settings.ca_file.as_deref(),
+            proxy: settings.proxy.as_ref(),
+            connect: settings.limits.connect,
+        };
+        let transport = Transport::Client(client::build(route)?);
         Self::over(transport, settings, clock, requests)
     }
 

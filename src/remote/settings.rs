@@ -165,6 +165,11 @@ impl BaseUrl {
         self.0.as_str().trim_end_matches('/')
     }
 
+    /// The whole as it was written, with a slash at its end where it has one.
+    pub(super) fn url(&self) -> Url {
+        self.0.clone()
+    }
+
     /// This address and a path below it. `None` where the path would not stay as it is written: the address would be another.
     pub(super) fn join(&self, path: &str) -> Option<Url> {
         let whole = format!("{}{path}", self.0.path().trim_end_matches('/'));

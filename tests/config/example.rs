@@ -76,6 +76,11 @@ fn it_shows_every_setting() {
     for name in known_settings("[accounts.acme-openai]") {
         assert!(accounts.contains(&format!("\n{name} = ")) || accounts.starts_with(&format!("{name} = ")), "account: {name}");
     }
+    // It has one kind of secret.
+    let webhook = in_table("[webhook]").replace("\n# secret = ", "\nsecret = ");
+    for name in known_settings("[webhook]") {
+        assert!(webhook.contains(&format!("\n{name} = ")), "webhook: {name}");
+    }
     for name in known_settings("[[policy.rules]]\n[policy.rules.match]") {
         assert!(in_table("[[policy.rules]]").contains(&format!(" {name} = ")), "match: {name}");
     }

@@ -2,6 +2,7 @@
 
 use keymuster::sim::{GRANTED_TOKEN_ENDS, GRANTED_TOKEN_STARTS, INVITE_TOKEN, LEAKED_SECRET, UNASKED_SECRET};
 
+use crate::receiver;
 use crate::support::{Sim, Site};
 
 fn base64(bytes: &[u8], letters: &[u8; 64]) -> String {
@@ -60,6 +61,7 @@ impl Canaries {
             INVITE_TOKEN,
             LEAKED_SECRET,
             UNASKED_SECRET,
+            receiver::SECRET,
         ];
         let of =
             |secret: &&str| spellings(secret).into_iter().map(|spelling| ((*secret).to_owned(), spelling)).collect::<Vec<_>>();
@@ -98,7 +100,9 @@ impl Canaries {
                 let name = path.file_name().unwrap().to_str().unwrap().to_owned();
                 if path.is_dir() {
                     folders.push(path);
-                } else if path.is_file() && !["openai-key", "den-session", "braintrust-key"].contains(&name.as_str()) {
+                } else if path.is_file()
+                    && !["openai-key", "den-session", "braintrust-key", "webhook-secret"].contains(&name.as_str())
+                {
                     // What is gone by now, as a scratch file of SQLite may be, holds nothing.
                     let Ok(bytes) = std::fs::read(&path) else { continue };
                     self.sing_not_in(&name, &bytes);

@@ -66,6 +66,10 @@ fn who_left_is_named_nowhere_any_more() {
              SELECT unixepoch(), k.id, '{change}', NULL, '{after}' FROM key AS k JOIN person AS p ON p.id = k.person_id WHERE p.remote_id = '{id}'"
         ));
     }
+    // What waits for the webhook names them too.
+    let owner = format!("{{\"owner_id\":\"{id}\",\"owner_name\":\"{name}\",\"owner_email\":\"{email}\"}}");
+    let body = format!("{{\"findings\":[{{\"key\":{owner}}}],\"changes\":[{{\"after\":\"personal {id}\"}}]}}");
+    site.meddle(&format!("INSERT INTO delivery (message_id, made_at, next_at, body) VALUES ('msg_1', 1, 1, '{body}')"));
     let shown = site.run("forget", &[&email]).ended(0);
     assert!(shown.stdout.contains(&id) && shown.stdout.contains("nothing was changed"), "{}", shown.stdout);
     assert!(is_in_files(&site, &email));
@@ -74,6 +78,14 @@ fn who_left_is_named_nowhere_any_more() {
     for what in [&id, &email, &name] {
         assert!(!is_in_files(&site, what), "{what} is still in the files");
     }
+    let waits =
+        "SELECT json_group_array(value) FROM delivery, json_tree(body) WHERE atom IS NOT NULL AND atom LIKE '%forgotten-%'";
+    assert_eq!(
+        site.value(waits).as_str().unwrap().matches("forgotten-").count(),
+        2,
+        "{}",
+        site.value("SELECT body FROM delivery")
+    );
     assert_eq!(site.count("keys"), before);
     assert!(site.count("keys WHERE owner_id LIKE 'forgotten-%'") >= 2);
     site.poll(&[]);

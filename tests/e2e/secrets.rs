@@ -3,13 +3,15 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use keymuster::sim::{Size, UNASKED_SECRET};
+use keymuster::clock::Clock;
+use keymuster::sim::{Happening, Size, UNASKED_SECRET};
 
 use rustix::process::Signal;
 
 use crate::canaries::Canaries;
 use crate::control::ctl;
 use crate::process::{PATIENCE, eventually, get};
+use crate::receiver::Receiver;
 use crate::support::{BRAINTRUST, DEN, OPENAI, Settings, Sim, Site, far_off, lacks_root, log_events};
 use crate::systemd::{Listener, journalled};
 
@@ -52,10 +54,12 @@ fn no_secret_is_in_any_output_log_or_file() {
         schedule: "* * * * * *".to_owned(),
         braintrust: Some("listing = \"token\""),
         log: "format = \"json\"\nlevel = \"trace\"",
-        tables: "[limits]\nretries = 1",
+        tables: "[limits]\nretries = 1\n# webhook",
         ..Settings::default()
     };
     let site = Site::new(&sim, &settings);
+    let receiver = Receiver::start();
+    site.edit("# webhook", &receiver.table(&site, ""));
     let canaries = Canaries::of(&sim);
     let search = |command: &[&str], code: Option<i32>| {
         let config = site.config();
@@ -146,7 +150,20 @@ fn no_secret_is_in_any_output_log_or_file() {
     {
         canaries.sing_not_in(request, &over_the_socket(&site, request));
     }
+    sim.change(|world| world.happen(Happening::MadeAdmin, 0, Clock::system().now())).unwrap();
+    // The next posts are refused, and told in the log.
+    receiver.answer(&[(500, "retry-after: 1\r\n"), (307, "location: http://localhost/?token\r\n")]);
     search(&["ctl", "poll"], None);
+    let taken = |receiver: &Receiver| receiver.posts().into_iter().rev().take_while(|post| post.answered == 200).count();
+    eventually("the webhook is told once more", PATIENCE, || {
+        let posts = receiver.posts();
+        (posts.iter().any(|post| post.answered == 307) && taken(&receiver) > 0).then_some(())
+    });
+    assert!(receiver.taken().iter().any(|(_, what, _)| what == "appeared"), "{:?}", receiver.taken());
+    for post in receiver.posts() {
+        canaries.sing_not_in("what was posted", format!("{post:?}").as_bytes());
+    }
+    search(&["webhook", "test"], Some(0));
     for command in printing() {
         search(&command, Some(0));
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use keymuster::config::{Metrics, PerKey};
 use keymuster::domain::{Basis, ChangeKind, Condition, ItemReason, KeyKind, Presence, Reason};
-use keymuster::inventory::StoreError;
+use keymuster::inventory::{StoreError, Waits};
+use keymuster::metrics::DeliveryEnd;
 use keymuster::metrics::declared::{ALL, Metric, Type};
 use keymuster::sim::{Fault, Happening};
 use keymuster::sync::Polls;
@@ -55,6 +56,7 @@ async fn every_series_is_declared_and_everything_declared_is_there() {
     house.simulation.change(|world| world.happen(Happening::MadeAdmin, 0, now)).unwrap();
     house.simulation.set_faults(Fault::parse_all("html_200:den").unwrap());
     house.poll().await;
+    house.tally.webhook.waits(Waits { deliveries: 1, oldest: Some(now) });
     let text = house.exposition(EVERY_KEY).text(Some(now)).await.unwrap();
     for metric in ALL {
         let kind = match metric.kind {
@@ -312,11 +314,15 @@ async fn events_are_counted() {
     house.tally.reloaded(false);
     let requests = house.tally.requests("den", "acme-den");
     requests.ended("organization", "ok", Duration::from_millis(300));
+    house.tally.webhook.ended(DeliveryEnd::GivenUp);
     let text = house.exposition(OFF).text(None).await.unwrap();
     let now = series(&text);
     assert_eq!(now["keymuster_inventory_write_failures_total"], 1.0);
     assert_eq!(now[r#"keymuster_poll_failures_total{account="acme-den",provider="den",reason="store"}"#], 1.0);
     assert_eq!(now["keymuster_config_last_reload_successful"], 0.0);
+    let deliveries = |result: &str| now[format!(r#"keymuster_webhook_deliveries_total{{result="{result}"}}"#).as_str()];
+    assert_eq!(["delivered", "failed", "given_up"].map(deliveries), [0.0, 0.0, 1.0]);
+    assert!(!text.contains("oldest_waiting"), "nothing waits");
     assert_eq!(now[r#"keymuster_poll_duration_seconds_count{account="acme-den",provider="den"}"#], 1.0);
     let ok = r#"keymuster_provider_requests_total{account="acme-den",endpoint="organization",outcome="ok",provider="den"}"#;
     assert_eq!(now[ok], 3.0, "before and after the keys, and this one");

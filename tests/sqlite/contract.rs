@@ -53,9 +53,11 @@ enum Holds {
     OwnText,
     /// Random digits of ours, which open nothing.
     OwnRandom,
+    /// JSON that we made of columns of public views.
+    Public,
 }
 
-use Holds::{Flag, Mask, Number, OwnRandom, OwnText, RemoteId, RemoteText, Time, Word};
+use Holds::{Flag, Mask, Number, OwnRandom, OwnText, Public, RemoteId, RemoteText, Time, Word};
 
 /// Every column of every table.
 const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
@@ -107,6 +109,7 @@ const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
             ("complete_at", Time),
             ("before_walk", Number),
             ("unlisted_walk", Number),
+            ("first_complete_at", Time),
         ],
     ),
     (
@@ -206,6 +209,20 @@ const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
     ("policy", &[("one", Number), ("fingerprint", Number), ("computed_at", Time), ("waivers_told_at", Time)]),
     ("tag_key", &[("key", OwnRandom)]),
     ("history", &[("whole_since", Time), ("walks_whole_since", Time)]),
+    ("webhook", &[("one", Number), ("told_change", Number)]),
+    ("told_finding", &[("key_id", Number), ("conditions", Word)]),
+    ("told_scope", &[("scope_id", Number)]),
+    (
+        "delivery",
+        &[
+            ("id", Number),
+            ("message_id", OwnRandom),
+            ("made_at", Time),
+            ("attempts", Number),
+            ("next_at", Time),
+            ("body", Public),
+        ],
+    ),
     ("waiver", &[("id", Number), ("matches", OwnText), ("reason", OwnText), ("who", OwnText), ("until", Time)]),
     (
         "hold",
@@ -323,7 +340,7 @@ fn tables_are_strict_and_hold_metadata_alone() {
                 .unwrap();
             let expected = match holds {
                 Number | Time | Flag => "INTEGER",
-                Word | RemoteId | RemoteText | Mask | OwnText | OwnRandom => "TEXT",
+                Word | RemoteId | RemoteText | Mask | OwnText | OwnRandom | Public => "TEXT",
             };
             assert_eq!(declared, expected, "{table}.{column} holds {holds:?}");
         }
@@ -358,7 +375,7 @@ async fn settings_are_as_designed() {
         // FULL.
         ("synchronous", 2),
         ("trusted_schema", 0),
-        ("user_version", 5),
+        ("user_version", 6),
     ];
     assert_eq!(of_writer.0, expected.into());
     assert_eq!(of_writer.1, "wal");

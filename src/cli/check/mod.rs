@@ -46,6 +46,12 @@ pub async fn check(arguments: args::Check) -> anyhow::Result<Exit> {
     if config.web.is_open() {
         findings.warning("listener", "whoever reaches the address can read everything: `insecure = true` in [web]")?;
     }
+    if let Some(webhook) = &config.webhook {
+        match setup::webhook(&config, &clock) {
+            Ok(_) => findings.good("webhook", &format!("{} can be told; 'keymuster webhook test' posts to it", webhook.url))?,
+            Err(error) => findings.bad(Exit::Config, "webhook", error.to_string().trim_start_matches("webhook: "))?,
+        }
+    }
     for problem in setup::secrets_in_environment(&config) {
         findings.bad(Exit::Config, "environment", &problem)?;
     }
