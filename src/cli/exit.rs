@@ -63,7 +63,7 @@ impl Exit {
             Self::Findings => "a finding that --fail-on names",
             Self::Usage => "wrong arguments; no such account, scope, person or past; nothing to ack",
             Self::NewerDatabase => "the database is newer than the program",
-            Self::Unavailable => "a provider not read whole, something held, or no daemon for ctl",
+            Self::Unavailable => "a provider not read whole, something held, no daemon for ctl, webhook test not taken",
             Self::Bug => "a bug of keymuster",
             Self::Config => "the config or a file that it names is wrong; or a reload was refused",
         }

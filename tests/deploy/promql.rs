@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use keymuster::domain::{Basis, ChangeKind, Condition, ItemReason, KeyKind, Presence, Reason, ScopeState};
+use keymuster::metrics::DeliveryEnd;
 use keymuster::metrics::declared::{ALL, Type};
 use keymuster::providers::PROVIDERS;
 
@@ -127,6 +128,7 @@ fn values_of(label: &str) -> Option<Vec<&'static str>> {
             Some(Reason::ALL.iter().map(|reason| reason.as_str()).chain(items).chain(["replaced"]).collect())
         }
         "provider" => Some(PROVIDERS.iter().map(|provider| provider.spec().id).collect()),
+        "result" => words(DeliveryEnd::ALL, DeliveryEnd::as_str),
         "file" => Some(vec!["main", "wal"]),
         "job" => Some(vec!["keymuster"]),
         "severity" => Some(vec!["critical", "warning", "info", "none"]),
