@@ -238,3 +238,6 @@ fn note(transaction: &Transaction<'_>, noted: &Noted) -> Stored<()> {
     noted.scopes.iter().try_for_each(|id| scope.execute([id]).map(|_| ()))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
