@@ -92,6 +92,7 @@ impl Teller {
                 Some(hook) => self.turn(hook, &mut looked).await,
                 None => {
                     looked = Looked::default();
+                    self.tally.webhook.waits(looked.waits);
                     self.be_silent().await
                 }
             };

@@ -243,6 +243,13 @@ fn whoever_was_switched_off_is_told_nothing_of_the_time_between() {
     let last = told.happens(Happening::MadeAdmin, None);
     told.receiver.was_told(PLATFORM, "appeared", &last);
     told.told_only(&[(PLATFORM, "appeared", &first), (PLATFORM, "appeared", &last)]);
+
+    // A secret that is none is refused with the whole reload: the one before stays in force.
+    told.site.secret("webhook-secret", "canary-and-no-secret");
+    let refused = ctl(&told.site, &["reload"]).ended(78).all();
+    assert!(refused.contains("webhook: ") && !refused.contains("canary-and"), "{refused}");
+    let still = told.happens(Happening::MadeAdmin, None);
+    told.receiver.was_told(PLATFORM, "appeared", &still);
     daemon.stop().ended(0);
 }
 
@@ -272,4 +279,21 @@ fn a_test_is_posted_on_demand_and_a_wrong_secret_is_refused_with_its_remedy() {
         }
     }
     assert_eq!(told.receiver.posts().len(), 2, "checking posts nothing");
+}
+
+#[test]
+fn a_receiver_that_never_answers_delays_neither_polls_nor_the_stop() {
+    let told = Told::new();
+    told.site.poll(&[]).ended(0);
+    told.switch_on();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = |address: std::net::SocketAddr| format!("http://{address}/");
+    told.site.edit(&address(told.receiver.address), &address(silent.local_addr().unwrap()));
+    let daemon = told.site.daemon();
+    told.happens(Happening::MadeAdmin, None);
+    silent.set_nonblocking(true).unwrap();
+    let _held = eventually("somebody comes to post", PATIENCE, || silent.accept().ok());
+    ctl(&told.site, &["poll"]).ended(0);
+    daemon.stop().ended(0);
+    assert_eq!(told.site.value("SELECT count(*) FROM delivery"), 1, "it waits for the next run");
 }
