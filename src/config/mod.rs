@@ -242,13 +242,14 @@ fn read(root: Section<'_>, folder: &Path, credentials_directory: Option<&Path>, 
         accounts.insert(name.to_owned(), account);
     }
 
+    let guard = Guard::read(root.section("guard"));
     let config = Config {
         inventory: inventory_path,
         web: Web::read(root.section("web"), folder),
         policy,
-        guard: Guard::read(root.section("guard")),
         limits: Limits::read(root.section("limits")),
-        retention: Retention::read(root.section("retention")),
+        retention: Retention::read(root.section("retention"), &guard),
+        guard,
         metrics: Metrics::read(root.section("metrics")),
         log: Log::read(root.section("log")),
         webhook: root.has(webhook::TABLE).then(|| WebhookConfig::read(root.section(webhook::TABLE), &around)).flatten(),

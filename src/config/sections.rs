@@ -90,17 +90,17 @@ impl Limits {
 /// `[retention]`: how long what is over is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
-    /// Changes, and keys that are gone or unmanaged.
+    /// Changes, and keys that are gone or unmanaged; never less than the guard looks back on.
     pub history: Span,
     /// Records of walks; the newest of each scope is always kept.
     pub walks: Span,
 }
 
 impl Retention {
-    pub(super) fn read(section: Section<'_>) -> Self {
+    pub(super) fn read(section: Section<'_>, guard: &Guard) -> Self {
         let kept = || values::span(Span::days(1)..=Span::days(36_525));
         let retention = Self {
-            history: section.get_or("history", Span::days(400), kept()),
+            history: section.get_or("history", Span::days(400), kept()).max(guard.window),
             walks: section.get_or("walks", Span::days(90), kept()),
         };
         section.finish();

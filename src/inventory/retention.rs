@@ -28,8 +28,9 @@ pub struct Keep {
 }
 
 impl Inventory {
-    /// Removes records of walks, and history, gone and unmanaged keys, that are older than is kept. What a conclusion may still
-    /// rest on stays: the newest and the newest complete walk of each scope.
+    /// Removes records of walks, and history, gone and unmanaged keys, that are older than is kept. What something may still rest on
+    /// stays: for conclusions the newest and the newest complete walks of each scope; for people the walks and keys of open holds; for
+    /// looking back what tells how it was since history is whole.
     ///
     /// How old something is, no wall clock says by itself: set a year ahead for an hour, it would cost a year of history. Age
     /// is counted to the earlier of `now` and the start of the newest complete walk, because a walk is complete only if its
@@ -59,7 +60,9 @@ fn walks(transaction: &Transaction<'_>, before: Time) -> Stored<usize> {
         "DELETE FROM walk
           WHERE started_at < ?1
             AND NOT EXISTS (SELECT 1 FROM scope AS s WHERE s.id = walk.scope_id
-                                                       AND walk.id IN (s.newest_walk, s.complete_walk, s.before_walk))",
+                                                       AND walk.id IN (s.newest_walk, s.complete_walk, s.before_walk))
+            AND NOT EXISTS (SELECT 1 FROM hold AS h WHERE h.scope_id = walk.scope_id AND h.ended_at IS NULL
+                                                      AND walk.id IN (h.walk_id, h.shown_walk))",
         [before.unix()],
     )?;
     if walks > 0 {
@@ -77,9 +80,25 @@ fn walks(transaction: &Transaction<'_>, before: Time) -> Stored<usize> {
     Ok(walks + polls)
 }
 
-/// Lines of keys that are still there in some way go by their age alone.
+/// Of each key the lines before its first one that is kept: their order is that of their numbers, whatever the clock showed, and
+/// looking back goes by it. A line stays that tells since when and why it was as the next one of its sort found it, while that one
+/// stays.
+const CHANGES: &str = "
+WITH sort (change, of) AS (VALUES ('became_missing', 1), ('became_gone', 1), ('returned', 1), ('became_unknown', 1), ('became_unmanaged', 1),
+                                  ('disabled', 2), ('enabled', 2), ('owner_access_changed', 3)),
+old AS (
+  SELECT c.id, c.key_id, (SELECT s.of FROM sort AS s WHERE s.change = c.change) AS of,
+         (SELECT min(k.id) FROM change AS k WHERE k.key_id = c.key_id AND k.at >= ?1) AS kept
+    FROM change AS c WHERE c.at < ?1)
+DELETE FROM change WHERE id IN (
+  SELECT o.id FROM old AS o
+   WHERE (o.kept IS NULL OR o.id < o.kept)
+     AND (o.of IS NULL OR o.kept IS NULL OR coalesce(
+          (SELECT min(n.id) FROM change AS n JOIN sort AS s ON s.change = n.change
+            WHERE n.key_id = o.key_id AND n.id > o.id AND s.of = o.of) < o.kept, 1)))";
+
 fn changes(transaction: &Transaction<'_>, before: Time) -> Stored<usize> {
-    let removed = transaction.execute("DELETE FROM change WHERE at < ?1", [before.unix()])?;
+    let removed = transaction.execute(CHANGES, [before.unix()])?;
     if removed > 0 {
         transaction.execute("UPDATE history SET whole_since = max(coalesce(whole_since, ?1), ?1)", [before.unix()])?;
         // Where the newest line went, its number is given again.
@@ -95,7 +114,9 @@ fn keys(transaction: &Transaction<'_>, before: Time) -> Stored<usize> {
         "INSERT INTO temp.over
          SELECT k.id FROM key AS k
           WHERE k.presence IN ('gone', 'unmanaged') AND max(k.first_seen_at, coalesce(k.seen_at, 0)) < ?1
-            AND NOT EXISTS (SELECT 1 FROM change AS c WHERE c.key_id = k.id)",
+            AND NOT EXISTS (SELECT 1 FROM change AS c WHERE c.key_id = k.id)
+            AND NOT EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id
+                             WHERE x.key_id = k.id AND h.ended_at IS NULL AND x.absent_poll IS NULL)",
         [before.unix()],
     )?;
     transaction.execute_batch(
@@ -111,78 +132,4 @@ fn keys(transaction: &Transaction<'_>, before: Time) -> Stored<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Two scopes, walks 1 to 5 of the first and 6 of the second, at their number times 100; a present, a gone and an unmanaged key.
-    const HISTORY: &str = "
-        INSERT INTO account (id, name, provider, configured) VALUES (1, 'a', 'openai', 1);
-        INSERT INTO organization (id, account_id, first_seen_at) VALUES (1, 1, 0);
-        INSERT INTO scope (id, organization_id, kind, newest_walk, complete_walk, complete_at, before_walk) VALUES (1, 1, 'admin', 5, 4, 10000, 3), (2, 1, 'people', 6, NULL, NULL, NULL);
-        INSERT INTO poll (id, account_id, run_id, started_at) VALUES (10, 1, 1, 100), (20, 1, 1, 300);
-        INSERT INTO walk (id, poll_id, scope_id, run_id, started_at, boot_s, ended_at, outcome, pages, items, refused)
-        WITH RECURSIVE s (value) AS (VALUES (1) UNION ALL SELECT value + 1 FROM s WHERE value < 6)
-        SELECT value, iif(value < 3, 10, 20), iif(value = 6, 2, 1), 1, value * 100, 0, 0, 'complete', 1, 0, 0 FROM s;
-        INSERT INTO key (id, organization_id, remote_id, kind, scope_id, expires_state, enabled, fingerprint, presence, presence_reason, first_seen_at, first_walk)
-        VALUES (1, 1, 'k1', 'admin', 1, 'never', 1, 0, 'present', 'listed', 1, 1), (2, 1, 'k2', 'admin', 1, 'never', 1, 0, 'gone', 'proven_absent', 1, 1),
-               (3, 1, 'k3', 'admin', 1, 'never', 1, 0, 'unmanaged', 'account_removed', 1, 1);
-        INSERT INTO last_use (key_id, used_state) VALUES (1, 'never'), (2, 'never'), (3, 'never');
-        INSERT INTO change (at, poll_id, key_id, change) VALUES (100, 10, 1, 'appeared'), (200, 10, 2, 'became_gone'), (700, NULL, 3, 'became_unmanaged');";
-
-    async fn left(inventory: &Inventory, table: &'static str) -> Vec<i64> {
-        let ids = move |connection: &rusqlite::Connection| {
-            let mut select = connection.prepare(match table {
-                "walk" => "SELECT id FROM walk ORDER BY id",
-                "poll" => "SELECT id FROM poll ORDER BY id",
-                _ => "SELECT id FROM key ORDER BY id",
-            })?;
-            Ok(select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
-        };
-        inventory.reader().read(ids).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn what_a_conclusion_rests_on_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let inventory = Inventory::open(&folder.path().join("inventory.db"), Time::from_unix(0)).unwrap();
-        inventory.write(move |transaction| Ok(transaction.execute_batch(HISTORY)?)).await.unwrap();
-
-        // Of walks nothing is kept that is older than a second, of history what is younger than so many.
-        let forget = async |now: i64, history: u32| {
-            let keep = Keep { walks: Span::seconds(1), history: Span::seconds(history) };
-            inventory.forget(Time::from_unix(now), keep).await.unwrap()
-        };
-        let forgotten = forget(10_000, 9_950).await;
-        assert_eq!((left(&inventory, "walk").await, forgotten.keys), (vec![3, 4, 5, 6], 0));
-        assert_eq!(left(&inventory, "poll").await, [10, 20], "a poll that history names stays");
-
-        let forgotten = forget(10_000, 9_500).await;
-        assert_eq!((forgotten.changes, forgotten.keys), (2, 1));
-        assert_eq!(left(&inventory, "key").await, [1, 3], "a key that is there stays, and one of which history still tells");
-        assert_eq!(forget(10_000, 9_500).await.walks, 1, "the poll that nothing names any more");
-        inventory.close().await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_clock_that_was_set_ahead_ages_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let inventory = Inventory::open(&folder.path().join("inventory.db"), Time::from_unix(0)).unwrap();
-        inventory.write(move |transaction| Ok(transaction.execute_batch(HISTORY)?)).await.unwrap();
-        let forget = async |newest: &'static str, now: i64| {
-            let set = move |transaction: &Transaction<'_>| Ok(transaction.execute(newest, [])?);
-            inventory.write(set).await.unwrap();
-            let keep = Keep { walks: Span::days(90), history: Span::days(400) };
-            inventory.forget(Time::from_unix(now), keep).await.unwrap()
-        };
-        const LATER: i64 = 500 * 86_400;
-        assert_eq!(forget("UPDATE scope SET complete_at = NULL", LATER).await, Forgotten::default(), "nothing was ever read");
-        let lately = "UPDATE scope SET complete_at = 500 WHERE id = 1";
-        assert_eq!(forget(lately, LATER).await, Forgotten::default(), "the last that was read was read lately");
-        let wrong = "UPDATE scope SET complete_at = 50000000, complete_walk = 3 WHERE id = 2";
-        assert_eq!(forget(wrong, LATER).await, Forgotten::default(), "an older walk's clock, wherever it stood");
-        let read = "UPDATE scope SET complete_at = 500 * 86400 WHERE id = 1";
-        assert_eq!(forget(read, 600).await, Forgotten::default(), "nor one that was set back");
-        assert!(forget(read, LATER).await.changes > 0, "read on that day, so it is that late");
-        inventory.close().await.unwrap();
-    }
-}
+mod tests;
