@@ -5,6 +5,7 @@ use rusqlite::ToSql;
 use rusqlite::types::Value;
 
 use super::position::{Position, Term};
+use super::when::{self, When};
 use super::whose::Whose;
 use crate::domain::{Condition, KeyKind, Presence};
 
@@ -33,6 +34,12 @@ pub struct Filter {
     pub owner: Option<String>,
     /// Exactly the keys that are counted as that owner's.
     pub whose: Option<Whose>,
+    /// When they were made.
+    pub created: Option<When>,
+    /// When they were last used.
+    pub last_used: Option<When>,
+    /// When they expire.
+    pub expires: Option<When>,
     /// The key's id.
     pub id: Option<String>,
     /// The key's id begins so.
@@ -119,6 +126,14 @@ impl KeysAsked {
         if let Some((term, values)) = filter.whose.as_ref().map(Whose::term) {
             asked.terms.push(term);
             asked.values.extend(values);
+        }
+        for (when, columns) in
+            [(filter.created, when::CREATED), (filter.last_used, when::LAST_USED), (filter.expires, when::EXPIRES)]
+        {
+            if let Some((term, values)) = when.map(|when| when.term(columns)) {
+                asked.terms.push(term);
+                asked.values.extend(values);
+            }
         }
         asked.text("key_id = :id", ":id", filter.id.as_ref());
         asked.text("substr(key_id, 1, length(:id_prefix)) = :id_prefix", ":id_prefix", filter.id_prefix.as_ref());

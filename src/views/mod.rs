@@ -33,7 +33,7 @@ use crate::policy::Policy;
 
 pub use crate::inventory::{
     AccountCounts, AccountRow, ChangeRow, ChangesAsked, Counts, Explained, Filter, Group, KeyRow, KeysAsked, LastPoll, ListedBy,
-    Order, OwnedKeys, OwnerRow, Place, Position, ScopePlace, ScopeRow, Showing, Waiting, Whose, meaning,
+    Order, OwnedKeys, OwnerRow, Place, Position, ScopePlace, ScopeRow, Showing, Waiting, When, Whose, meaning,
 };
 pub use as_of::{AsOf, LiesAhead};
 pub use because::{because, day};

@@ -12,7 +12,7 @@ use super::parameters::Name as _;
 use super::query::{Name, PER_PAGE, Query, Sort};
 use crate::domain::{Condition, KeyKind, Presence, Time};
 use crate::views::shown::{several, spaced};
-use crate::views::{Counts, KeyRow, Order, address, provider_ids, provider_name, told};
+use crate::views::{Counts, KeyRow, Order, When, address, provider_ids, provider_name, told};
 
 /// Where the page is; those of single keys are below it.
 pub(super) const PATH: &str = address::KEYS;
@@ -29,6 +29,7 @@ pub(super) struct Page {
     sort: Option<String>,
     picks: Vec<Pick>,
     choices: Vec<Choice>,
+    moments: [MomentField; 3],
     chips: Vec<Chip>,
     headings: Vec<Heading>,
     lines: Vec<Line>,
@@ -47,6 +48,15 @@ struct Choice {
     label: &'static str,
     name: &'static str,
     options: [(&'static str, &'static str, bool); 3],
+}
+
+/// A stretch of time, or a word.
+#[derive(Debug)]
+struct MomentField {
+    label: &'static str,
+    name: &'static str,
+    value: String,
+    such_as: &'static str,
 }
 
 #[derive(Debug)]
@@ -113,6 +123,7 @@ impl Page {
             sort: (query.sort != Sort::default()).then(|| query.sort.to_string()),
             picks: picks(&query, words),
             choices: choices(&query),
+            moments: moments(&query),
             chips: query.without_each().into_iter().map(chip).collect(),
             headings: headings(&query, in_teams),
             lines: keys.iter().map(|key| line(key, now)).collect(),
@@ -163,6 +174,20 @@ fn choices(query: &Query) -> Vec<Choice> {
     ]
 }
 
+fn moments(query: &Query) -> [MomentField; 3] {
+    let field = |label, name: Name, when: Option<When>, such_as| MomentField {
+        label,
+        name: name.as_str(),
+        value: when.map(|when| when.to_string()).unwrap_or_default(),
+        such_as,
+    };
+    [
+        field("Made", Name::Created, query.created, "2026-01-01..2026-06-30"),
+        field("Last used", Name::LastUsed, query.last_used, "..2026-06-30, never"),
+        field("Expires", Name::Expires, query.expires, "2026-12-01.., never"),
+    ]
+}
+
 fn chip((name, value, rest): (Name, Cow<'_, str>, Query)) -> Chip {
     let value = &*value;
     let condition = |word: &str| word.parse::<Condition>().map_or_else(|_| word.to_owned(), |c| told::condition(c).to_owned());
@@ -179,6 +204,9 @@ fn chip((name, value, rest): (Name, Cow<'_, str>, Query)) -> Chip {
         Name::Flagged => ("In a condition", value.to_owned()),
         Name::Waived => ("Waived", value.to_owned()),
         Name::Held => ("Held", value.to_owned()),
+        Name::Created => ("Made", spaced(value)),
+        Name::LastUsed => ("Last used", spaced(value)),
+        Name::Expires => ("Expires", spaced(value)),
         Name::Sort => ("Order", value.to_owned()),
         Name::Page => ("Page", value.to_owned()),
     };

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::parameters::{self, Given, Name as _, Wrong, page, text, texts, word, wrong, yes_or_no};
 use crate::domain::{Condition, KeyKind, Presence};
-use crate::views::{Filter, KeysAsked, Order, Whose};
+use crate::views::{Filter, KeysAsked, Order, When, Whose};
 
 /// Keys on a page.
 pub(super) const PER_PAGE: u32 = 100;
@@ -27,6 +27,9 @@ pub(super) struct Query {
     pub flagged: Option<bool>,
     pub waived: Option<bool>,
     pub held: Option<bool>,
+    pub created: Option<When>,
+    pub last_used: Option<When>,
+    pub expires: Option<When>,
     pub sort: Sort,
     /// From 0; in the address from 1.
     pub page: u32,
@@ -60,6 +63,9 @@ pub(super) enum Name {
     Flagged,
     Waived,
     Held,
+    Created,
+    LastUsed,
+    Expires,
     Sort,
     Page,
 }
@@ -78,6 +84,9 @@ impl parameters::Name for Name {
         Self::Flagged,
         Self::Waived,
         Self::Held,
+        Self::Created,
+        Self::LastUsed,
+        Self::Expires,
         Self::Sort,
         Self::Page,
     ];
@@ -96,6 +105,9 @@ impl parameters::Name for Name {
             Self::Flagged => "flagged",
             Self::Waived => "waived",
             Self::Held => "held",
+            Self::Created => "created",
+            Self::LastUsed => "last_used",
+            Self::Expires => "expires",
             Self::Sort => "sort",
             Self::Page => "page",
         }
@@ -104,7 +116,17 @@ impl parameters::Name for Name {
     fn takes_several(self) -> bool {
         match self {
             Self::Provider | Self::Account | Self::Kind | Self::Team | Self::Condition | Self::Presence => true,
-            Self::Text | Self::Owner | Self::Whose | Self::Flagged | Self::Waived | Self::Held | Self::Sort | Self::Page => false,
+            Self::Text
+            | Self::Owner
+            | Self::Whose
+            | Self::Flagged
+            | Self::Waived
+            | Self::Held
+            | Self::Created
+            | Self::LastUsed
+            | Self::Expires
+            | Self::Sort
+            | Self::Page => false,
         }
     }
 }
@@ -175,6 +197,9 @@ impl Query {
             Name::Flagged => self.flagged = Some(yes_or_no(name, value)?),
             Name::Waived => self.waived = Some(yes_or_no(name, value)?),
             Name::Held => self.held = Some(yes_or_no(name, value)?),
+            Name::Created => self.created = Some(when(name, value).and_then(not_never(name, value))?),
+            Name::LastUsed => self.last_used = Some(when(name, value)?),
+            Name::Expires => self.expires = Some(when(name, value)?),
             Name::Sort => self.sort = value.parse()?,
             Name::Page => self.page = page(name, value)?,
         }
@@ -197,6 +222,8 @@ impl Query {
         for (name, wanted) in [(Name::Flagged, self.flagged), (Name::Waived, self.waived), (Name::Held, self.held)] {
             pairs.extend(wanted.map(|wanted| (name, yes_no(wanted).into())));
         }
+        let moments = [(Name::Created, self.created), (Name::LastUsed, self.last_used), (Name::Expires, self.expires)];
+        pairs.extend(moments.into_iter().filter_map(|(name, when)| Some((name, when?.to_string().into()))));
         pairs
     }
 
@@ -225,6 +252,9 @@ impl Query {
             Name::Flagged => self.flagged = None,
             Name::Waived => self.waived = None,
             Name::Held => self.held = None,
+            Name::Created => self.created = None,
+            Name::LastUsed => self.last_used = None,
+            Name::Expires => self.expires = None,
             Name::Sort => self.sort = Sort::default(),
             Name::Page => self.page = 0,
         }
@@ -258,6 +288,9 @@ impl Query {
             owner: self.owner.clone(),
             whose: self.whose.clone(),
             text: self.text.clone(),
+            created: self.created,
+            last_used: self.last_used,
+            expires: self.expires,
             ..Filter::default()
         };
         KeysAsked { filter, order: self.sort.by, reversed: self.sort.reversed, ..KeysAsked::default() }
@@ -266,6 +299,18 @@ impl Query {
     /// The same of one page.
     pub fn one_page(&self) -> KeysAsked {
         KeysAsked { limit: Some(PER_PAGE), offset: self.page.saturating_mul(PER_PAGE), ..self.all() }
+    }
+}
+
+fn when(name: Name, value: &str) -> Result<When, Wrong> {
+    When::parse(value).map_err(|_| wrong(name, value, When::INSTEAD))
+}
+
+/// Every key was made at some time.
+fn not_never(name: Name, value: &str) -> impl FnOnce(When) -> Result<When, Wrong> {
+    move |when| match when {
+        When::Never => Err(wrong(name, value, "a time, or not_reported")),
+        When::Between(..) | When::NotReported => Ok(when),
     }
 }
 

@@ -215,7 +215,7 @@ async fn what_is_wrong_is_told_in_a_sentence_that_programs_can_read() {
         (
             "/api/v1/keys?page=2",
             400,
-            "there are q, provider, account, kind, owner, team, condition, presence, flagged, waived, held, sort, limit, cursor.",
+            "there are q, provider, account, kind, owner, team, condition, presence, flagged, waived, held, created, last_used, expires, sort, limit, cursor.",
         ),
         ("/api/v1/keys?condition=rotten", 400, "“condition” cannot be “rotten”: it is one of stale, never_used"),
         ("/api/v1/keys?sort=colour", 400, "one of urgency, account, name"),

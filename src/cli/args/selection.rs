@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{CONFIG, Format, one_of, providers};
 use crate::domain::{Condition, KeyKind, Presence};
-use crate::views::{AsOf, Filter};
+use crate::views::{AsOf, Filter, When};
 
 /// Which inventory.
 #[derive(Debug, Args)]
@@ -40,6 +40,15 @@ pub struct Selection {
     /// Only keys of this owner: id, name or e-mail address
     #[arg(long, short, value_name = "TEXT")]
     pub owner: Option<String>,
+    /// Only keys made on that day, or from one to another: 2026-11-01, 2026-11-01..2026-11-30, 2026-11-01.., not_reported
+    #[arg(long, value_name = "WHEN", value_parser = made)]
+    pub created: Option<When>,
+    /// Only keys last used then; or never, not_reported
+    #[arg(long, value_name = "WHEN", value_parser = When::parse)]
+    pub last_used: Option<When>,
+    /// Only keys that expire then; or never, not_reported
+    #[arg(long, value_name = "WHEN", value_parser = When::parse)]
+    pub expires: Option<When>,
     /// Only keys whose name, id, hint or owner holds this text
     #[arg(value_name = "TEXT")]
     pub search: Option<String>,
@@ -75,6 +84,14 @@ impl WhichInventory {
     }
 }
 
+/// Every key was made at some time.
+fn made(text: &str) -> Result<When, String> {
+    match When::parse(text)? {
+        When::Never => Err("every key was made at some time: write a time, or not_reported".to_owned()),
+        when @ (When::Between(..) | When::NotReported) => Ok(when),
+    }
+}
+
 impl Selection {
     /// What is asked of the inventory.
     pub fn filter(self) -> Filter {
@@ -86,6 +103,9 @@ impl Selection {
             teams: self.teams,
             owner: self.owner,
             text: self.search,
+            created: self.created,
+            last_used: self.last_used,
+            expires: self.expires,
             ..Filter::default()
         }
     }

@@ -100,6 +100,12 @@ fn schema(taken: Parameter) -> (Value, &'static str) {
             Name::Flagged => (yes_no(), "In any condition, or in none."),
             Name::Waived => (yes_no(), "With conditions that a waiver accepts, or not."),
             Name::Held => (yes_no(), "Whose disappearance waits for a person, or not."),
+            Name::Created => (
+                when(&["not_reported"]),
+                "Made on that day, from one to another, both included, or at an unreported time; instants instead of days too.",
+            ),
+            Name::LastUsed => (when(&["never", "not_reported"]), "Likewise by the last use."),
+            Name::Expires => (when(&["never", "not_reported"]), "Likewise by the expiry."),
             Name::Sort => {
                 let ways = SORTS.iter().flat_map(|(word, _)| [(*word).to_owned(), format!("-{word}")]);
                 let schema = json!({ "type": "string", "enum": ways.collect::<Vec<_>>(), "default": "urgency" });
@@ -121,6 +127,13 @@ fn schema(taken: Parameter) -> (Value, &'static str) {
             "`next` of the page before, with the same filter and order; nothing else is taken.",
         ),
     }
+}
+
+/// A stretch of time, or one of the words.
+fn when(words: &[&str]) -> Value {
+    const AT: &str = r"20[2-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)?";
+    let pattern = format!(r"^({words}|{AT}|{AT}\.\.|\.\.{AT}|{AT}\.\.{AT})$", words = words.join("|"));
+    json!({ "type": "string", "pattern": pattern, "examples": ["2026-12-01..2026-12-31"] })
 }
 
 fn answer(endpoint: &Endpoint) -> Value {

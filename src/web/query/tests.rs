@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
-use crate::domain::OwnerKind;
+use crate::domain::{OwnerKind, Time};
 
 /// What a name could hold.
 fn any_text() -> impl Strategy<Value = String> {
@@ -32,6 +32,26 @@ fn any_whose() -> impl Strategy<Value = Whose> {
     prop_oneof![Just(Whose::NotReported), email, id]
 }
 
+fn any_time() -> impl Strategy<Value = Time> {
+    // In the bounds of what a remote may say; midnights and ends of days too.
+    let at = 1_500_000_000..4_000_000_000_i64;
+    prop_oneof![at.clone(), at.clone().prop_map(|at| at / 86_400 * 86_400), at.prop_map(|at| at / 86_400 * 86_400 + 86_399)]
+        .prop_map(Time::from_unix)
+}
+
+fn any_span() -> impl Strategy<Value = When> {
+    prop_oneof![
+        any_time().prop_map(|from| When::Between(Some(from), None)),
+        any_time().prop_map(|to| When::Between(None, Some(to))),
+        (any_time(), any_time()).prop_map(|(one, other)| When::Between(Some(one.min(other)), Some(one.max(other)))),
+        Just(When::NotReported),
+    ]
+}
+
+fn any_when() -> impl Strategy<Value = When> {
+    prop_oneof![any_span(), Just(When::Never)]
+}
+
 prop_compose! {
     fn any_query()(
         (text, owner, whose) in (option::of(any_text()), option::of(any_text()), option::of(any_whose())),
@@ -40,11 +60,15 @@ prop_compose! {
         conditions in any_of(Condition::ALL),
         presences in any_of(Presence::ALL),
         (flagged, waived, held) in (yes_no(), yes_no(), yes_no()),
+        (created, last_used, expires) in (option::of(any_span()), option::of(any_when()), option::of(any_when())),
         (by, reversed) in (select(SORTS.map(|(_, by)| by).to_vec()), any::<bool>()),
         page in 0..1_000_u32,
     ) -> Query {
         let sort = Sort { by, reversed };
-        Query { text, providers, accounts, kinds, owner, whose, teams, conditions, presences, flagged, waived, held, sort, page }
+        Query {
+            text, providers, accounts, kinds, owner, whose, teams, conditions, presences, flagged, waived, held, created, last_used,
+            expires, sort, page,
+        }
     }
 }
 
@@ -83,6 +107,11 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
         ("page=0", "a number from 1"),
         ("page=-1", "a number from 1"),
         ("page=99999999999999999999", "a number from 1"),
+        ("expires=soon", "“expires” cannot be “soon”: it is a day (2026-11-01), days from and to"),
+        ("expires=2026-12-02..2026-12-01", "“expires” cannot be “2026-12-02..2026-12-01”"),
+        ("last_used=..", "“last_used” cannot be “..”"),
+        ("created=never", "a time, or not_reported"),
+        ("created=2026-11-01&created=2026-11-02", "“created” may be given once"),
         ("q=%FF", "\\u{fffd}"),
         ("team=a%E2%80%AE", "\\u{202e}"),
     ] {
