@@ -133,6 +133,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
             | StoreError::NoDatabase { .. }
             | StoreError::CutOff { .. }
             | StoreError::NotBackedUp { .. }
+            | StoreError::NoRoom { .. }
             | StoreError::File { .. }
             | StoreError::Sqlite(_)
             | StoreError::Inconsistent { .. }

@@ -21,7 +21,7 @@ const TEAM: &str = "TEAM";
 pub async fn findings(arguments: args::Findings) -> anyhow::Result<Exit> {
     log::start_quiet();
     let asked = [arguments.selection.conditions.as_slice(), &arguments.fail_on].concat();
-    let looked_at = LookedAt::open(arguments.from, arguments.as_of, &asked).await?;
+    let looked_at = LookedAt::open(arguments.from, arguments.as_of, &asked, arguments.selection.last_used).await?;
     let views = &looked_at.views;
     known(&arguments.selection.accounts, views).await?;
     let filter = Filter { flagged: Some(true), waived: Some(false), ..arguments.selection.filter() };
@@ -42,7 +42,7 @@ pub async fn findings(arguments: args::Findings) -> anyhow::Result<Exit> {
         Format::Markdown => output.text(&markdown::table(&headings, shown))?,
     }
     // A short list is good news only where everything could be looked at.
-    let unseen = if looked_at.turned_back { 0 } else { views.overview().await?.unseen_in_all };
+    let unseen = if looked_at.is_turned_back() { 0 } else { views.overview().await?.unseen_in_all };
     if unseen > 0 {
         let lists = counted(usize::try_from(unseen).unwrap_or(usize::MAX), "list", "lists");
         warning_line(&format!("{lists} cannot be seen whole: 'keymuster db export --view scopes' tells which and why"));

@@ -14,7 +14,8 @@ use crate::views::{Filter, KeyRow, KeysAsked, KeysFile, Order, OwnerRow, Views};
 /// The inventory cannot be read.
 pub async fn keys(args::Keys { listed: arguments }: args::Keys) -> anyhow::Result<Exit> {
     log::start_quiet();
-    let looked_at = LookedAt::open(arguments.from, arguments.as_of, &arguments.selection.conditions).await?;
+    let looked_at =
+        LookedAt::open(arguments.from, arguments.as_of, &arguments.selection.conditions, arguments.selection.last_used).await?;
     let views = &looked_at.views;
     known(&arguments.selection.accounts, views).await?;
     let filter = Filter { presences: but_gone(arguments.presences), ..arguments.selection.filter() };

@@ -18,7 +18,8 @@ const HEADINGS: [&str; 6] = ["OWNER", "KIND", "ACCOUNTS", "KEYS", "FLAGGED", "CO
 /// The inventory cannot be read; there is no such account.
 pub async fn owners(args::Owners { listed: arguments }: args::Owners) -> anyhow::Result<Exit> {
     log::start_quiet();
-    let looked_at = LookedAt::open(arguments.from, arguments.as_of, &arguments.selection.conditions).await?;
+    let looked_at =
+        LookedAt::open(arguments.from, arguments.as_of, &arguments.selection.conditions, arguments.selection.last_used).await?;
     let views = &looked_at.views;
     known(&arguments.selection.accounts, views).await?;
     let filter = Filter { presences: but_gone(arguments.presences), ..arguments.selection.filter() };

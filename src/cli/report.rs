@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 
 use super::args;
 use super::exit::{Exit, UsageError};
-use super::looked_at::{LEFT_OUT, LookedAt, not_yet_read};
+use super::looked_at::LookedAt;
 use super::output::Output;
 use super::{log, setup};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Condition, Time};
 use crate::inventory::{EvidenceOf, Inventory, Period, Reader, Sheet, StoreError};
-use crate::views::{AsOf, Since};
+use crate::views::{AsOf, LEFT_OUT, Since, not_yet_read};
 use folder::Folder;
 use page::Page;
 
@@ -101,16 +101,16 @@ async fn gather(
     let of = async |reader: &Reader, of, name, title| within(reader, of, name, title, period).await;
     let mut back = None;
     if looks_back {
-        let (turned_back, not_yet) = LookedAt::turned_back(snapshot, source, config.policy.clone(), period.to).await?;
+        let turned_back = LookedAt::turned_back(snapshot, source, config.policy.clone(), period.to).await?;
         notes.push(format!("Keys are as of {}: {LEFT_OUT}.", period.to));
-        notes.extend(not_yet.iter().map(|account| format!("{}.", not_yet_read(account))));
+        notes.extend(turned_back.not_yet.iter().map(|account| format!("{}.", not_yet_read(account))));
         back = Some(turned_back);
     }
     let at_end = back.as_ref().map_or(&live, |back| &back.reader);
     let before = match LookedAt::turned_back(snapshot, source, config.policy.clone(), period.from).await {
-        Ok((turned_back, not_yet)) => {
+        Ok(turned_back) => {
             let at_start = |account| format!("At the start: {}.", not_yet_read(account));
-            notes.extend(not_yet.iter().map(at_start));
+            notes.extend(turned_back.not_yet.iter().map(at_start));
             Some(conditions(&turned_back.reader.sheet(EvidenceOf::Keys, period_of(period.from)).await?))
         }
         Err(error) => {

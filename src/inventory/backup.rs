@@ -62,7 +62,7 @@ impl Reader {
         let reader = self.clone();
         let copy = move || {
             let connection = reader.connection_of_its_own()?;
-            create_private(&path, 0o640)?;
+            create_private(&path, 0o600)?;
             vacuum_into(&connection, &path)
         };
         tokio::task::spawn_blocking(copy).await.map_err(|_| StoreError::Stopped)?
@@ -73,6 +73,37 @@ impl Reader {
         let connection = super::open::connect_read_only(self.path(), Readable::UpToNewest)?;
         connection.execute_batch("PRAGMA query_only = OFF")?;
         Ok(connection)
+    }
+}
+
+/// The folder of copies that a process makes for itself, and how the names of theirs begin. Only whoever may write the file makes
+/// any there.
+pub fn copies_beside(inventory: &Path) -> (PathBuf, OsString) {
+    let mut prefix = inventory.file_name().unwrap_or_default().to_owned();
+    prefix.push(".as-of-");
+    (folder(inventory).to_owned(), prefix)
+}
+
+/// Refuses where a copy, and as much again while it is written to, would leave whoever writes the inventory too little.
+pub fn room_beside(inventory: &Path) -> Stored<()> {
+    const LEFT: u64 = 64 << 20;
+    let folder = folder(inventory);
+    let file_error = |error| StoreError::File { path: folder.to_owned(), error };
+    let size = std::fs::metadata(inventory).map_err(file_error)?.len();
+    let system = rustix::fs::statvfs(folder).map_err(|error| file_error(error.into()))?;
+    let needed = size.saturating_mul(2).saturating_add(LEFT);
+    if system.f_bavail.saturating_mul(system.f_frsize) < needed {
+        return Err(StoreError::NoRoom { folder: folder.to_owned(), megabytes: needed >> 20 });
+    }
+    Ok(())
+}
+
+/// Removes such copies of a process that died. What cannot be removed is in nobody's way, and left.
+pub(super) fn remove_copies_beside(inventory: &Path) {
+    let (folder, prefix) = copies_beside(inventory);
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes())) {
+        let _ = std::fs::remove_dir_all(entry.path());
     }
 }
 

@@ -100,6 +100,14 @@ pub enum StoreError {
         /// Why not, and what to do.
         why: String,
     },
+    /// The disk is too full for a copy.
+    #[error("there is no room for a copy in {folder}: it takes {megabytes} MB")]
+    NoRoom {
+        /// Where it was to be.
+        folder: PathBuf,
+        /// What has to be free.
+        megabytes: u64,
+    },
     /// A file or folder could not be used.
     #[error("{path}: {error}")]
     File {

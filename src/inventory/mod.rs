@@ -64,7 +64,7 @@ mod writer;
 pub use account::{ConfiguredAccount, Confirmed, OrganizationRow};
 pub use acknowledge::{Acknowledged, Acknowledgement};
 pub use asked::{Filter, KeysAsked, Order};
-pub use backup::{BackedUp, Existing};
+pub use backup::{BackedUp, Existing, copies_beside, room_beside};
 pub use conclude::{Conclusion, Evidence, Missing, Newest, Witness, conclude};
 pub use count::{AccountCounts, Counts, Group, LastPoll};
 pub use deadlines::Judge;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use super::backup::remove_copies_beside;
 use super::deadlines::InForce;
 use super::error::{StoreError, Stored};
 use super::migrate::{MIGRATIONS, Readable, check_readable, migrate};
@@ -57,6 +58,7 @@ impl Inventory {
     fn open_on(threads: Threads, path: &Path, now: Time) -> Stored<Self> {
         create_folder(path)?;
         let lock = lock(path)?;
+        remove_copies_beside(path);
         if !path.exists() {
             create_beside(path)?;
         }

@@ -14,6 +14,7 @@ pub mod explanation;
 mod facts;
 mod in_force;
 mod key_columns;
+mod looked_back;
 mod owners;
 pub mod shown;
 mod since;
@@ -44,6 +45,7 @@ pub use facts::{AccountFacts, provider_ids, provider_name, revocation};
 use in_force::Matched;
 pub use in_force::{Accepted, InForce, PolicyPlace};
 pub use key_columns::{KeyColumns, KeysFile};
+pub use looked_back::{Basis, LEFT_OUT, LookedBack, cannot_tell, not_yet_read};
 pub use owners::{Owned, Owner, by_owner};
 pub use since::Since;
 

@@ -13,8 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::parameters::Wrong;
-use super::query::Query;
-use super::{Shared, plain, unreadable};
+use super::query::{Parsed, Query};
+use super::{Shared, plain, unreadable, vocabulary};
 use crate::views::KeysFile;
 
 /// How long somebody waits for the one before to be read.
@@ -47,15 +47,18 @@ async fn file(
     name: &str,
 ) -> Result<Response, Response> {
     // The page of the list is no part of it: a file holds all of them.
-    let parsed = Query::parse(raw.as_deref().unwrap_or_default()).map_err(|Wrong(sentence)| refusal(sentence))?;
-    if let Some(sentence) = site.vocabulary().await?.refusal(&parsed.query) {
+    let parsed = Query::parse(raw.as_deref().unwrap_or_default());
+    let Parsed { query, .. } = parsed.map_err(|Wrong(sentence)| refusal(sentence))?;
+    let now = || query.as_it_is().address(&format!("/{name}"));
+    let shown = site.keys_shown(&query).await.map_err(|refused| refused.instead_of_file(&now()))?;
+    if let Some(sentence) = vocabulary(shown.views()).await?.refusal(&query) {
         return Err(refusal(sentence));
     }
     let turn = timeout(PATIENCE, Arc::clone(&site.files.0).acquire_owned()).await;
     let Ok(Ok(turn)) = turn else {
         return Err(plain(StatusCode::SERVICE_UNAVAILABLE, "another list of keys is being sent; try again in a minute\n"));
     };
-    let filled = site.app.views.keys_file(parsed.query.all(), empty).await.map_err(|error| unreadable(&error))?;
+    let filled = shown.views().keys_file(query.all(), empty).await.map_err(|error| unreadable(&error))?;
     let bytes = match filled.finish() {
         Ok(bytes) => Bytes::from(bytes),
         Err(error) => {

@@ -1,6 +1,7 @@
 //! What stands around every page: where it leads, how old its data are, and what cannot be seen.
 
 use super::App;
+use super::as_of::Banner;
 use super::cards::{Account, NOT_READ};
 use crate::domain::Time;
 use crate::views::shown::{Instant, several};
@@ -43,8 +44,8 @@ impl Tab {
     }
 
     /// To the tab, from a page that belongs to none.
-    pub const fn link(self) -> Link {
-        Link { label: self.label(), path: self.path(), current: false }
+    pub fn link(self) -> Link {
+        Link { label: self.label(), path: self.path().to_owned(), current: false }
     }
 }
 
@@ -63,13 +64,15 @@ pub(super) struct Frame {
     pub headline: Headline,
     pub unseen: Vec<String>,
     pub unseen_beyond: u64,
+    /// Where the page looks back.
+    pub banner: Option<Banner>,
     pub version: &'static str,
 }
 
 #[derive(Debug)]
 pub(super) struct Link {
     pub label: &'static str,
-    pub path: &'static str,
+    pub path: String,
     pub current: bool,
 }
 
@@ -111,6 +114,7 @@ impl Frame {
             headline: headline(&accounts, overview.unseen_in_all, now),
             unseen,
             unseen_beyond: beyond,
+            banner: None,
             version: env!("CARGO_PKG_VERSION"),
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 
+use super::as_of::DayField;
 use super::form::{Chip, Pages, Pick, PickOption, range};
 use super::frame::Frame;
 use super::marks::{self, Badge, Shown};
@@ -29,11 +30,12 @@ pub(super) struct Page {
     sort: Option<String>,
     picks: Vec<Pick>,
     choices: Vec<Choice>,
-    moments: [MomentField; 3],
+    moments: Vec<MomentField>,
     chips: Vec<Chip>,
     headings: Vec<Heading>,
     lines: Vec<Line>,
     in_teams: bool,
+    as_of: DayField,
     total: String,
     range: Option<String>,
     without_gone: Option<String>,
@@ -116,7 +118,8 @@ pub(super) fn unknown(what: &str, asked: &BTreeSet<String>, known: &[String]) ->
 }
 
 impl Page {
-    pub fn new(frame: Frame, query: Query, words: &Vocabulary, keys: &[KeyRow], total: u64, now: Time) -> Self {
+    /// `now` is what is shown is as of; `today` is the day on which it is shown.
+    pub fn new(frame: Frame, query: Query, words: &Vocabulary, keys: &[KeyRow], total: u64, (now, today): (Time, Time)) -> Self {
         let every_presence = || Query { presences: Presence::ALL.iter().copied().collect(), page: 0, ..query.clone() };
         let in_teams = !words.teams.is_empty();
         Self {
@@ -128,6 +131,7 @@ impl Page {
             headings: headings(&query, in_teams),
             lines: keys.iter().map(|key| line(key, now)).collect(),
             in_teams,
+            as_of: DayField::new(query.as_of, today),
             total: several(total, "key"),
             range: range(query.page, PER_PAGE, keys.len(), total),
             without_gone: query.presences.is_empty().then(|| every_presence().address(PATH)),
@@ -145,7 +149,9 @@ fn picks(query: &Query, words: &Vocabulary) -> Vec<Pick> {
     let texts = |all: &[String], chosen: &BTreeSet<String>| -> Vec<PickOption> {
         all.iter().map(|word| option(word, word, chosen.contains(word))).collect()
     };
-    let conditions = told::URGENCY.iter().map(|c| option(c.as_str(), told::condition(*c), query.conditions.contains(c)));
+    let of_use = |condition: &Condition| matches!(condition, Condition::Stale | Condition::NeverUsed);
+    let told = told::URGENCY.iter().filter(|condition| query.as_of.is_none() || !of_use(condition));
+    let conditions = told.map(|c| option(c.as_str(), told::condition(*c), query.conditions.contains(c)));
     let presences = Presence::ALL.iter().map(|p| option(p.as_str(), p.as_str(), query.presences.contains(p)));
     let providers = provider_ids().map(|id| option(id, provider_name(id), query.providers.contains(id)));
     let kinds = KeyKind::ALL.iter().map(|k| option(k.as_str(), &spaced(k.as_str()), query.kinds.contains(k)));
@@ -167,25 +173,34 @@ fn choices(query: &Query) -> Vec<Choice> {
         name: name.as_str(),
         options: [("", "either", wanted.is_none()), ("yes", yes, wanted == Some(true)), ("no", no, wanted == Some(false))],
     };
-    vec![
+    let mut choices = vec![
         choice("In a condition", Name::Flagged, query.flagged, "in any", "in none"),
         choice("Waived", Name::Waived, query.waived, "waived", "not waived"),
         choice("Held for a person", Name::Held, query.held, "held", "not held"),
-    ]
+    ];
+    choices.retain(|choice| can_be_told(query, choice.name));
+    choices
 }
 
-fn moments(query: &Query) -> [MomentField; 3] {
+fn moments(query: &Query) -> Vec<MomentField> {
     let field = |label, name: Name, when: Option<When>, such_as| MomentField {
         label,
         name: name.as_str(),
         value: when.map(|when| when.to_string()).unwrap_or_default(),
         such_as,
     };
-    [
+    let mut fields = vec![
         field("Made", Name::Created, query.created, "2026-01-01..2026-06-30"),
-        field("Last used", Name::LastUsed, query.last_used, "..2026-06-30, never"),
-        field("Expires", Name::Expires, query.expires, "2026-12-01.., never"),
-    ]
+        field("Last used", Name::LastUsed, query.last_used, "..2026-06-30"),
+        field("Expires", Name::Expires, query.expires, "2026-12-01..2026-12-31"),
+    ];
+    fields.retain(|field| can_be_told(query, field.name));
+    fields
+}
+
+/// What is kept without history is not offered where somebody looks back.
+fn can_be_told(query: &Query, name: &str) -> bool {
+    query.as_of.is_none() || ![Name::LastUsed, Name::Held].map(Name::as_str).contains(&name)
 }
 
 fn chip((name, value, rest): (Name, Cow<'_, str>, Query)) -> Chip {
@@ -207,6 +222,7 @@ fn chip((name, value, rest): (Name, Cow<'_, str>, Query)) -> Chip {
         Name::Created => ("Made", spaced(value)),
         Name::LastUsed => ("Last used", spaced(value)),
         Name::Expires => ("Expires", spaced(value)),
+        Name::AsOf => ("As of", value.to_owned()),
         Name::Sort => ("Order", value.to_owned()),
         Name::Page => ("Page", value.to_owned()),
     };
@@ -233,7 +249,9 @@ fn headings(query: &Query, in_teams: bool) -> Vec<Heading> {
         let link = Query { sort: Sort { by, reversed }, page: 0, ..query.clone() }.address(PATH);
         Heading { label, link, sorted }
     };
-    columns.into_iter().filter(|(_, by)| in_teams || *by != Order::Team).map(heading).collect()
+    // Last use is kept without history.
+    let left_out = [(!in_teams).then_some(Order::Team), query.as_of.map(|_| Order::LastUse)];
+    columns.into_iter().filter(|(_, by)| !left_out.contains(&Some(*by))).map(heading).collect()
 }
 
 fn line(key: &KeyRow, now: Time) -> Line {

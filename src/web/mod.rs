@@ -7,6 +7,7 @@ mod access;
 mod account;
 mod accounts;
 mod api;
+mod as_of;
 mod cards;
 mod changes;
 mod connections;
@@ -16,6 +17,7 @@ mod frame;
 mod guard;
 mod key;
 mod keys;
+mod look_back;
 mod marks;
 mod overview;
 mod owners;
@@ -95,13 +97,14 @@ fn router(app: App) -> Router {
             let there = "not found; there are /, /keys, /owners, /accounts, /changes, /policy, /keys.csv, /keys.json, /api/v1/openapi.json, /metrics, /healthz and /readyz\n";
             plain(StatusCode::NOT_FOUND, there)
         })
-        .with_state(Arc::new(Site { app, files: files::Turn::default() }))
+        .with_state(Arc::new(Site { app, files: files::Turn::default(), look_backs: look_back::LookBacks::default() }))
 }
 
 /// What every route knows.
 struct Site {
     app: App,
     files: files::Turn,
+    look_backs: look_back::LookBacks,
 }
 
 type Shared = State<Arc<Site>>;
@@ -163,27 +166,35 @@ async fn keys_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Respo
         Ok(parsed) => parsed.query,
         Err(Wrong(sentence)) => return Ok(site.wrong(&around, Tab::Keys, sentence)),
     };
-    let words = site.vocabulary().await?;
+    let now = query.as_it_is().address(keys::PATH);
+    let shown = match site.keys_shown(&query).await {
+        Ok(shown) => shown,
+        Err(refused) => return Ok(site.not_shown(&around, Tab::Keys, refused, &now)),
+    };
+    let words = vocabulary(shown.views()).await?;
     if let Some(sentence) = words.refusal(&query) {
         return Ok(site.wrong(&around, Tab::Keys, sentence));
     }
-    let (rows, total) = site.app.views.page_of_keys(query.one_page()).await.map_err(|error| unreadable(&error))?;
+    let (rows, total) = shown.views().page_of_keys(query.one_page()).await.map_err(|error| unreadable(&error))?;
     if rows.is_empty() && query.page > 0 {
         return Ok(site.no_such_page(&around, Tab::Keys, query.page, "keys"));
     }
-    let frame = site.frame(&around, Tab::Keys, "Keys");
-    Ok(html(&keys::Page::new(frame, query, &words, &rows, total, around.now)))
+    let frame = site.frame(&around, Tab::Keys, "Keys").looking_back(shown.banner(now), query.as_of);
+    Ok(html(&keys::Page::new(frame, query, &words, &rows, total, (shown.now(), around.now))))
 }
 
 impl Site {
-    async fn vocabulary(&self) -> Result<Vocabulary, Response> {
-        self.words().await.map_err(|error| unreadable(&error))
-    }
-
     async fn words(&self) -> Stored<Vocabulary> {
-        let views = &self.app.views;
-        Ok(Vocabulary::new(&*views.counts().await?, views.teams().await?))
+        words(&self.app.views).await
     }
+}
+
+async fn vocabulary(views: &Views) -> Result<Vocabulary, Response> {
+    words(views).await.map_err(|error| unreadable(&error))
+}
+
+async fn words(views: &Views) -> Stored<Vocabulary> {
+    Ok(Vocabulary::new(&*views.counts().await?, views.teams().await?))
 }
 
 async fn owners_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Response, Response> {
@@ -197,9 +208,14 @@ async fn owners_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Res
     if let Some(sentence) = unknown("account", &asked.accounts, &known) {
         return Ok(site.wrong(&around, Tab::Owners, sentence));
     }
-    let owners = site.app.views.owners(asked.keys()).await.map_err(|error| unreadable(&error))?;
-    let frame = site.frame(&around, Tab::Owners, "Owners");
-    Ok(match owners::Page::new(frame, &asked, &known, owners) {
+    let now = owners::Asked { as_of: None, page: 0, ..asked.clone() }.address();
+    let shown = match site.shown(asked.as_of).await {
+        Ok(shown) => shown,
+        Err(refused) => return Ok(site.not_shown(&around, Tab::Owners, refused, &now)),
+    };
+    let owners = shown.views().owners(asked.keys()).await.map_err(|error| unreadable(&error))?;
+    let frame = site.frame(&around, Tab::Owners, "Owners").looking_back(shown.banner(now), asked.as_of);
+    Ok(match owners::Page::new(frame, &asked, &known, owners, around.now) {
         Some(page) => html(&page),
         None => site.no_such_page(&around, Tab::Owners, asked.page, "owners"),
     })

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 
+use super::as_of::{self, DayField};
 use super::form::{Chip, Pages, Pick, PickOption, range};
 use super::frame::Frame;
 use super::keys;
 use super::parameters::{self, Given, Name as _, Wrong, page, text};
 use super::query::Query;
-use crate::domain::{Condition, OwnerKind};
+use crate::domain::{Condition, OwnerKind, Time};
 use crate::views::shown::{number, several, spaced};
-use crate::views::{KeysAsked, Owned, Owner, Whose, told};
+use crate::views::{AsOf, KeysAsked, Owned, Owner, Whose, told};
 
 pub(super) const PATH: &str = "/owners";
 /// Owners on a page.
@@ -24,6 +25,8 @@ pub(super) struct Asked {
     pub text: Option<String>,
     /// Only keys of these; of all where there is none.
     pub accounts: BTreeSet<String>,
+    /// Owners of keys as they were then.
+    pub as_of: Option<AsOf>,
     /// From 0; in the address from 1.
     pub page: u32,
 }
@@ -32,16 +35,18 @@ pub(super) struct Asked {
 enum Name {
     Text,
     Account,
+    AsOf,
     Page,
 }
 
 impl parameters::Name for Name {
-    const ALL: &'static [Self] = &[Self::Text, Self::Account, Self::Page];
+    const ALL: &'static [Self] = &[Self::Text, Self::Account, Self::AsOf, Self::Page];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Text => "q",
             Self::Account => "account",
+            Self::AsOf => as_of::NAME,
             Self::Page => "page",
         }
     }
@@ -60,6 +65,7 @@ impl Asked {
             match name {
                 Name::Text => asked.text = Some(text(name, &value)?),
                 Name::Account => drop(asked.accounts.insert(text(name, &value)?)),
+                Name::AsOf => asked.as_of = Some(as_of::parse(name, &value)?),
                 Name::Page => asked.page = page(name, &value)?,
             }
         }
@@ -70,7 +76,9 @@ impl Asked {
         let page = (self.page > 0).then(|| (self.page + 1).to_string());
         let text = self.text.as_deref().map(|text| (Name::Text, text));
         let accounts = self.accounts.iter().map(|account| (Name::Account, account.as_str()));
-        let pairs = text.into_iter().chain(accounts).chain(page.as_deref().map(|page| (Name::Page, page)));
+        let as_of = self.as_of.map(as_of::written);
+        let as_of = as_of.as_deref().map(|as_of| (Name::AsOf, as_of));
+        let pairs = text.into_iter().chain(accounts).chain(as_of).chain(page.as_deref().map(|page| (Name::Page, page)));
         parameters::address(PATH, pairs.map(|(name, value)| (name.as_str(), value)))
     }
 
@@ -85,7 +93,7 @@ impl Asked {
 
     /// Of one owner, those that `query` asks for.
     fn of(&self, whose: &Whose, query: Query) -> String {
-        Query { whose: Some(whose.clone()), accounts: self.accounts.clone(), ..query }.address(keys::PATH)
+        Query { whose: Some(whose.clone()), accounts: self.accounts.clone(), as_of: self.as_of, ..query }.address(keys::PATH)
     }
 
     fn takes(&self, owned: &Owned) -> bool {
@@ -107,7 +115,12 @@ impl Asked {
             rest.accounts.remove(account);
             Chip { what: "Account", value: account.clone(), without: without(rest) }
         });
-        text.chain(accounts).collect()
+        let as_of = self.as_of.map(|as_of| Chip {
+            what: "As of",
+            value: as_of::written(as_of),
+            without: without(Self { as_of: None, ..self.clone() }),
+        });
+        text.chain(accounts).chain(as_of).collect()
     }
 }
 
@@ -119,6 +132,7 @@ pub(super) struct Page {
     text: String,
     picks: Vec<Pick>,
     chips: Vec<Chip>,
+    as_of: DayField,
     total: String,
     left: Option<String>,
     range: Option<String>,
@@ -149,7 +163,7 @@ struct Count {
 
 impl Page {
     /// `None` where there is no such page of them.
-    pub fn new(frame: Frame, asked: &Asked, known: &[String], owners: Vec<Owned>) -> Option<Self> {
+    pub fn new(frame: Frame, asked: &Asked, known: &[String], owners: Vec<Owned>, today: Time) -> Option<Self> {
         let owners: Vec<Owned> = owners.into_iter().filter(|owned| asked.takes(owned)).collect();
         let total = owners.len() as u64;
         let left = owners.iter().filter(|owned| has_left(owned)).count() as u64;
@@ -163,6 +177,7 @@ impl Page {
             text: asked.text.clone().unwrap_or_default(),
             picks: if known.is_empty() { Vec::new() } else { vec![Pick::new("Account", Name::Account, options)] },
             chips: asked.chips(),
+            as_of: DayField::new(asked.as_of, today),
             total: several(total, "owner"),
             left: (left > 0).then(|| number(left)),
             range: range(asked.page, PER_PAGE, lines.len(), total),

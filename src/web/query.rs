@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use super::as_of;
 use super::parameters::{self, Given, Name as _, Wrong, page, text, texts, word, wrong, yes_or_no};
 use crate::domain::{Condition, KeyKind, Presence};
-use crate::views::{Filter, KeysAsked, Order, When, Whose};
+use crate::views::{AsOf, Filter, KeysAsked, Order, When, Whose};
 
 /// Keys on a page.
 pub(super) const PER_PAGE: u32 = 100;
@@ -30,6 +31,8 @@ pub(super) struct Query {
     pub created: Option<When>,
     pub last_used: Option<When>,
     pub expires: Option<When>,
+    /// Keys as they were then.
+    pub as_of: Option<AsOf>,
     pub sort: Sort,
     /// From 0; in the address from 1.
     pub page: u32,
@@ -66,6 +69,7 @@ pub(super) enum Name {
     Created,
     LastUsed,
     Expires,
+    AsOf,
     Sort,
     Page,
 }
@@ -87,6 +91,7 @@ impl parameters::Name for Name {
         Self::Created,
         Self::LastUsed,
         Self::Expires,
+        Self::AsOf,
         Self::Sort,
         Self::Page,
     ];
@@ -108,6 +113,7 @@ impl parameters::Name for Name {
             Self::Created => "created",
             Self::LastUsed => "last_used",
             Self::Expires => "expires",
+            Self::AsOf => as_of::NAME,
             Self::Sort => "sort",
             Self::Page => "page",
         }
@@ -125,6 +131,7 @@ impl parameters::Name for Name {
             | Self::Created
             | Self::LastUsed
             | Self::Expires
+            | Self::AsOf
             | Self::Sort
             | Self::Page => false,
         }
@@ -200,6 +207,7 @@ impl Query {
             Name::Created => self.created = Some(when(name, value).and_then(not_never(name, value))?),
             Name::LastUsed => self.last_used = Some(when(name, value)?),
             Name::Expires => self.expires = Some(when(name, value)?),
+            Name::AsOf => self.as_of = Some(as_of::parse(name, value)?),
             Name::Sort => self.sort = value.parse()?,
             Name::Page => self.page = page(name, value)?,
         }
@@ -224,6 +232,7 @@ impl Query {
         }
         let moments = [(Name::Created, self.created), (Name::LastUsed, self.last_used), (Name::Expires, self.expires)];
         pairs.extend(moments.into_iter().filter_map(|(name, when)| Some((name, when?.to_string().into()))));
+        pairs.extend(self.as_of.map(|as_of| (Name::AsOf, as_of::written(as_of).into())));
         pairs
     }
 
@@ -255,6 +264,7 @@ impl Query {
             Name::Created => self.created = None,
             Name::LastUsed => self.last_used = None,
             Name::Expires => self.expires = None,
+            Name::AsOf => self.as_of = None,
             Name::Sort => self.sort = Sort::default(),
             Name::Page => self.page = 0,
         }

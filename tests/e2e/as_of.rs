@@ -8,7 +8,10 @@ use keymuster::domain::{Presence, Time};
 use keymuster::sim::Size;
 use serde_json::Value;
 
-use crate::support::{Row, Settings, Sim, Site, text};
+use rustix::process::Signal;
+
+use crate::process::get;
+use crate::support::{Row, Settings, Sim, Site, far_off, text};
 
 /// Columns that are kept without history, or are told as they are today.
 const BLANK: [&str; 8] =
@@ -80,6 +83,51 @@ fn what_is_told_of_a_past_instant_is_what_was_told_then() {
 }
 
 #[test]
+fn pages_tell_of_a_past_instant_what_the_command_does_and_a_crash_leaves_no_copy() {
+    let sim = Sim::of(Size::demo());
+    let policy =
+        "[policy]\nmax_age = \"100d\"\nignore = []\n[[policy.rules]]\nmatch = { provider = 'den' }\nlabels = { team = 'agents' }";
+    let site = Site::new(&sim, &Settings { schedule: far_off(), tables: policy, ..Settings::default() });
+    let mut instants = Vec::new();
+    for _ in 0..3 {
+        site.poll(&[]);
+        let at = now();
+        instants.push(at);
+        while now() == at {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        (0..40).for_each(|_| sim.beat());
+    }
+    site.poll(&[]);
+    let daemon = site.daemon();
+    for at in instants {
+        let at = at.to_string();
+        for (format, path) in [("json", "/keys.json"), ("csv", "/keys.csv")] {
+            let told =
+                site.run("keys", &["--as-of", &at, "--format", format, "--presence", "gone", "--presence", "present"]).ended(0);
+            let page = get(daemon.address, &format!("{path}?as_of={at}&presence=gone&presence=present")).unwrap();
+            assert_eq!((page.status, page.body), (200, told.stdout), "{path} at {at}");
+        }
+        let owners = site.run("owners", &["--as-of", &at, "--format", "json"]).ended(0);
+        let owners: Vec<Row> = serde_json::from_str(&owners.stdout).unwrap();
+        let page = get(daemon.address, &format!("/owners?as_of={at}")).unwrap();
+        assert_eq!(page.status, 200, "{}", page.body);
+        assert!(page.body.contains(&format!("<b>{} owners</b>", owners.len())), "{} at {at}: {}", owners.len(), page.body);
+    }
+    let copies = || {
+        let entries = std::fs::read_dir(site.inventory().parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+        entries.filter(|name| name.to_string_lossy().contains(".as-of-")).count()
+    };
+    assert_eq!(copies(), 2);
+    daemon.process.signal(Signal::KILL);
+    drop(daemon);
+    assert_eq!(copies(), 2, "a crash leaves what it left");
+    let daemon = site.daemon();
+    assert_eq!(copies(), 0, "and the next start removes it");
+    daemon.stop().ended(0);
+}
+
+#[test]
 fn nobody_can_look_behind_history_or_ahead() {
     let sim = Sim::small();
     let site = Site::new(&sim, &Settings::default());
@@ -91,6 +139,8 @@ fn nobody_can_look_behind_history_or_ahead() {
     assert_eq!((today.stdout, today.stderr), (live.stdout, live.stderr), "today is as of now");
     let ended = site.run("findings", &["--as-of", "2090-01-01"]).ended(64);
     assert!(ended.stderr.contains("lies ahead"), "{}", ended.stderr);
+    let ended = site.run("keys", &["--as-of", &now().plus(-1).to_string(), "--last-used", "never"]).ended(64);
+    assert!(ended.stderr.contains("cannot tell what was last used when"), "{}", ended.stderr);
     let ended = site.run("owners", &["--as-of", "yesterday"]).ended(64);
     assert!(ended.stderr.contains("write a day"), "{}", ended.stderr);
     let ended = site.run("findings", &["--as-of", &now().plus(-1).to_string(), "--fail-on", "stale"]).ended(64);

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use keymuster::clock::Clock;
 use keymuster::config::{Config, Metrics, PerKey};
-use keymuster::domain::Time;
+use keymuster::domain::{Presence, Time};
 use keymuster::inventory::{ConfiguredAccount, Inventory};
 use keymuster::metrics::{Exposition, Tally};
 use keymuster::policy::Policy;
 use keymuster::providers::PROVIDERS;
 use keymuster::sim::{self, Simulation};
 use keymuster::sync::{self, Line, Polls, Report};
-use keymuster::views::{AccountFacts, Views};
+use keymuster::views::{AccountFacts, Filter, KeysAsked, Views};
 use keymuster::web::{self, App};
 use secrecy::SecretString;
 use tempfile::TempDir;
@@ -81,6 +81,27 @@ impl House {
     pub async fn polled() -> Self {
         let house = Self::new("").await;
         house.poll().await;
+        house
+    }
+
+    /// One that was polled for weeks, while its world lived.
+    pub async fn aged() -> Self {
+        let house = Self::new("[guard]\nconfirm_after = '0s'").await;
+        house.poll().await;
+        for _ in 0..5 {
+            house.clock.jump(9 * 86_400);
+            let now = house.clock.now();
+            let filter = Filter { presences: vec![Presence::Present], providers: vec!["openai".into()], ..Filter::default() };
+            let there = house.views.keys(KeysAsked { filter, limit: Some(3), ..KeysAsked::default() }).await.unwrap();
+            house.simulation.change(|world| {
+                there.iter().for_each(|key| assert!(world.revoke(&key.key_id)));
+                (0..30).for_each(|_| drop(world.step(now)));
+            });
+            house.poll().await;
+            // What is missing is looked for a second time.
+            house.clock.jump(3_600);
+            house.poll().await;
+        }
         house
     }
 

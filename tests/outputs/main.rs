@@ -4,6 +4,7 @@
 
 mod accounts;
 mod api;
+mod as_of;
 mod changes;
 mod house;
 mod log;

@@ -73,7 +73,7 @@ async fn leavers_come_first_and_an_empty_list_says_what_it_knows() {
     let blank = served.get("/owners?q=&account=acme-den").await;
     assert_eq!((blank.status(), blank.header("location")), (303, Some("/owners?account=acme-den")));
     for (address, status, told) in [
-        ("/owners?colour=red", 400, "There is no parameter “colour”; there are q, account, page."),
+        ("/owners?colour=red", 400, "There is no parameter “colour”; there are q, account, as_of, page."),
         ("/owners?account=nobody", 400, "There is no account “nobody” here; there are acme-den, acme-openai."),
         ("/owners?page=0", 400, "a number from 1"),
         ("/owners?page=99", 404, "There is no page 99 of these owners."),

@@ -111,6 +111,7 @@ fn schema(taken: Parameter) -> (Value, &'static str) {
                 let schema = json!({ "type": "string", "enum": ways.collect::<Vec<_>>(), "default": "urgency" });
                 (schema, "The order; with a minus sign the other way round.")
             }
+            Name::AsOf => (json!(false), "The API tells of now."),
             Name::Whose => (json!(false), "Owners are told apart by `owner`."),
             Name::Page => (json!(false), "Pages are reached by `cursor`."),
         },

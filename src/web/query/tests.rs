@@ -61,13 +61,14 @@ prop_compose! {
         presences in any_of(Presence::ALL),
         (flagged, waived, held) in (yes_no(), yes_no(), yes_no()),
         (created, last_used, expires) in (option::of(any_span()), option::of(any_when()), option::of(any_when())),
+        as_of in option::of(any_time().prop_map(|at| if at.unix() % 86_400 == 0 { AsOf::Day(at) } else { AsOf::At(at) })),
         (by, reversed) in (select(SORTS.map(|(_, by)| by).to_vec()), any::<bool>()),
         page in 0..1_000_u32,
     ) -> Query {
         let sort = Sort { by, reversed };
         Query {
             text, providers, accounts, kinds, owner, whose, teams, conditions, presences, flagged, waived, held, created, last_used,
-            expires, sort, page,
+            expires, as_of, sort, page,
         }
     }
 }
@@ -112,6 +113,8 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
         ("last_used=..", "“last_used” cannot be “..”"),
         ("created=never", "a time, or not_reported"),
         ("created=2026-11-01&created=2026-11-02", "“created” may be given once"),
+        ("as_of=soon", "“as_of” cannot be “soon”: it is a day (2026-11-01, which means its end)"),
+        ("as_of=2026-11-01&as_of=2026-11-02", "“as_of” may be given once"),
         ("q=%FF", "\\u{fffd}"),
         ("team=a%E2%80%AE", "\\u{202e}"),
     ] {
