@@ -74,8 +74,9 @@ fn turn_back(copy: &Path, named: &Path, to: Time) -> Stored<Vec<NotYetRead>> {
     Ok(not_yet)
 }
 
-fn known_since(transaction: &Transaction<'_>) -> Stored<Option<Time>> {
-    let since: Option<i64> = transaction.query_row(
+/// Since when history is whole; `None` where nothing was ever read.
+pub(super) fn known_since(connection: &Connection) -> Stored<Option<Time>> {
+    let since: Option<i64> = connection.query_row(
         "SELECT max(begun, coalesce((SELECT whole_since FROM history), begun)) FROM (SELECT min(first_seen_at) AS begun FROM organization)",
         [],
         |row| row.get(0),

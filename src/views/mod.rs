@@ -8,6 +8,7 @@
 pub mod address;
 mod as_of;
 mod because;
+mod charts;
 mod columns;
 mod compared;
 pub mod explanation;
@@ -36,8 +37,10 @@ pub use crate::inventory::{
     AccountCounts, AccountRow, ChangeRow, ChangesAsked, Counts, Explained, Filter, Group, KeyRow, KeysAsked, LastPoll, ListedBy,
     Order, OwnedKeys, OwnerRow, Place, Position, ScopePlace, ScopeRow, Showing, Waiting, When, Whose, meaning,
 };
+pub use crate::inventory::{Over, Week};
 pub use as_of::{AsOf, LiesAhead};
 pub use because::{because, day};
+pub use charts::{Bucket, Charts, Spread};
 pub use columns::{AccountColumns, ChangeColumns, OwnerColumns, ScopeColumns};
 pub use compared::{Compared, Comparison, Pair, Stand, state};
 use explanation::Explanation;
@@ -64,6 +67,7 @@ struct Inner {
     overview: Mutex<Option<(Arc<Counts>, Arc<Overview>)>>,
     urgent: Mutex<Option<Urgent>>,
     in_force: Mutex<Option<Told>>,
+    charts: Mutex<Option<charts::Remembered>>,
     recounts: AtomicU64,
 }
 
@@ -145,6 +149,7 @@ impl Views {
             overview: Mutex::default(),
             urgent: Mutex::default(),
             in_force: Mutex::default(),
+            charts: Mutex::default(),
             recounts: AtomicU64::new(0),
         }))
     }

@@ -21,8 +21,22 @@ impl Instant {
 }
 
 fn full(at: Time) -> String {
+    formatted(at, "%-d %b %Y, %H:%M:%S UTC")
+}
+
+fn formatted(at: Time, format: &str) -> String {
     let instant = jiff::Timestamp::from_second(at.unix());
-    instant.map_or_else(|_| at.to_string(), |instant| instant.strftime("%-d %b %Y, %H:%M:%S UTC").to_string())
+    instant.map_or_else(|_| at.to_string(), |instant| instant.strftime(format).to_string())
+}
+
+/// `21 Nov 2026`.
+pub fn date(at: Time) -> String {
+    formatted(at, "%-d %b %Y")
+}
+
+/// `21 Nov`.
+pub fn day_of_month(at: Time) -> String {
+    formatted(at, "%-d %b")
 }
 
 /// `3 days ago`, `in 3 days`, `just now`.
@@ -95,6 +109,7 @@ mod tests {
         assert_eq!(ago(-3 * 86_400), "in 3 days");
         assert_eq!(ago(-1), "in 1 second");
         assert_eq!(Instant::new(now, now).full, "18 Nov 2026, 11:06:40 UTC");
+        assert_eq!((date(now), day_of_month(now)), ("18 Nov 2026".to_owned(), "18 Nov".to_owned()));
     }
 
     #[test]

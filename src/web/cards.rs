@@ -28,11 +28,11 @@ pub(super) struct Note {
 }
 
 impl Note {
-    const fn plain(text: String) -> Self {
+    pub const fn plain(text: String) -> Self {
         Self { text, link: None }
     }
 
-    fn of(text: String, query: &Query) -> Self {
+    pub fn of(text: String, query: &Query) -> Self {
         Self { text, link: Some(query.address(super::keys::PATH)) }
     }
 }

@@ -10,6 +10,7 @@ mod api;
 mod as_of;
 mod cards;
 mod changes;
+mod charts;
 mod connections;
 mod files;
 mod form;
@@ -155,7 +156,8 @@ impl Site {
 
 async fn overview_page(State(site): Shared) -> Result<Response, Response> {
     let around = site.around().await?;
-    Ok(html(&overview::Page::new(&site.app, &around.facts, &around.overview, around.now)))
+    let charts = site.app.views.charts().await.map_err(|error| unreadable(&error))?;
+    Ok(html(&overview::Page::new(&site.app, &around.facts, &around.overview, &charts, around.now)))
 }
 
 async fn keys_page(State(site): Shared, RawQuery(raw): RawQuery) -> Result<Response, Response> {

@@ -7,12 +7,13 @@ use askama::Template;
 use super::App;
 use super::cards::{Account, Card, NO_NUMBER, cards, tone};
 use super::changes;
+use super::charts::{Chart, charts};
 use super::frame::{self, ALL_KEYS, Frame, Tab, is_late, list_state};
 use super::marks::{self, Badge, NOT_REPORTED};
 use super::query::Query;
 use crate::domain::{Condition, ScopeState, Time};
 use crate::views::shown::{Instant, number, spaced};
-use crate::views::{AccountCounts, AccountFacts, Counts, KeyRow, Overview, ScopeRow, address, told};
+use crate::views::{AccountCounts, AccountFacts, Charts, Counts, KeyRow, Overview, ScopeRow, address, told};
 
 /// The page's text.
 #[derive(Debug, Template)]
@@ -20,6 +21,7 @@ use crate::views::{AccountCounts, AccountFacts, Counts, KeyRow, Overview, ScopeR
 pub(super) struct Page {
     frame: Frame,
     cards: Vec<Card>,
+    charts: Vec<Chart>,
     columns: Vec<&'static str>,
     accounts: Vec<AccountLine>,
     urgent: Vec<UrgentLine>,
@@ -79,7 +81,7 @@ struct UnseenLine {
 }
 
 impl Page {
-    pub fn new(app: &App, facts: &[AccountFacts], overview: &Overview, now: Time) -> Self {
+    pub fn new(app: &App, facts: &[AccountFacts], overview: &Overview, charted: &Charts, now: Time) -> Self {
         let counts = &*overview.counts;
         let accounts = frame::read_accounts(facts, counts);
         let shown: Vec<Condition> = told::URGENCY.into_iter().filter(|condition| is_shown(&accounts, *condition)).collect();
@@ -88,6 +90,8 @@ impl Page {
         Self {
             frame: Frame::new(app, Tab::Overview, "Overview", facts, overview, now),
             cards: cards(&accounts, &shown),
+            // Of keys that nobody has read, there is nothing to draw.
+            charts: if accounts.iter().any(|(_, counts)| counts.is_some()) { charts(charted) } else { Vec::new() },
             columns: shown.iter().map(|condition| told::condition(*condition)).collect(),
             accounts: accounts.iter().map(|account| account_line(*account, counts, &shown, now)).collect(),
             urgent: overview.urgent.iter().map(|key| urgent_line(key, now)).collect(),

@@ -6,6 +6,7 @@ mod accounts;
 mod api;
 mod as_of;
 mod changes;
+mod charts;
 mod house;
 mod log;
 mod metrics;
