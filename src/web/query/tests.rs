@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
-use crate::domain::{OwnerKind, Time};
+use crate::domain::{OwnerKind, Text, Time};
 
 /// What a name could hold.
 fn any_text() -> impl Strategy<Value = String> {
@@ -122,6 +122,6 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
         assert!(sentence.contains(told), "{raw}: {sentence}");
         assert_eq!(sentence.is_empty(), told.is_empty(), "{raw}");
     }
-    assert!(Query::parse(&format!("q={}", "x".repeat(257))).is_err());
+    assert!(Query::parse(&format!("q={}", "x".repeat(Text::LONGEST + 1))).is_err());
     assert!(Query::parse("q=&provider=&sort=").unwrap().has_blanks);
 }
