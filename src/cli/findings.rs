@@ -37,8 +37,8 @@ pub async fn findings(arguments: args::Findings) -> anyhow::Result<Exit> {
             output.text(&table::render(&output, &headings, shown.collect()))?;
             output.line(&output.paint(Tone::Faint, &counted(rows.len(), "key", "keys")))?;
         }
-        Format::Json => output.text(&file(KeysFile::json(), &rows)?)?,
-        Format::Csv => output.text(&file(KeysFile::csv(), &rows)?)?,
+        Format::Json => output.text(&file(KeysFile::json().looking_back(looked_at.is_turned_back()), &rows)?)?,
+        Format::Csv => output.text(&file(KeysFile::csv().looking_back(looked_at.is_turned_back()), &rows)?)?,
         Format::Markdown => output.text(&markdown::table(&headings, shown))?,
     }
     // A short list is good news only where everything could be looked at.

@@ -23,8 +23,8 @@ pub async fn keys(args::Keys { listed: arguments }: args::Keys) -> anyhow::Resul
     let mut output = Output::new();
     match arguments.format {
         Format::Table => print(&mut output, &rows)?,
-        Format::Json => output.text(&file(KeysFile::json(), &rows)?)?,
-        Format::Csv => output.text(&file(KeysFile::csv(), &rows)?)?,
+        Format::Json => output.text(&file(KeysFile::json().looking_back(looked_at.is_turned_back()), &rows)?)?,
+        Format::Csv => output.text(&file(KeysFile::csv().looking_back(looked_at.is_turned_back()), &rows)?)?,
         Format::Markdown => output.text(&markdown::table(&HEADINGS, rows.iter().map(row)))?,
     }
     Ok(Exit::Ok)

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Condition, Time};
 use crate::inventory::{EvidenceOf, Inventory, Period, Reader, Sheet, StoreError};
-use crate::views::{AsOf, LEFT_OUT, Since, not_yet_read};
+use crate::views::{AsOf, LEFT_OUT, Since, WITHOUT_HISTORY, not_yet_read};
 use folder::Folder;
 use page::Page;
 
@@ -167,8 +167,6 @@ fn conditions(keys: &Sheet) -> BTreeMap<String, usize> {
 }
 
 const ALL: &str = "keys";
-/// Columns of `keys` that are kept without history: blank, they would read as if providers did not report them.
-const WITHOUT_HISTORY: [&str; 5] = ["last_used_at", "last_used_state", "last_seen_at", "stale_basis", "held_since"];
 
 fn counts(before: Option<&BTreeMap<String, usize>>, after: &BTreeMap<String, usize>, looks_back: bool) -> Vec<Count> {
     let of_use = [Condition::Stale, Condition::NeverUsed];

@@ -59,7 +59,43 @@ pub struct Week {
     /// Keys that might be there at its end.
     pub keys: u64,
     /// What was seen to change in it, as far as history goes back.
-    pub changes: BTreeMap<ChangeKind, u64>,
+    pub changes: Changes,
+}
+
+/// Changes of a week.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// All of them, by what changed.
+    pub by_kind: BTreeMap<ChangeKind, u64>,
+    /// Those by which a key came to be one that might be there.
+    pub came: u64,
+    /// Those by which one ceased to be.
+    pub went: u64,
+}
+
+impl Changes {
+    fn count(&mut self, change: ChangeKind, was_away: bool, keys: u64) {
+        *self.by_kind.entry(change).or_default() += keys;
+        match change {
+            ChangeKind::Appeared => self.came += keys,
+            ChangeKind::Returned | ChangeKind::BecameUnknown | ChangeKind::BecameMissing if was_away => self.came += keys,
+            ChangeKind::BecameGone | ChangeKind::BecameUnmanaged if !was_away => self.went += keys,
+            ChangeKind::Returned
+            | ChangeKind::BecameUnknown
+            | ChangeKind::BecameMissing
+            | ChangeKind::BecameGone
+            | ChangeKind::BecameUnmanaged
+            | ChangeKind::Renamed
+            | ChangeKind::Moved
+            | ChangeKind::OwnerChanged
+            | ChangeKind::OwnerAccessChanged
+            | ChangeKind::ExpiryChanged
+            | ChangeKind::Disabled
+            | ChangeKind::Enabled
+            | ChangeKind::LastUseWentBack
+            | ChangeKind::Recreated => {}
+        }
+    }
 }
 
 const EXPIRES: &str = "SELECT expires_state, expires_at / 86400, count(*) FROM key
@@ -85,7 +121,7 @@ WITH line AS (
 presence AS (
   SELECT key_id, before, seen, lag(seen, 1, 0) OVER (PARTITION BY key_id ORDER BY id) AS line_before FROM line
    WHERE change IN ('became_missing', 'became_gone', 'returned', 'became_unknown', 'became_unmanaged'))
-SELECT max(0, max(p.line_before, k.first_seen_at) - :begun + :week - 1) / :week,
+SELECT max(0, min(:weeks, (max(p.line_before, k.first_seen_at) - :begun + :week - 1) / :week)),
        min(:weeks, (p.seen - :begun + :week - 1) / :week),
        (p.before IN ('present', 'missing', 'unknown')) - (k.presence IN ('present', 'missing', 'unknown')) AS more,
        count(*)
@@ -93,7 +129,8 @@ SELECT max(0, max(p.line_before, k.first_seen_at) - :begun + :week - 1) / :week,
  WHERE p.seen > :begun AND more <> 0 GROUP BY 1, 2, 3";
 
 const CHANGES: &str =
-    "SELECT min(:weeks, (at - :begun + :week - 1) / :week), change, count(*) FROM change WHERE at > :begun GROUP BY 1, 2";
+    "SELECT min(:weeks, (at - :begun + :week - 1) / :week), change, coalesce(before IN ('gone', 'unmanaged'), false), count(*)
+       FROM change WHERE at > :begun GROUP BY 1, 2, 3";
 
 const FIRST_READ: &str = "SELECT a.name, min(o.first_seen_at) FROM account AS a JOIN organization AS o ON o.account_id = a.id
   WHERE a.configured GROUP BY a.id HAVING min(o.first_seen_at) > :begun ORDER BY 2, 1";
@@ -159,13 +196,13 @@ fn over(connection: &Connection, now: Time) -> Stored<Over> {
         let (from, to, more, count): (u8, u8, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         keys.iter_mut().take(to.into()).skip(from.into()).for_each(|keys| *keys += more * count);
     }
-    let mut changes: [BTreeMap<ChangeKind, u64>; WEEKS] = Default::default();
+    let mut changes: [Changes; WEEKS] = Default::default();
     let mut select = connection.prepare_cached(CHANGES)?;
     let mut rows = select.query(named_params! { ":begun": begun.unix(), ":week": WEEK, ":weeks": COUNT })?;
     while let Some(row) = rows.next()? {
-        let (end, count): (u8, i64) = (row.get(0)?, row.get(2)?);
+        let (end, was_away, count): (u8, bool, i64) = (row.get(0)?, row.get(2)?, row.get(3)?);
         if let Some(changes) = usize::from(end).checked_sub(1).and_then(|week| changes.get_mut(week)) {
-            changes.insert(word(row, 1, "change.change")?, count.unsigned_abs());
+            changes.count(word(row, 1, "change.change")?, was_away, count.unsigned_abs());
         }
     }
     let mut first_read = connection.prepare_cached(FIRST_READ)?;

@@ -209,6 +209,7 @@ impl Inventory {
             })
             .await?;
         self.0.writer.stop();
+        remove_copies_beside(&self.0.path);
         // Not left to the end of the last clone: a process that is just being started shares the lock until it is another program.
         self.0.lock.unlock().map_err(|error| StoreError::File { path: self.0.path.clone(), error })
     }

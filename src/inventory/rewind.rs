@@ -30,8 +30,9 @@ pub struct NotYetRead {
 /// # Errors
 /// Nothing was read by then, or what happened since is no longer all there.
 pub async fn rewind(copy: &Path, named: &Path, to: Time, policy: Arc<Policy>) -> Stored<Vec<NotYetRead>> {
-    let not_yet = turn_back(copy, named, to)?;
-    let inventory = Inventory::open(copy, to)?;
+    let (file, called) = (copy.to_owned(), named.to_owned());
+    let turned = tokio::task::spawn_blocking(move || Ok((turn_back(&file, &called, to)?, Inventory::open(&file, to)?)));
+    let (not_yet, inventory) = turned.await.unwrap_or(Err(StoreError::Stopped))?;
     inventory.judge_all(policy, to).await?;
     // Judged as not reported, use would make every key stale by its age.
     let blank = "UPDATE last_use SET stale_at = NULL, stale_basis = NULL, never_used_at = NULL";
@@ -98,18 +99,21 @@ fn not_yet_read(transaction: &Transaction<'_>, to: Time) -> Stored<Vec<NotYetRea
 /// Undoes of each key every change behind its last one that was seen by then: their order is that of their numbers, whatever the
 /// clock showed. Key by key, because lines of a list that was begun before and stored after stand behind those of others.
 fn undo(transaction: &Transaction<'_>, to: Time) -> Stored<()> {
+    transaction.execute_batch("CREATE TEMP TABLE last (key_id INTEGER PRIMARY KEY, id INTEGER NOT NULL) STRICT")?;
+    transaction
+        .execute("INSERT INTO temp.last SELECT key_id, max(id) FROM change WHERE at <= ?1 GROUP BY key_id", [to.unix()])?;
     let mut select = transaction.prepare(
-        "SELECT key_id, change, before FROM change AS c
-          WHERE id > (SELECT coalesce(max(o.id), 0) FROM change AS o WHERE o.key_id = c.key_id AND o.at <= ?1) ORDER BY id DESC",
+        "SELECT c.key_id, c.change, c.before FROM change AS c LEFT JOIN temp.last AS l ON l.key_id = c.key_id
+          WHERE c.id > coalesce(l.id, 0) ORDER BY c.id DESC",
     )?;
-    let mut rows = select.query([to.unix()])?;
+    let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let change = Change { transaction, key: row.get(0)?, before: row.get(2)? };
         change.undo(word(row, 1, "change.change")?)?;
     }
-    transaction.execute(
-        "DELETE FROM change WHERE id > (SELECT coalesce(max(o.id), 0) FROM change AS o WHERE o.key_id = change.key_id AND o.at <= ?1)",
-        [to.unix()],
+    transaction.execute_batch(
+        "DELETE FROM change WHERE id > coalesce((SELECT l.id FROM temp.last AS l WHERE l.key_id = change.key_id), 0);
+         DROP TABLE temp.last;",
     )?;
     settle_reasons(transaction)
 }

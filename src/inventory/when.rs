@@ -51,7 +51,7 @@ impl When {
         match between() {
             Some((Some(from), Some(to))) if to < from => Err(format!("{from} lies behind {to}: write the earlier one first")),
             Some((from, to)) => Ok(Self::Between(from, to)),
-            None => Err(format!("write {}", Self::INSTEAD)),
+            None => Err(format!("it is {}", Self::INSTEAD)),
         }
     }
 
@@ -138,7 +138,7 @@ mod tests {
         }
         for bad in ["", "..", "soon", "2026-13-01", "2026-02-30", "2026-11-01...2026-11-30", "2026-11-01..x", "7d", "1999-01-01"]
         {
-            assert!(When::parse(bad).is_err_and(|why| why.starts_with("write a day")), "{bad}");
+            assert!(When::parse(bad).is_err_and(|why| why.starts_with("it is a day")), "{bad}");
         }
         assert!(When::parse("2026-11-02..2026-11-01").is_err_and(|why| why.contains("the earlier one first")));
     }

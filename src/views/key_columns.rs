@@ -13,6 +13,7 @@ use crate::domain::{Condition, Time};
 pub struct KeysFile {
     out: Out,
     keys: u64,
+    looks_back: bool,
     /// The first failure, told at the end.
     written: io::Result<()>,
 }
@@ -35,7 +36,13 @@ impl KeysFile {
     }
 
     const fn new(out: Out) -> Self {
-        Self { out, keys: 0, written: Ok(()) }
+        Self { out, keys: 0, looks_back: false, written: Ok(()) }
+    }
+
+    /// Without the columns that are kept without history, where it is of an earlier instant: blank, they would read as if nothing
+    /// were reported.
+    pub fn looking_back(self, looks_back: bool) -> Self {
+        Self { looks_back, ..self }
     }
 
     /// Adds a key.
@@ -47,11 +54,16 @@ impl KeysFile {
     }
 
     fn write(&mut self, key: &KeyRow) -> io::Result<()> {
+        let looks_back = self.looks_back;
+        let columns = |text| {
+            let columns = KeyColumns::new(key, text);
+            if looks_back { columns.looking_back() } else { columns }
+        };
         match &mut self.out {
-            Out::Csv(out) => Ok(out.serialize(KeyColumns::new(key, spreadsheet::harmless))?),
+            Out::Csv(out) => Ok(out.serialize(columns(spreadsheet::harmless))?),
             Out::Json(out) => {
                 out.write_all(if self.keys == 0 { b"[\n" } else { b",\n" })?;
-                Ok(serde_json::to_writer(out, &KeyColumns::new(key, str::to_owned))?)
+                Ok(serde_json::to_writer(out, &columns(str::to_owned))?)
             }
         }
     }
@@ -66,7 +78,7 @@ impl KeysFile {
             Out::Csv(mut out) => {
                 // Without a key nobody has written the names yet; a file without a line would look like a failure.
                 if self.keys == 0 {
-                    out.write_record(COLUMNS)?;
+                    out.write_record(COLUMNS.iter().filter(|name| !self.looks_back || !WITHOUT_HISTORY.contains(name)))?;
                 }
                 out.into_inner().map_err(|error| error.into_error())
             }
@@ -111,6 +123,23 @@ const COLUMNS: [&str; 29] = [
     "labels",
 ];
 
+/// Columns that are kept without history.
+pub const WITHOUT_HISTORY: [&str; 5] = ["last_used_at", "last_used_state", "last_seen_at", "stale_basis", "held_since"];
+
+/// What may be left out.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Column<T> {
+    Told(T),
+    LeftOut,
+}
+
+impl<T> Column<T> {
+    const fn is_left_out(&self) -> bool {
+        matches!(self, Self::LeftOut)
+    }
+}
+
 /// The columns of the view, as texts.
 #[derive(Debug, Serialize)]
 pub struct KeyColumns {
@@ -127,21 +156,26 @@ pub struct KeyColumns {
     owner_name: Option<String>,
     owner_email: Option<String>,
     created_at: Option<String>,
-    last_used_at: Option<String>,
-    last_used_state: &'static str,
+    #[serde(skip_serializing_if = "Column::is_left_out")]
+    last_used_at: Column<Option<String>>,
+    #[serde(skip_serializing_if = "Column::is_left_out")]
+    last_used_state: Column<&'static str>,
     expires_at: Option<String>,
     expires_state: &'static str,
     enabled: bool,
     presence: &'static str,
     presence_reason: &'static str,
-    held_since: Option<String>,
+    #[serde(skip_serializing_if = "Column::is_left_out")]
+    held_since: Column<Option<String>>,
     conditions: String,
-    stale_basis: Option<&'static str>,
+    #[serde(skip_serializing_if = "Column::is_left_out")]
+    stale_basis: Column<Option<&'static str>>,
     waived: String,
     #[serde(rename = "self")]
     is_self: bool,
     first_seen_at: String,
-    last_seen_at: Option<String>,
+    #[serde(skip_serializing_if = "Column::is_left_out")]
+    last_seen_at: Column<Option<String>>,
     team: Option<String>,
     labels: String,
 }
@@ -167,22 +201,34 @@ impl KeyColumns {
             owner_name: owner.and_then(|owner| maybe(&owner.name)),
             owner_email: owner.and_then(|owner| maybe(&owner.email)),
             created_at: time(row.created_at),
-            last_used_at: time(row.last_used.at()),
-            last_used_state: row.last_used.state(),
+            last_used_at: Column::Told(time(row.last_used.at())),
+            last_used_state: Column::Told(row.last_used.state()),
             expires_at: time(row.expires.at()),
             expires_state: row.expires.state(),
             enabled: row.enabled,
             presence: row.presence.as_str(),
             presence_reason: row.presence_reason.as_str(),
-            held_since: time(row.held_since),
+            held_since: Column::Told(time(row.held_since)),
             conditions: list(&row.conditions),
-            stale_basis: row.stale_basis.map(crate::domain::Basis::as_str),
+            stale_basis: Column::Told(row.stale_basis.map(crate::domain::Basis::as_str)),
             waived: list(&row.waived),
             is_self: row.is_self,
             first_seen_at: row.first_seen_at.to_string(),
-            last_seen_at: time(row.last_seen_at),
+            last_seen_at: Column::Told(time(row.last_seen_at)),
             team: maybe(&row.team),
             labels: text(&row.labels),
+        }
+    }
+
+    /// As of an earlier instant.
+    fn looking_back(self) -> Self {
+        Self {
+            last_used_at: Column::LeftOut,
+            last_used_state: Column::LeftOut,
+            held_since: Column::LeftOut,
+            stale_basis: Column::LeftOut,
+            last_seen_at: Column::LeftOut,
+            ..self
         }
     }
 }

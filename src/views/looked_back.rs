@@ -14,7 +14,7 @@ use crate::inventory::{NotYetRead, Reader, StoreError, Stored, copies_beside, re
 use crate::policy::Policy;
 
 /// What no look back tells.
-pub const LEFT_OUT: &str = "looking back leaves out last use (with stale and never_used), holds, and orphaned keys whose owner is back; policy, waivers, names of people and lists are today's";
+pub const LEFT_OUT: &str = "looking back leaves out last use (with stale and never_used), holds, orphaned keys whose owner is back, and what lists held that could not be read then; policy, waivers, names of people and lists are today's";
 
 /// A copy turned back, and its read model, whose clock stands still. Dropped, the copy is removed.
 #[derive(Debug)]

@@ -47,7 +47,7 @@ use explanation::Explanation;
 pub use facts::{AccountFacts, provider_ids, provider_name, revocation};
 use in_force::Matched;
 pub use in_force::{Accepted, InForce, PolicyPlace};
-pub use key_columns::{KeyColumns, KeysFile};
+pub use key_columns::{KeyColumns, KeysFile, WITHOUT_HISTORY};
 pub use looked_back::{Basis, LEFT_OUT, LookedBack, cannot_tell, not_yet_read};
 pub use owners::{Owned, Owner, by_owner};
 pub use since::Since;

@@ -140,6 +140,12 @@ impl Site {
     /// The same for keys, some of which no look back can tell.
     pub async fn keys_shown(&self, query: &Query) -> Result<Shown, Refused> {
         query.refused_then()?;
+        // Names that are not there now were not there then: no copy is made to find that out.
+        if query.as_of.is_some()
+            && let Some(sentence) = self.words().await.map_err(Refused::Unreadable)?.refusal(query)
+        {
+            return Err(Refused::Wrong(sentence));
+        }
         self.shown(query.as_of).await
     }
 }
@@ -153,7 +159,10 @@ impl Query {
         let kept_without = |what: &str| format!("{what}: it is kept without history");
         let sorted = (self.sort.by == Order::LastUse).then(|| kept_without("order by last use"));
         let held = self.held.map(|_| kept_without("tell what was held"));
-        let what = cannot_tell(&conditions, self.last_used).or_else(|| sorted.or(held).map(|what| format!("cannot {what}")));
+        let calm = (self.flagged == Some(false))
+            .then(|| "tell what was in no condition: last use, and stale with it, is kept without history".to_owned());
+        let what =
+            cannot_tell(&conditions, self.last_used).or_else(|| sorted.or(held).or(calm).map(|what| format!("cannot {what}")));
         what.map_or(Ok(()), |what| Err(Refused::Wrong(format!("A look back {what}."))))
     }
 

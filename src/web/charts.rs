@@ -5,7 +5,7 @@
 use super::cards::{NO_NUMBER, Note};
 use super::keys;
 use super::query::Query;
-use crate::domain::{ChangeKind, Time};
+use crate::domain::Time;
 use crate::views::shown::{date, day_of_month as day_of, number, several};
 use crate::views::{AsOf, Bucket, Charts, Over, Spread, Week, When};
 
@@ -80,7 +80,7 @@ fn expiries(spread: &Spread) -> Chart {
         id: "expiries",
         title: "Expiries in the coming 12 weeks",
         lead: "Keys by the week in which they expire".to_owned(),
-        empty: is_empty.then_some("No key that was read expires in these weeks."),
+        empty: is_empty.then_some("No expiry that providers report falls into these weeks."),
         lying: false,
         table: table("Week from", &counts),
         plots: vec![plot("Keys", counts)],
@@ -178,11 +178,10 @@ fn over(over: &Over, now: Time) -> Chart {
             link: Some(Query { as_of, ..Query::may_be_there() }.address(keys::PATH)),
         }
     });
-    let of = |week: &Week, kinds: &[ChangeKind]| -> u64 { kinds.iter().filter_map(|kind| week.changes.get(kind)).sum() };
-    let sum = |week: &Week| -> u64 { week.changes.values().sum() };
+    let sum = |week: &Week| -> u64 { week.changes.by_kind.values().sum() };
     let rows = weeks().map(|(at, week)| {
         let told = week.as_ref().map(|week| {
-            let (came, went) = (of(week, &CAME), of(week, &WENT));
+            let (came, went) = (week.changes.came, week.changes.went);
             [week.keys, came, went, sum(week) - came - went]
         });
         let told = told.map_or_else(|| [(); 4].map(|()| "not known".to_owned()), |told| told.map(number));
@@ -223,8 +222,6 @@ fn over(over: &Over, now: Time) -> Chart {
 }
 
 const DAY: i64 = 24 * 60 * 60;
-const CAME: [ChangeKind; 2] = [ChangeKind::Appeared, ChangeKind::Returned];
-const WENT: [ChangeKind; 2] = [ChangeKind::BecameGone, ChangeKind::BecameUnmanaged];
 
 /// What a bar is made of.
 struct Count {

@@ -12,10 +12,11 @@ use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::as_of::written;
 use super::parameters::Wrong;
 use super::query::{Parsed, Query};
 use super::{Shared, plain, unreadable, vocabulary};
-use crate::views::KeysFile;
+use crate::views::{AsOf, KeysFile};
 
 /// How long somebody waits for the one before to be read.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,7 +59,11 @@ async fn file(
     let Ok(Ok(turn)) = turn else {
         return Err(plain(StatusCode::SERVICE_UNAVAILABLE, "another list of keys is being sent; try again in a minute\n"));
     };
-    let filled = shown.views().keys_file(query.all(), empty).await.map_err(|error| unreadable(&error))?;
+    let filled = shown
+        .views()
+        .keys_file(query.all(), empty.looking_back(query.as_of.is_some()))
+        .await
+        .map_err(|error| unreadable(&error))?;
     let bytes = match filled.finish() {
         Ok(bytes) => Bytes::from(bytes),
         Err(error) => {
@@ -69,9 +74,17 @@ async fn file(
     let headers: [(HeaderName, String); 3] = [
         (header::CONTENT_TYPE, content_type.to_owned()),
         (header::CONTENT_LENGTH, bytes.len().to_string()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", called(name, query.as_of))),
     ];
     Ok((headers, body(bytes, turn)).into_response())
+}
+
+/// A file of an earlier instant does not pass for one of now.
+fn called(name: &str, as_of: Option<AsOf>) -> String {
+    match (as_of, name.rsplit_once('.')) {
+        (Some(as_of), Some((stem, ending))) => format!("{stem}-as-of-{}.{ending}", written(as_of).replace(':', "")),
+        (Some(_), None) | (None, _) => name.to_owned(),
+    }
 }
 
 /// The file in pieces; the turn ends with the last one, or when nobody reads on.

@@ -93,7 +93,7 @@ async fn make(inner: Arc<Inner>, views: Views, to: Time, _turn: OwnedSemaphorePe
 
 /// Lets go of a copy that nobody asks for any more.
 async fn let_go(inner: Weak<Inner>, basis: Basis, to: Time) {
-    let mut asked = None;
+    let mut asked = Some(0);
     loop {
         sleep(IDLE).await;
         let Some(inner) = inner.upgrade() else { return };

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::as_of;
 use super::parameters::{self, Given, Name as _, Wrong, page, text, texts, word, wrong, yes_or_no};
-use crate::domain::{Condition, KeyKind, Presence};
+use crate::domain::{Condition, KeyKind, Presence, Text};
 use crate::views::{AsOf, Filter, KeysAsked, Order, When, Whose};
 
 /// Keys on a page.
@@ -313,7 +313,8 @@ impl Query {
 }
 
 fn when(name: Name, value: &str) -> Result<When, Wrong> {
-    When::parse(value).map_err(|_| wrong(name, value, When::INSTEAD))
+    let wrong = |instead| Wrong(format!("The parameter “{}” cannot be “{}”: {instead}.", name.as_str(), Text::clean(value)));
+    When::parse(value).map_err(wrong)
 }
 
 /// Every key was made at some time.

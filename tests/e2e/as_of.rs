@@ -29,6 +29,7 @@ fn keys(site: &Site, more: &[&str]) -> BTreeMap<String, Row> {
 
 /// What can be told of it later, and whether it was orphaned.
 fn lasting(mut row: Row) -> (Row, bool) {
+    assert_eq!(row.contains_key("last_used_state"), row.contains_key("held_since"), "both are left out, or neither");
     for column in BLANK {
         row.insert(column.to_owned(), Value::Null);
     }
@@ -107,6 +108,7 @@ fn pages_tell_of_a_past_instant_what_the_command_does_and_a_crash_leaves_no_copy
                 site.run("keys", &["--as-of", &at, "--format", format, "--presence", "gone", "--presence", "present"]).ended(0);
             let page = get(daemon.address, &format!("{path}?as_of={at}&presence=gone&presence=present")).unwrap();
             assert_eq!((page.status, page.body), (200, told.stdout), "{path} at {at}");
+            assert!(page.head.contains("filename=\"keys-as-of-20"), "{}", page.head);
         }
         let owners = site.run("owners", &["--as-of", &at, "--format", "json"]).ended(0);
         let owners: Vec<Row> = serde_json::from_str(&owners.stdout).unwrap();

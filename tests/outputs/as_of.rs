@@ -98,10 +98,11 @@ async fn what_no_look_back_tells_is_refused_in_a_sentence() {
         (format!("as_of={then}&last_used=never"), "A look back cannot tell what was last used when"),
         (format!("as_of={then}&sort=-last_used"), "A look back cannot order by last use"),
         (format!("as_of={then}&held=no"), "A look back cannot tell what was held"),
+        (format!("as_of={then}&flagged=no"), "A look back cannot tell what was in no condition: last use"),
         (format!("as_of={then}&account=nobody"), "There is no account “nobody” here"),
     ] {
         for path in ["/keys", "/keys.json", "/keys.csv", "/owners"] {
-            let only_keys = ["condition", "last_used", "held"].iter().any(|word| query.contains(word));
+            let only_keys = ["condition", "last_used", "held", "flagged"].iter().any(|word| query.contains(word));
             if path == "/owners" && only_keys {
                 continue;
             }

@@ -69,6 +69,12 @@ async fn weeks_end_where_history_does() {
     assert!(over.contains("History goes back to 18 Nov 2026"), "{over}");
     let went: usize = column(over, 3).iter().filter_map(|cell| cell.parse::<usize>().ok()).sum();
     assert!(went > 5, "{over}");
+    // What comes and goes is what the numbers at the ends of weeks differ by.
+    let [keys, came, went] =
+        [1, 2, 3].map(|number| column(over, number).iter().filter_map(|cell| cell.parse::<i64>().ok()).collect::<Vec<_>>());
+    for week in 1..keys.len() {
+        assert_eq!(keys[week] - keys[week - 1], came[week] - went[week], "week {week} of {over}");
+    }
     let changes: usize =
         [2, 3, 4].iter().flat_map(|number| column(over, *number)).filter_map(|cell| cell.parse::<usize>().ok()).sum();
     assert_eq!(changes, house.views.changes(keymuster::views::ChangesAsked::default()).await.unwrap().len());
