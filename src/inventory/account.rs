@@ -123,6 +123,13 @@ pub(super) fn own_again(transaction: &Transaction<'_>, account: i64, reason: Pre
             AND organization_id = (SELECT organization_id FROM account WHERE id = ?1)",
         )?
         .execute((account, reason.as_str()))?;
+    // Nobody was told of them, and what is there now is no news: so is what the next complete walk shows.
+    transaction
+        .prepare_cached(
+            "UPDATE scope SET first_complete_at = NULL
+              WHERE organization_id = (SELECT organization_id FROM account WHERE id = ?1) AND id NOT IN (SELECT scope_id FROM told_scope)",
+        )?
+        .execute([account])?;
     Ok(())
 }
 

@@ -65,6 +65,7 @@ pub struct Noted {
     change: i64,
     /// What was told before.
     before: i64,
+    looked_at: Time,
 }
 
 impl Noted {
@@ -75,20 +76,30 @@ impl Noted {
 }
 
 /// Keys and lines that are looked at in one go: memory, and the transaction that notes them, stay small.
-const SLICE: u32 = 2_000;
+const SLICE: usize = 2_000;
 
 /// Keys whose conditions are others than were told. Where the first complete walk of a key's scope is not behind us, what held by then
-/// is no news, unless the key itself is: up to when it is not is told too. What is unmanaged is not judged: what was told of it stays told.
+/// is no news, unless the key itself is: up to when it is not is told too. Of a list that was never read whole it is what held when
+/// the key was first seen or its account put back; of another list of such an account, all until its next complete walk. What is unmanaged is not judged: what
+/// was told of it stays told.
+///
+/// That an owner whom no list of people ever held has left is known two lists after the key: of a key that was there in the
+/// baseline, the newest list then only tells what was so before.
 const DIFFERENT: &str = "
 SELECT t.id, iif(t.waived, '', t.conditions), coalesce(f.conditions, ''),
        CASE WHEN x.scope_id IS NOT NULL THEN NULL
             WHEN EXISTS (SELECT 1 FROM change AS c WHERE c.key_id = t.id AND c.change = 'appeared' AND c.id > :told) THEN NULL
-            ELSE coalesce(s.first_complete_at, 9223372036854775807) END
+            ELSE coalesce(s.first_complete_at, CASE WHEN s.complete_walk IS NOT NULL THEN 9223372036854775807
+                 ELSE max(k.first_seen_at, coalesce((SELECT max(c.at) FROM change AS c
+                           WHERE c.key_id = t.id AND c.change = 'became_unknown' AND c.before = 'unmanaged'), 0)) END) END,
+       EXISTS (SELECT 1 FROM person AS p JOIN scope AS l ON l.organization_id = p.organization_id AND l.kind = 'people'
+                WHERE p.id = k.person_id AND NOT p.listed AND l.complete_at = k.left_at)
+       AND NOT EXISTS (SELECT 1 FROM change AS c WHERE c.key_id = t.id AND c.change IN ('appeared', 'owner_changed'))
   FROM key_state AS t JOIN key AS k ON k.id = t.id JOIN scope AS s ON s.id = k.scope_id
   LEFT JOIN told_finding AS f ON f.key_id = t.id
   LEFT JOIN told_scope AS x ON x.scope_id = k.scope_id
  WHERE t.presence <> 'unmanaged' AND iif(t.waived, '', t.conditions) <> coalesce(f.conditions, '')
- ORDER BY t.id LIMIT :limit";
+ ORDER BY t.id";
 
 const DEADLINES: &str = "
 SELECT u.stale_at, u.never_used_at, d.expiring_at, d.expired_at, d.no_expiry_at, d.overdue_at, d.disabled_at, d.orphaned_at
@@ -96,9 +107,22 @@ SELECT u.stale_at, u.never_used_at, d.expiring_at, d.expired_at, d.no_expiry_at,
 
 const TEAM: &str = "SELECT l.labels ->> '$.team' FROM change AS c JOIN deadline AS d ON d.key_id = c.key_id JOIN label_set AS l ON l.id = d.label_set_id WHERE c.id = ?1";
 
-const TOLD: &str = "SELECT told_change FROM webhook";
+/// Lines but those by which an account is put back: its keys are unknown until the next poll, and then are there again.
+const NEW_LINES: &str = "
+ WHERE change_id > :told AND change IN (SELECT value FROM json_each(:words))
+   AND NOT (change = 'became_unknown' AND before IS 'unmanaged')
+   AND NOT (change = 'returned' AND 'unmanaged' IS (
+       SELECT p.before FROM change AS p
+        WHERE p.key_id = (SELECT c.key_id FROM change AS c WHERE c.id = change_id) AND p.id < change_id AND p.change = 'became_unknown'
+        ORDER BY p.id DESC LIMIT 1) AND before IS 'unknown')
+ ORDER BY change_id LIMIT :limit";
+
+const TOLD: &str = "SELECT told_change, looked_at FROM webhook";
 const NEWEST: &str = "SELECT coalesce(max(id), 0) FROM change";
-const READ_WHOLE: &str = "SELECT id FROM scope WHERE complete_walk IS NOT NULL AND id NOT IN (SELECT scope_id FROM told_scope)";
+/// What is unmanaged is not judged, and so is not noted: it is not behind us.
+const READ_WHOLE: &str = "
+SELECT id FROM scope WHERE first_complete_at IS NOT NULL AND id NOT IN (SELECT scope_id FROM told_scope)
+   AND NOT EXISTS (SELECT 1 FROM key AS k WHERE k.scope_id = scope.id AND k.presence = 'unmanaged')";
 
 impl Inventory {
     /// Looks for what was not told yet.
@@ -126,7 +150,8 @@ impl Inventory {
             let mut conditions = transaction.prepare(&at_now(found))?;
             let conditions = conditions.query_map(named_params! { ":now": now.unix() }, |row| Ok((row.get(0)?, row.get(1)?)))?;
             let conditions = conditions.collect::<Result<_, _>>()?;
-            note(transaction, &Noted { conditions, scopes: rows(transaction, READ_WHOLE)?, change: newest, before: newest })?;
+            let scopes = rows(transaction, READ_WHOLE)?;
+            note(transaction, &Noted { conditions, scopes, change: newest, before: newest, looked_at: now })?;
             Ok(true)
         })
         .await
@@ -155,29 +180,38 @@ fn rows(connection: &Connection, select: &str) -> Stored<Vec<i64>> {
 }
 
 fn news(connection: &Connection, wanted: &Wanted, now: Time) -> Stored<News> {
-    let told: i64 = connection.query_row(TOLD, [], |row| row.get(0))?;
-    let mut noted = Noted { conditions: Vec::new(), scopes: Vec::new(), change: told, before: told };
+    let (told, looked_at): (i64, i64) = connection.query_row(TOLD, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // What ended only because the clock went back would begin, and be told, again.
+    let went_back = now.unix() < looked_at;
+    let mut noted = Noted { conditions: Vec::new(), scopes: Vec::new(), change: told, before: told, looked_at: now };
     let mut findings = Vec::new();
     let mut select = connection.prepare_cached(&at_now(DIFFERENT))?;
-    let mut rows_of_keys = select.query(named_params! { ":now": now.unix(), ":told": told, ":limit": SLICE })?;
+    let mut rows_of_keys = select.query(named_params! { ":now": now.unix(), ":told": told })?;
     while let Some(row) = rows_of_keys.next()? {
+        if noted.conditions.len() >= SLICE {
+            break;
+        }
         let (key, is, was): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let no_news_until: Option<i64> = row.get(3)?;
-        let was: Vec<&str> = was.split(',').collect();
-        let began = is.split(',').filter(|word| !word.is_empty() && !was.contains(word));
-        let began: Vec<Condition> = began.map(condition).collect::<Stored<_>>()?;
+        let (no_news_until, had_left): (Option<i64>, bool) = (row.get(3)?, row.get(4)?);
+        let told: Vec<&str> = was.split(',').filter(|word| !word.is_empty()).collect();
+        let new: Vec<&str> = is.split(',').filter(|word| !word.is_empty() && !told.contains(word)).collect();
+        if went_back && new.is_empty() {
+            continue;
+        }
+        let began: Vec<Condition> = new.iter().map(|word| condition(word)).collect::<Stored<_>>()?;
+        let began = began.into_iter().filter(|began| !(had_left && *began == Condition::Orphaned));
         let began = began.into_iter().filter(|began| wanted.findings.contains(began));
         let is_news = |began: &Began| no_news_until.is_none_or(|until| began.since.is_some_and(|since| since.unix() > until));
         findings.extend(of_key(connection, key, began, now)?.into_iter().filter(is_news));
-        noted.conditions.push((key, is));
+        noted.conditions.push((key, if went_back { [told, new].concat().join(",") } else { is }));
     }
     // Until all keys have been looked at, their scopes' first walks are not behind us, nor is it over what counts as new.
-    if noted.conditions.len() >= SLICE as usize {
+    if noted.conditions.len() >= SLICE {
         return Ok(News { findings, changes: Vec::new(), noted, more: true });
     }
     noted.scopes = rows(connection, READ_WHOLE)?;
     let changes = changes(connection, wanted, told)?;
-    let more = changes.len() >= SLICE as usize;
+    let more = changes.len() >= SLICE;
     noted.change = match changes.last() {
         Some(last) if more => last.row.change_id,
         Some(_) | None => connection.query_row(NEWEST, [], |row| row.get(0))?,
@@ -204,12 +238,10 @@ fn of_key(connection: &Connection, id: i64, began: impl Iterator<Item = Conditio
 
 fn changes(connection: &Connection, wanted: &Wanted, told: i64) -> Stored<Vec<Changed>> {
     let words = serde_json::Value::from_iter(wanted.changes.iter().map(|change| change.as_str())).to_string();
-    let select = format!(
-        "{} WHERE change_id > :told AND change IN (SELECT value FROM json_each(:words)) ORDER BY change_id LIMIT :limit",
-        list_changes::SELECT
-    );
+    let select = format!("{}{NEW_LINES}", list_changes::SELECT);
     let (mut select, mut team) = (connection.prepare_cached(&select)?, connection.prepare_cached(TEAM)?);
-    let mut lines = select.query(named_params! { ":told": told, ":words": words, ":limit": SLICE })?;
+    let mut lines =
+        select.query(named_params! { ":told": told, ":words": words, ":limit": i64::try_from(SLICE).unwrap_or(i64::MAX) })?;
     let mut changes = Vec::new();
     while let Some(line) = lines.next()? {
         let row = list_changes::change(line)?;
@@ -221,8 +253,9 @@ fn changes(connection: &Connection, wanted: &Wanted, told: i64) -> Stored<Vec<Ch
 
 fn note(transaction: &Transaction<'_>, noted: &Noted) -> Stored<()> {
     transaction.execute(
-        "INSERT INTO webhook (one, told_change) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET told_change = ?1",
-        [noted.change],
+        "INSERT INTO webhook (one, told_change, looked_at) VALUES (1, ?1, ?2)
+         ON CONFLICT (one) DO UPDATE SET told_change = ?1, looked_at = max(looked_at, ?2)",
+        [noted.change, noted.looked_at.unix()],
     )?;
     let mut ended = transaction.prepare_cached("DELETE FROM told_finding WHERE key_id = ?1")?;
     // Retention may have removed a key since it was looked at.

@@ -82,7 +82,7 @@ fn walks(transaction: &Transaction<'_>, before: Time) -> Stored<usize> {
 
 /// Of each key the lines before its first one that is kept: their order is that of their numbers, whatever the clock showed, and
 /// looking back goes by it. A line stays that tells since when and why it was as the next one of its sort found it, while that one
-/// stays.
+/// stays. What the webhook was not told yet stays too.
 const CHANGES: &str = "
 WITH sort (change, of) AS (VALUES ('became_missing', 1), ('became_gone', 1), ('returned', 1), ('became_unknown', 1), ('became_unmanaged', 1),
                                   ('disabled', 2), ('enabled', 2), ('owner_access_changed', 3)),
@@ -90,7 +90,7 @@ old AS (
   SELECT c.id, c.key_id, (SELECT s.of FROM sort AS s WHERE s.change = c.change) AS of,
          (SELECT min(k.id) FROM change AS k WHERE k.key_id = c.key_id AND k.at >= ?1) AS kept
     FROM change AS c WHERE c.at < ?1)
-DELETE FROM change WHERE id IN (
+DELETE FROM change WHERE id <= coalesce((SELECT told_change FROM webhook), id) AND id IN (
   SELECT o.id FROM old AS o
    WHERE (o.kept IS NULL OR o.id < o.kept)
      AND (o.of IS NULL OR o.kept IS NULL OR coalesce(

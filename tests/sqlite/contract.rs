@@ -209,7 +209,7 @@ const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
     ("policy", &[("one", Number), ("fingerprint", Number), ("computed_at", Time), ("waivers_told_at", Time)]),
     ("tag_key", &[("key", OwnRandom)]),
     ("history", &[("whole_since", Time), ("walks_whole_since", Time)]),
-    ("webhook", &[("one", Number), ("told_change", Number)]),
+    ("webhook", &[("one", Number), ("told_change", Number), ("looked_at", Time)]),
     ("told_finding", &[("key_id", Number), ("conditions", Word)]),
     ("told_scope", &[("scope_id", Number)]),
     (

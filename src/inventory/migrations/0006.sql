@@ -1,7 +1,8 @@
 -- What the webhook has told. No row while there is no webhook: what is there already when one comes is not told.
 CREATE TABLE webhook (
     one         INTEGER PRIMARY KEY CHECK (one = 1),
-    told_change INTEGER NOT NULL                          -- history up to that line was told, or was there before
+    told_change INTEGER NOT NULL,                         -- history up to that line was told, or was there before
+    looked_at   INTEGER NOT NULL                          -- the latest instant as of which something was noted
 ) STRICT;
 
 -- The conditions that a key was told to be in, or was in before; no row for none.
@@ -10,7 +11,8 @@ CREATE TABLE told_finding (
     conditions TEXT    NOT NULL
 ) STRICT;
 
--- When a scope's first complete walk began; of one that had such walks before this schema, when the newest of them did.
+-- When a scope's first complete walk began; of one that had such walks before this schema, when the newest of them did. Null again
+-- where an account is put back of which nothing was noted while it was away.
 ALTER TABLE scope ADD COLUMN first_complete_at INTEGER;
 UPDATE scope SET first_complete_at = complete_at;
 

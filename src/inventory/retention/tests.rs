@@ -52,6 +52,22 @@ async fn what_a_conclusion_rests_on_stays() {
 }
 
 #[tokio::test]
+async fn what_the_webhook_was_not_told_yet_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = Inventory::open(&folder.path().join("inventory.db"), Time::from_unix(0)).unwrap();
+    let set = async |sql: &'static str| {
+        inventory.write(move |transaction| Ok(transaction.execute_batch(sql)?)).await.unwrap();
+    };
+    set(HISTORY).await;
+    set("INSERT INTO webhook (one, told_change, looked_at) VALUES (1, 1, 0)").await;
+    let keep = Keep { walks: Span::seconds(1), history: Span::seconds(9_500) };
+    assert_eq!(inventory.forget(Time::from_unix(10_000), keep).await.unwrap().changes, 1);
+    set("UPDATE webhook SET told_change = 2").await;
+    assert_eq!(inventory.forget(Time::from_unix(10_000), keep).await.unwrap().changes, 1);
+    inventory.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_clock_that_was_set_ahead_ages_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let inventory = Inventory::open(&folder.path().join("inventory.db"), Time::from_unix(0)).unwrap();
