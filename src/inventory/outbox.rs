@@ -1,7 +1,7 @@
 //! What waits to be posted to the webhook, until it is taken or given up.
 
 use rusqlite::{OptionalExtension, Transaction, params};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::error::Stored;
 use super::open::Inventory;
@@ -89,39 +89,48 @@ pub(super) fn put(transaction: &Transaction<'_>, body: &str, now: Time) -> Store
     Ok(())
 }
 
-/// What takes the place of a person's id; their name and address go without one.
+/// A person of an account, and what takes the place of their id; their name and address go without one.
 pub(super) struct Person<'a> {
+    pub account: &'a str,
     pub id: &'a str,
-    pub name: Option<&'a str>,
-    pub email: Option<&'a str>,
     pub pseudonym: &'a str,
 }
 
-/// Takes a person out of what waits.
+/// Takes a person out of what waits, as out of the rows that it was made of: names of keys and teams stay.
 pub(super) fn pseudonymise(transaction: &Transaction<'_>, person: &Person<'_>) -> Stored<()> {
     let mut select = transaction.prepare("SELECT id, body FROM delivery")?;
     let waiting: Vec<(i64, String)> = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     for (id, body) in waiting {
         // The column holds JSON alone.
         let Ok(mut told) = serde_json::from_str::<Value>(&body) else { continue };
-        replace(&mut told, person);
+        for (list, at) in [("/findings", "/key"), ("/changes", "")] {
+            let entries = told.pointer_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+            entries.filter_map(|entry| entry.pointer_mut(at)?.as_object_mut()).for_each(|entry| replace(entry, person));
+        }
         transaction.execute("UPDATE delivery SET body = ?2 WHERE id = ?1", params![id, told.to_string()])?;
     }
     Ok(())
 }
 
-/// History says `personal ID` where a key moved.
-fn replace(told: &mut Value, person: &Person<'_>) {
-    match told {
-        Value::String(text) if Some(text.as_str()) == person.name || Some(text.as_str()) == person.email => *told = Value::Null,
-        Value::String(text) if text == person.id => *text = person.pseudonym.to_owned(),
-        Value::String(text) => {
-            if let Some(before) = text.strip_suffix(person.id).filter(|before| before.ends_with(' ')) {
-                *text = format!("{before}{}", person.pseudonym);
-            }
+/// Of a key whose they are, in a list that was read in their name, or of a line of history; that says `personal ID` where a key moved.
+fn replace(entry: &mut Map<String, Value>, person: &Person<'_>) {
+    let is = |entry: &Map<String, Value>, field: &str, text: &str| entry.get(field).and_then(Value::as_str) == Some(text);
+    if !is(entry, "account", person.account) {
+        return;
+    }
+    for (id, theirs) in [("owner_id", &["owner_name", "owner_email"][..]), ("scope_id", &["scope_name"])] {
+        if is(entry, id, person.id) {
+            entry.insert(id.to_owned(), person.pseudonym.into());
+            theirs.iter().for_each(|field| drop(entry.insert((*field).to_owned(), Value::Null)));
         }
-        Value::Array(list) => list.iter_mut().for_each(|told| replace(told, person)),
-        Value::Object(fields) => fields.values_mut().for_each(|told| replace(told, person)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    for field in ["before", "after"] {
+        let Some(Value::String(text)) = entry.get_mut(field) else { continue };
+        let kind = text.split_once(' ').map_or(0, |(kind, _)| kind.len() + 1);
+        if text == person.id {
+            person.pseudonym.clone_into(text);
+        } else if text[kind..] == *person.id {
+            text.replace_range(kind.., person.pseudonym);
+        }
     }
 }

@@ -143,6 +143,5 @@ fn replace(transaction: &Transaction<'_>, person: &Forgettable, pseudonym: &str)
         ),
         params![person.row, person.id, person.name, person.email],
     )?;
-    let who = outbox::Person { id: &person.id, name: person.name.as_deref(), email: person.email.as_deref(), pseudonym };
-    outbox::pseudonymise(transaction, &who)
+    outbox::pseudonymise(transaction, &outbox::Person { account: &person.account, id: &person.id, pseudonym })
 }

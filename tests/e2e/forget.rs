@@ -2,6 +2,7 @@
 
 use keymuster::clock::Clock;
 use keymuster::sim::Size;
+use serde_json::{Value, json};
 
 use crate::support::{BRAINTRUST, OPENAI, Settings, Sim, Site, text};
 
@@ -67,8 +68,20 @@ fn who_left_is_named_nowhere_any_more() {
         ));
     }
     // What waits for the webhook names them too.
-    let owner = format!("{{\"owner_id\":\"{id}\",\"owner_name\":\"{name}\",\"owner_email\":\"{email}\"}}");
-    let body = format!("{{\"findings\":[{{\"key\":{owner}}}],\"changes\":[{{\"after\":\"personal {id}\"}}]}}");
+    let account = BRAINTRUST;
+    let key = |account: &str, owner: &str, name: &str, email: &str| {
+        let (key, scope) = (
+            json!({ "account": account, "name": "Old", "scope_id": owner, "scope_name": name }),
+            ["owner_id", "owner_name", "owner_email"],
+        );
+        let owner = scope.into_iter().map(str::to_owned).zip([owner, name, email].map(Value::from));
+        Value::Object(key.as_object().unwrap().clone().into_iter().chain(owner).collect())
+    };
+    let body = json!({
+        "team": "Old",
+        "findings": [{ "key": key(account, &id, &name, &email) }, { "key": key(account, "another", "Old", "old@example.com") }],
+        "changes": [{ "account": account, "name": "Old", "before": id, "after": format!("personal {id}") }],
+    });
     site.meddle(&format!("INSERT INTO delivery (message_id, made_at, next_at, body) VALUES ('msg_1', 1, 1, '{body}')"));
     let shown = site.run("forget", &[&email]).ended(0);
     assert!(shown.stdout.contains(&id) && shown.stdout.contains("nothing was changed"), "{}", shown.stdout);
@@ -78,14 +91,18 @@ fn who_left_is_named_nowhere_any_more() {
     for what in [&id, &email, &name] {
         assert!(!is_in_files(&site, what), "{what} is still in the files");
     }
-    let waits =
-        "SELECT json_group_array(value) FROM delivery, json_tree(body) WHERE atom IS NOT NULL AND atom LIKE '%forgotten-%'";
-    assert_eq!(
-        site.value(waits).as_str().unwrap().matches("forgotten-").count(),
-        2,
-        "{}",
-        site.value("SELECT body FROM delivery")
-    );
+    let waits: Value = serde_json::from_str(site.value("SELECT body FROM delivery").as_str().unwrap()).unwrap();
+    let pseudonym = waits["findings"][0]["key"]["owner_id"].as_str().unwrap();
+    assert!(pseudonym.starts_with("forgotten-"), "{waits}");
+    let mut wanted = body;
+    for (field, value) in [("owner_id", json!(pseudonym)), ("scope_id", json!(pseudonym)), ("owner_name", Value::Null)] {
+        wanted["findings"][0]["key"][field] = value;
+    }
+    for field in ["owner_email", "scope_name"] {
+        wanted["findings"][0]["key"][field] = Value::Null;
+    }
+    (wanted["changes"][0]["before"], wanted["changes"][0]["after"]) = (json!(pseudonym), json!(format!("personal {pseudonym}")));
+    assert_eq!(waits, wanted, "names of keys and teams, and others, stay");
     assert_eq!(site.count("keys"), before);
     assert!(site.count("keys WHERE owner_id LIKE 'forgotten-%'") >= 2);
     site.poll(&[]);
