@@ -67,6 +67,7 @@ class Journey {
     const rows = await this.rows();
     must(rows.length > 0, 'nothing is left');
     const states = await this.page.locator('td[data-label="State"]').allInnerTexts();
+    must(states.length === rows.length, `${rows.length} rows with ${states.length} states`);
     must(states.every((state) => state.toLowerCase().includes(value)), `rows that are not ${value}: ${states}`);
   }
 
