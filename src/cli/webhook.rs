@@ -1,5 +1,7 @@
 //! `keymuster webhook test`: whether what is posted arrives and is taken.
 
+use ring::rand::{SecureRandom, SystemRandom};
+
 use super::args::{self, WebhookCommand};
 use super::exit::{ConfigError, Exit};
 use super::output::{Output, error_line};
@@ -27,7 +29,10 @@ async fn test(arguments: args::WebhookTest) -> anyhow::Result<Exit> {
         return Err(ConfigError(vec![problem]).into());
     };
     let now = clock.now();
-    match hook.line.post(&format!("msg_test_{}", now.unix()), webhook::test(now)).await {
+    // A receiver may have had any that could be guessed.
+    let mut random = [0; 16];
+    SystemRandom::new().fill(&mut random).map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
+    match hook.line.post(&format!("msg_test_{:032x}", u128::from_be_bytes(random)), webhook::test(now)).await {
         Sent::Taken(status) => {
             Output::new().line(&format!("taken: status {status}"))?;
             Ok(Exit::Ok)
