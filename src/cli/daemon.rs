@@ -1,5 +1,6 @@
 //! The daemon, put together: inventory, supervisor, page and metrics; started in this order and stopped in the reverse.
 
+use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -101,7 +102,12 @@ impl Daemon {
         };
         // Before anything is polled: what is there is no news.
         teller.begin().await?;
-        let teller = tokio::spawn(teller.run());
+        let failed = CancellationToken::new();
+        let told = async {
+            teller.run().await;
+            Ok::<_, Infallible>(())
+        };
+        let teller = tokio::spawn(watched("the teller of the webhook", told, stop.clone(), failed.clone()));
         let web = tokio::spawn(web::serve(listener, app, stop.clone()));
         let policy = Arc::new(config.policy.clone());
         views.judge_by(Arc::clone(&policy));
@@ -109,8 +115,7 @@ impl Daemon {
         let (commands, told) = mpsc::channel(16);
         let supervisor =
             Supervisor::new(inventory.clone(), clock.clone(), Arc::clone(&tally) as Arc<dyn Polls>, plan, stop.clone());
-        let failed = CancellationToken::new();
-        let supervisor = tokio::spawn(watched(supervisor.run(told), stop.clone(), failed.clone()));
+        let supervisor = tokio::spawn(watched("the supervisor", supervisor.run(told), stop.clone(), failed.clone()));
         let served = Arc::new(Served {
             source,
             began_with: config.clone(),
@@ -139,7 +144,7 @@ impl Daemon {
         let _ = self.served.reload().await;
     }
 
-    /// Waits until nothing is polled any more, though nobody told the daemon to stop: then the process ends so. The log says why.
+    /// Waits until nothing is polled, or told to the webhook, any more, though nobody told the daemon to stop: then the process ends so. The log says why.
     pub async fn failed(&self) -> Exit {
         self.failed.cancelled().await;
         Exit::Bug
@@ -177,20 +182,21 @@ impl Daemon {
     }
 }
 
-/// Runs the supervisor. That it ends before it is told to, by an error or a bug, is no state to go on in: nothing would be polled
-/// any more, and all that is shown would look fine.
+/// Runs the supervisor, or the teller. That one ends before it is told to, by an error or a bug, is no state to go on in: nothing
+/// would be polled or told any more, and all that is shown would look fine.
 async fn watched<E: std::fmt::Display + Send + 'static>(
-    supervisor: impl Future<Output = Result<(), E>> + Send + 'static,
+    who: &'static str,
+    running: impl Future<Output = Result<(), E>> + Send + 'static,
     stop: CancellationToken,
     failed: CancellationToken,
 ) {
-    let why = match tokio::spawn(supervisor).await {
+    let why = match tokio::spawn(running).await {
         Ok(Ok(())) if stop.is_cancelled() => return,
         Ok(Ok(())) => "it ended".to_owned(),
         Ok(Err(error)) => error.to_string(),
         Err(error) => error.to_string(),
     };
-    tracing::error!(why, "the supervisor has failed, and nothing is polled any more");
+    tracing::error!(why, "{who} has failed: the daemon ends");
     failed.cancel();
 }
 
@@ -203,7 +209,7 @@ mod tests {
         if told {
             stop.cancel();
         }
-        watched(supervisor, stop, failed.clone()).await;
+        watched("the supervisor", supervisor, stop, failed.clone()).await;
         failed.is_cancelled()
     }
 

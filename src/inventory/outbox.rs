@@ -56,9 +56,16 @@ impl Inventory {
             .await
     }
 
-    /// Was posted in vain, and is to be posted again then.
-    pub async fn put_off(&self, id: i64, until: Time) -> Stored<()> {
+    /// Is about to be posted, and to be posted again then if it is still there. Written before it is posted: where nothing can
+    /// be written, nothing is posted again and again.
+    pub async fn attempt_delivery(&self, id: i64, again: Time) -> Stored<()> {
         let sql = "UPDATE delivery SET attempts = attempts + 1, next_at = ?2 WHERE id = ?1";
+        self.write_aside(move |transaction| Ok(transaction.execute(sql, [id, again.unix()]).map(|_| ())?)).await
+    }
+
+    /// Is not to be posted again before then.
+    pub async fn put_off(&self, id: i64, until: Time) -> Stored<()> {
+        let sql = "UPDATE delivery SET next_at = ?2 WHERE id = ?1";
         self.write_aside(move |transaction| Ok(transaction.execute(sql, [id, until.unix()]).map(|_| ())?)).await
     }
 

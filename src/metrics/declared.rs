@@ -107,6 +107,8 @@ metrics! {
         "How often the counts were made anew: after a write, or when a deadline passed.";
     WEBHOOK_DELIVERIES = Counter "keymuster_webhook_deliveries_total" [result]
         "Attempts to post to the webhook that were taken or failed, and deliveries that were given up.";
+    WEBHOOK_LOOK_FAILURES = Counter "keymuster_webhook_look_failures_total" []
+        "How often it could not be found out what to tell the webhook, or not be noted what became of it.";
     WEBHOOK_WAITING = Gauge "keymuster_webhook_waiting" []
         "Deliveries to the webhook that wait to be taken.";
     WEBHOOK_OLDEST = Gauge "keymuster_webhook_oldest_waiting_timestamp_seconds" []

@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 
 use prometheus::proto::MetricFamily;
-use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use super::declared::{WEBHOOK_DELIVERIES, WEBHOOK_OLDEST, WEBHOOK_WAITING};
+use super::declared::{WEBHOOK_DELIVERIES, WEBHOOK_LOOK_FAILURES, WEBHOOK_OLDEST, WEBHOOK_WAITING};
 use super::family::Family;
 use super::state::instant;
 use crate::domain::{Time, closed_enum};
@@ -27,6 +27,7 @@ closed_enum! {
 #[derive(Debug)]
 pub struct Webhook {
     deliveries: IntCounterVec,
+    look_failures: IntCounter,
     waiting: IntGauge,
     oldest: Mutex<Option<Time>>,
 }
@@ -35,18 +36,25 @@ impl Webhook {
     pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
         let deliveries =
             IntCounterVec::new(Opts::new(WEBHOOK_DELIVERIES.name, WEBHOOK_DELIVERIES.help), WEBHOOK_DELIVERIES.labels)?;
+        let look_failures = IntCounter::new(WEBHOOK_LOOK_FAILURES.name, WEBHOOK_LOOK_FAILURES.help)?;
         let waiting = IntGauge::new(WEBHOOK_WAITING.name, WEBHOOK_WAITING.help)?;
         registry.register(Box::new(deliveries.clone()))?;
+        registry.register(Box::new(look_failures.clone()))?;
         registry.register(Box::new(waiting.clone()))?;
         for result in DeliveryEnd::ALL {
             deliveries.with_label_values(&[result.as_str()]);
         }
-        Ok(Self { deliveries, waiting, oldest: Mutex::default() })
+        Ok(Self { deliveries, look_failures, waiting, oldest: Mutex::default() })
     }
 
     /// Counts one.
     pub fn ended(&self, result: DeliveryEnd) {
         self.deliveries.with_label_values(&[result.as_str()]).inc();
+    }
+
+    /// What is new could not be found out, or what became of a delivery not be noted.
+    pub fn look_failed(&self) {
+        self.look_failures.inc();
     }
 
     /// What waits now.

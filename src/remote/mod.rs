@@ -13,6 +13,7 @@ mod elements;
 #[cfg(test)]
 mod elements_tests;
 mod inflate;
+mod jitter;
 mod pace;
 mod request;
 mod retry;
@@ -38,6 +39,7 @@ use crate::walk::Page;
 
 pub use carrier::{Carried, Carrier};
 pub use client::SetupError;
+pub use jitter::thousandths;
 pub use settings::{BaseUrl, Limits, ProxyUrl, Settings, UrlProblem};
 pub use webhook::{Sent, Webhook, WebhookSecret, WebhookSecretError, WebhookSettings};
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::jitter::thousandths;
 use crate::domain::Failure;
 use crate::providers::Fetch;
 
@@ -91,15 +92,10 @@ impl Tally {
     }
 }
 
-/// Full jitter: somewhere between nothing and 0.5 s·2ⁿ. Where is a hash of the request, not chance, so that runs repeat.
+/// Full jitter: somewhere between nothing and 0.5 s·2ⁿ.
 fn backoff(fetch: &Fetch, attempt: u32) -> Duration {
     let most = FIRST_BACKOFF.saturating_mul(1 << attempt.min(10)).min(LONGEST_BACKOFF);
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64; // FNV-1a
-    for byte in fetch.endpoint.bytes().chain(fetch.path.bytes()).chain(attempt.to_le_bytes()) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    let thousandths = u32::try_from((hash >> 32) % 1_000).unwrap_or(0);
-    most * thousandths / 1_000
+    most * thousandths(fetch.endpoint.bytes().chain(fetch.path.bytes()).chain(attempt.to_le_bytes())) / 1_000
 }
 
 #[cfg(test)]

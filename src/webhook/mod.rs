@@ -7,6 +7,7 @@
 mod body;
 mod patience;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::domain::Time;
 use crate::inventory::{Delivery, Inventory, Stored, Waits, Wanted};
 use crate::metrics::{DeliveryEnd, Tally};
 use crate::remote::{Sent, Webhook};
@@ -54,8 +56,12 @@ const LOOK: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_secs(2);
 /// They may never be.
 const LONGEST_UNQUIET: Duration = Duration::from_secs(30);
-/// Where so many wait, no more is looked for: what is new then is told once there is room, and nothing is lost.
+/// Where so many wait, no more is looked for: what holds or is in history once there is room is told then. A finding that begins and
+/// ends meanwhile is never told.
 const MOST_WAITING: u64 = 1_000;
+/// After a look that failed: at first so long, then twice as long each time, up to the longest.
+const FIRST_BACKOFF: Duration = LOOK;
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 /// How long a post that is under way may take to end after the daemon was told to stop.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -86,6 +92,7 @@ impl Teller {
     /// Tells until it is stopped.
     pub async fn run(mut self) {
         let mut looked = Looked::default();
+        let mut trouble: Option<(Trouble, Duration)> = None;
         loop {
             let hook = self.hook.borrow_and_update().clone();
             let turn = match &hook {
@@ -93,38 +100,63 @@ impl Teller {
                 None => {
                     looked = Looked::default();
                     self.tally.webhook.waits(looked.waits);
-                    self.be_silent().await
+                    self.be_silent().await.map_err(Trouble::at("forget what waits for the webhook that was switched off"))
                 }
             };
-            if let Err(error) = turn {
-                tracing::error!(%error, "cannot find out what to tell the webhook");
-            }
+            trouble = self.held_back(turn.err(), trouble.take());
+            let pause = trouble.as_ref().map_or(LOOK, |(_, pause)| *pause);
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                changed = self.hook.changed(), if hook.is_none() => if changed.is_err() { return },
-                () = tokio::time::sleep(LOOK), if hook.is_some() => {}
+                changed = self.hook.changed(), if hook.is_none() || trouble.is_some() => if changed.is_err() { return },
+                () = tokio::time::sleep(pause), if hook.is_some() || trouble.is_some() => {}
             }
         }
     }
 
-    async fn turn(&self, hook: &Hook, looked: &mut Looked) -> Stored<()> {
+    /// What goes wrong now, told where it differs from what went wrong before, and how long to wait.
+    fn held_back(&self, now: Option<Trouble>, before: Option<(Trouble, Duration)>) -> Option<(Trouble, Duration)> {
+        let Some(now) = now else {
+            if before.is_some() {
+                tracing::info!("the webhook is seen to again");
+            }
+            return None;
+        };
+        self.tally.webhook.look_failed();
+        let same = before.as_ref().is_some_and(|(before, _)| *before == now);
+        if !same {
+            tracing::error!(why = now.why, "cannot {}", now.what);
+        }
+        let pause = before.map_or(FIRST_BACKOFF, |(_, pause)| pause.saturating_mul(2).min(LONGEST_BACKOFF));
+        Some((now, pause))
+    }
+
+    async fn turn(&self, hook: &Hook, looked: &mut Looked) -> Result<(), Trouble> {
+        self.find(hook, looked).await?;
+        self.tally.webhook.waits(looked.waits);
+        if looked.waits.deliveries > 0 {
+            let posted = async {
+                self.post_what_is_due(hook).await?;
+                self.inventory.waiting_deliveries().await
+            };
+            looked.waits = posted.await.map_err(Trouble::at("note what becomes of deliveries to the webhook"))?;
+            self.tally.webhook.waits(looked.waits);
+        }
+        Ok(())
+    }
+
+    async fn find(&self, hook: &Hook, looked: &mut Looked) -> Result<(), Trouble> {
+        let failed = Trouble::at("find out what to tell the webhook");
         if looked.number.is_none() {
-            self.be_told().await?;
+            self.be_told().await.map_err(failed)?;
         }
         if looked.is_quiet(self.inventory.generation()) {
-            let (number, _) = self.views.numbered_counts().await?;
-            if looked.number != Some(number) && self.has_room(looked).await? {
+            let (number, _) = self.views.numbered_counts().await.map_err(failed)?;
+            if looked.number != Some(number) && self.has_room(looked).await.map_err(failed)? {
                 self.look(hook).await?;
                 looked.number = Some(number);
-                looked.waits = self.inventory.waiting_deliveries().await?;
+                looked.waits = self.inventory.waiting_deliveries().await.map_err(failed)?;
             }
         }
-        if looked.waits.deliveries > 0 {
-            self.tally.webhook.waits(looked.waits);
-            self.post_what_is_due(hook).await?;
-            looked.waits = self.inventory.waiting_deliveries().await?;
-        }
-        self.tally.webhook.waits(looked.waits);
         Ok(())
     }
 
@@ -143,18 +175,20 @@ impl Teller {
     }
 
     /// Finds what is new and puts it where it waits.
-    async fn look(&self, hook: &Hook) -> Stored<()> {
+    async fn look(&self, hook: &Hook) -> Result<(), Trouble> {
+        let failed = Trouble::at("find out what to tell the webhook");
         loop {
             let now = self.clock.now();
-            let news = self.inventory.news(hook.wanted.clone(), now).await?;
+            let news = self.inventory.news(hook.wanted.clone(), now).await.map_err(failed)?;
             let more = news.more;
             if news.noted.is_any() {
                 let (findings, changes) = (news.findings.len(), news.changes.len());
-                let bodies = body::by_team(news.findings, news.changes, now);
+                let bodies =
+                    body::by_team(news.findings, news.changes, now).map_err(Trouble::at("write what the webhook is told"))?;
                 if !bodies.is_empty() {
                     tracing::info!(findings, changes, deliveries = bodies.len(), "there is news for the webhook");
                 }
-                self.inventory.tell(news.noted, bodies, now).await?;
+                self.inventory.tell(news.noted, bodies, now).await.map_err(failed)?;
             }
             if !more || self.stop.is_cancelled() {
                 return Ok(());
@@ -162,12 +196,16 @@ impl Teller {
         }
     }
 
-    /// Posts one after the other, in order, until nothing is due or one fails.
+    /// Posts one after the other, in order, until nothing is due or one fails. That one is tried is stored before it is: a file that
+    /// cannot be written does not make it be posted again and again.
     async fn post_what_is_due(&self, hook: &Hook) -> Stored<()> {
         while !self.stop.is_cancelled() && !self.hook.has_changed().unwrap_or(true) {
             let Some(due) = self.inventory.due_delivery(self.clock.now(), LONGEST_WAIT.as_secs().cast_signed()).await? else {
                 return Ok(());
             };
+            let attempts = due.attempts.saturating_add(1);
+            let again = self.clock.now().plus(patience::wait(&due.message_id, attempts).as_secs().cast_signed());
+            self.inventory.attempt_delivery(due.id, again).await?;
             let ended = async {
                 self.stop.cancelled().await;
                 tokio::time::sleep(DRAIN).await;
@@ -176,7 +214,7 @@ impl Teller {
                 sent = hook.line.post(&due.message_id, due.body.clone()) => sent,
                 () = ended => return Ok(()),
             };
-            if !self.ended(&due, sent).await? {
+            if !self.ended(&due, attempts, sent, again).await? {
                 return Ok(());
             }
         }
@@ -184,8 +222,8 @@ impl Teller {
     }
 
     /// Writes down what came of an attempt. Returns whether it was taken.
-    async fn ended(&self, due: &Delivery, sent: Sent) -> Stored<bool> {
-        let (id, attempts) = (due.message_id.as_str(), due.attempts + 1);
+    async fn ended(&self, due: &Delivery, attempts: u32, sent: Sent, mut again: Time) -> Stored<bool> {
+        let id = due.message_id.as_str();
         let (why, asked) = match sent {
             Sent::Taken(status) => {
                 self.inventory.forget_delivery(due.id).await?;
@@ -204,10 +242,29 @@ impl Teller {
             tracing::error!(id, attempts, why, made_at = %due.made_at, "the webhook did not take a delivery for days; it is given up");
             return Ok(false);
         }
-        let again = now.plus(patience::wait(id, attempts, asked).as_secs().cast_signed());
-        self.inventory.put_off(due.id, again).await?;
+        if let Some(asked) = asked {
+            let later = now.plus(asked.min(LONGEST_WAIT).as_secs().cast_signed());
+            if later > again {
+                again = later;
+                self.inventory.put_off(due.id, again).await?;
+            }
+        }
         tracing::warn!(id, attempts, why, %again, "the webhook did not take a delivery");
         Ok(false)
+    }
+}
+
+/// What went wrong.
+#[derive(Debug, PartialEq, Eq)]
+struct Trouble {
+    what: &'static str,
+    why: String,
+}
+
+impl Trouble {
+    /// An error as trouble with doing that.
+    const fn at<E: fmt::Display>(what: &'static str) -> impl Fn(E) -> Self + Copy {
+        move |why| Self { what, why: why.to_string() }
     }
 }
 

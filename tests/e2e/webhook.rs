@@ -1,6 +1,8 @@
 //! The webhook is told what is new, once, and never what was there before.
 
 use std::collections::BTreeSet;
+use std::io::{ErrorKind, Read};
+use std::net::TcpStream;
 
 use keymuster::clock::Clock;
 use keymuster::sim::Happening;
@@ -10,7 +12,7 @@ use serde_json::Value;
 use crate::control::ctl;
 use crate::process::{PATIENCE, eventually, get};
 use crate::receiver::{Receiver, SECRET};
-use crate::support::{DEN, OPENAI, Settings, Sim, Site, far_off, text};
+use crate::support::{DEN, OPENAI, Settings, Sim, Site, far_off, log_events, text};
 
 /// OpenAI's keys are of a team, Den's of none. A condition that begins by itself while a test runs is not among them.
 const TABLES: &str = "# webhook\n[[policy.rules]]\nmatch = { account = \"acme-openai\" }\nlabels = { team = \"platform\" }\n";
@@ -281,6 +283,77 @@ fn a_test_is_posted_on_demand_and_a_wrong_secret_is_refused_with_its_remedy() {
     assert_eq!(told.receiver.posts().len(), 2, "checking posts nothing");
 }
 
+/// That somebody has left whom no list of people ever held is known with the third: of a key of the first reading it is no news.
+#[test]
+fn who_had_left_before_the_first_reading_is_no_news() {
+    let sim = Sim::small();
+    let settings = || Settings { schedule: far_off(), tables: TABLES, ..Settings::default() };
+    let scout = Site::new(&sim, &settings());
+    scout.poll(&[]).ended(0);
+    // Of keys of projects the provider says it at once. Whoever has keys at Den may be the one that we sign in as.
+    let admins = format!("account = '{OPENAI}' AND kind = 'admin'");
+    let others = format!("SELECT owner_email FROM keys WHERE owner_email IS NOT NULL AND (self = 1 OR account = '{DEN}')");
+    let of_users =
+        format!("{admins} AND owner_kind = 'user' AND owner_email NOT IN ({others}) AND conditions NOT LIKE '%orphaned%'");
+    let leaver = scout.sql(&format!("SELECT owner_id FROM keys WHERE {of_users} ORDER BY 1 LIMIT 1"));
+    let leaver = text(&leaver[0], "owner_id");
+    assert!(sim.change(|world| world.leave(&leaver, Clock::system().now())));
+
+    let told = Told { site: Site::new(&sim, &settings()), sim, receiver: Receiver::start() };
+    told.switch_on();
+    let daemon = told.site.daemon();
+    let theirs = format!("keys WHERE {admins} AND owner_id = '{leaver}' AND conditions LIKE '%orphaned%'");
+    for _ in 0..2 {
+        ctl(&told.site, &["poll"]).ended(0);
+        assert_eq!(told.site.count(&theirs), 0, "nobody can know it yet");
+    }
+    eventually("the first reading is behind us", PATIENCE, || (told.site.count("told_scope") > 2).then_some(()));
+    ctl(&told.site, &["poll"]).ended(0);
+    assert!(told.site.count(&theirs) > 0, "it is known");
+    let noted = "told_finding WHERE conditions LIKE '%orphaned%'";
+    eventually("it is noted", PATIENCE, || {
+        (told.site.count(noted) == told.site.count("keys WHERE conditions LIKE '%orphaned%'")).then_some(())
+    });
+    let admin = told.happens(Happening::MadeAdmin, None);
+    told.receiver.was_told(PLATFORM, "appeared", &admin);
+    told.told_only(&[(PLATFORM, "appeared", &admin)]);
+    daemon.stop().ended(0);
+}
+
+#[test]
+fn while_nothing_can_be_noted_nothing_is_posted() {
+    let told = Told::new();
+    told.site.poll(&[]).ended(0);
+    told.switch_on();
+    let daemon = told.site.daemon();
+    eventually("what is there was noted", PATIENCE, || (told.site.count("webhook") == 1).then_some(()));
+    told.site.meddle("CREATE TRIGGER full BEFORE UPDATE ON delivery BEGIN SELECT raise(ABORT, 'the disk is full'); END");
+    let admin = told.happens(Happening::MadeAdmin, None);
+    let failures = || {
+        let metrics = get(daemon.address, "/metrics").unwrap().body;
+        let line = metrics.lines().find_map(|line| line.strip_prefix("keymuster_webhook_look_failures_total "));
+        line.unwrap().parse::<u32>().unwrap()
+    };
+    eventually("it failed again", PATIENCE, || (failures() >= 2).then_some(()));
+    assert!(told.receiver.posts().is_empty(), "it was posted, and nobody knows");
+    let lines = log_events(&daemon.process.stderr());
+    let cannot = lines.iter().filter(|line| line["message"] == "cannot note what becomes of deliveries to the webhook");
+    assert_eq!(cannot.count(), 1, "told once");
+    told.site.meddle("DROP TRIGGER full");
+    told.receiver.was_told(PLATFORM, "appeared", &admin);
+    told.told_only(&[(PLATFORM, "appeared", &admin)]);
+
+    // Switching off that fails is tried again.
+    told.site.meddle("CREATE TRIGGER full BEFORE DELETE ON webhook BEGIN SELECT raise(ABORT, 'the disk is full'); END");
+    let before = failures();
+    told.switch_off();
+    ctl(&told.site, &["reload"]).ended(0);
+    eventually("it failed", PATIENCE, || (failures() > before).then_some(()));
+    told.site.meddle("DROP TRIGGER full");
+    eventually("it is switched off", PATIENCE, || (told.site.count("webhook") == 0).then_some(()));
+    daemon.stop().ended(0);
+}
+
 #[test]
 fn a_receiver_that_never_answers_delays_neither_polls_nor_the_stop() {
     let told = Told::new();
@@ -292,8 +365,27 @@ fn a_receiver_that_never_answers_delays_neither_polls_nor_the_stop() {
     let daemon = told.site.daemon();
     told.happens(Happening::MadeAdmin, None);
     silent.set_nonblocking(true).unwrap();
-    let _held = eventually("somebody comes to post", PATIENCE, || silent.accept().ok());
-    ctl(&told.site, &["poll"]).ended(0);
-    daemon.stop().ended(0);
+    // Where polls waited for the post, none would end before it has been given up.
+    let held = eventually("a poll begins and ends while a post is under way", PATIENCE, || {
+        let (mut post, _) = silent.accept().ok()?;
+        ctl(&told.site, &["poll"]).ended(0);
+        post.set_nonblocking(true).unwrap();
+        is_open(&mut post).then_some(post)
+    });
+    let stopped = daemon.stop().ended(0);
+    assert!(!stopped.stderr.contains("did not end in time"), "{}", stopped.stderr);
+    drop(held);
     assert_eq!(told.site.value("SELECT count(*) FROM delivery"), 1, "it waits for the next run");
+}
+
+/// Whether the other side still waits for an answer.
+fn is_open(post: &mut TcpStream) -> bool {
+    let mut piece = [0; 4096];
+    loop {
+        match post.read(&mut piece) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(error) => return error.kind() == ErrorKind::WouldBlock,
+        }
+    }
 }

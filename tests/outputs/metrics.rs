@@ -315,6 +315,7 @@ async fn events_are_counted() {
     let requests = house.tally.requests("den", "acme-den");
     requests.ended("organization", "ok", Duration::from_millis(300));
     house.tally.webhook.ended(DeliveryEnd::GivenUp);
+    house.tally.webhook.look_failed();
     let text = house.exposition(OFF).text(None).await.unwrap();
     let now = series(&text);
     assert_eq!(now["keymuster_inventory_write_failures_total"], 1.0);
@@ -322,6 +323,7 @@ async fn events_are_counted() {
     assert_eq!(now["keymuster_config_last_reload_successful"], 0.0);
     let deliveries = |result: &str| now[format!(r#"keymuster_webhook_deliveries_total{{result="{result}"}}"#).as_str()];
     assert_eq!(["delivered", "failed", "given_up"].map(deliveries), [0.0, 0.0, 1.0]);
+    assert_eq!(now["keymuster_webhook_look_failures_total"], 1.0);
     assert!(!text.contains("oldest_waiting"), "nothing waits");
     assert_eq!(now[r#"keymuster_poll_duration_seconds_count{account="acme-den",provider="den"}"#], 1.0);
     let ok = r#"keymuster_provider_requests_total{account="acme-den",endpoint="organization",outcome="ok",provider="den"}"#;
