@@ -189,7 +189,7 @@ fn hostile_names_change_the_shape_of_no_command() {
         };
         assert_eq!(cells(&plain), cells(&hostile), "{command}: {hostile}");
     }
-    for key in twins.hostile.sql("SELECT account || '/' || key_id AS key FROM keys WHERE account = 'acme-openai' LIMIT 60") {
+    for key in twins.hostile.sql("SELECT account || '/' || key_id AS key FROM keys WHERE account = 'acme-openai' LIMIT 12") {
         let [plain, hostile] = twins.say("explain", &[&text(&key, "key")]);
         assert_eq!(plain.lines().count(), hostile.lines().count(), "{hostile}");
     }
