@@ -78,10 +78,10 @@ impl Noted {
 /// Keys and lines that are looked at in one go: memory, and the transaction that notes them, stay small.
 const SLICE: usize = 2_000;
 
-/// Keys whose conditions are others than were told. Where the first complete walk of a key's scope is not behind us, what held by then
-/// is no news, unless the key itself is: up to when it is not is told too. Of a list that was never read whole it is what held when
-/// the key was first seen or its account put back; of another list of such an account, all until its next complete walk. What is unmanaged is not judged: what
-/// was told of it stays told.
+/// Keys whose conditions are others than were told. Where the first complete walk of a key's scope is not behind us, what held by
+/// then is no news, unless the key itself is: up to when it is not is told too. Of a list that was never read whole it is what held
+/// when the key was first seen or its account put back; of another list of such an account, all until its next complete walk. What
+/// is unmanaged is not judged: what was told of it stays told.
 ///
 /// That an owner whom no list of people ever held has left is known two lists after the key: of a key that was there in the
 /// baseline, the newest list then only tells what was so before.

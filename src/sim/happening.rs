@@ -88,6 +88,21 @@ impl Pick<'_> {
 }
 
 impl World {
+    /// Gives everything that people may name one of these names, in turn: keys, members with their addresses, service accounts,
+    /// projects.
+    pub fn name_all(&mut self, names: &[&str]) {
+        let mut next = names.iter().copied().cycle();
+        let mut name = || next.next().unwrap_or_default();
+        self.names.iter_mut().for_each(|known| *known = Name::new(name()));
+        self.services.iter_mut().for_each(|service| service.name = Name::new(name()));
+        self.projects.iter_mut().for_each(|project| project.name = Name::new(name()));
+        for (number, person) in self.people.iter_mut().enumerate() {
+            person.name = Name::new(name());
+            // Addresses differ, or they would be one person's.
+            person.email = Name::new(&format!("{number}{}", name()));
+        }
+    }
+
     /// Lets something happen to one of those that it can happen to: the one that `pick` chooses.
     pub fn happen(&mut self, what: Happening, pick: u64, now: Time) -> Option<Event> {
         self.let_happen(what, Pick::Nth(pick), now)

@@ -1,7 +1,5 @@
 //! What things are called in the made-up world.
 
-use super::world::{Name, World};
-
 /// The organisation that is watched.
 pub(super) const ORGANIZATION: &str = "Harbour & Vale";
 /// Another organisation, which the Den session's owner belongs to as well.
@@ -120,20 +118,3 @@ pub(super) const ACCENTED: &str = "clé d'équipe données 🔑";
 /// A name longer than any column.
 pub(super) const LONG: &str = "temporary key for the quarterly migration of the document search index from the old cluster to the new one, \
     owned by the data platform team, to be removed as soon as the migration is over and everybody has confirmed that nothing uses it any more, which should not take longer than until the end of next quarter";
-
-impl World {
-    /// Gives everything that people may name one of these names, in turn: keys, members with their addresses, service accounts,
-    /// projects.
-    pub fn name_all(&mut self, names: &[&str]) {
-        let mut next = names.iter().copied().cycle();
-        let mut name = || next.next().unwrap_or_default();
-        self.names.iter_mut().for_each(|known| *known = Name::new(name()));
-        self.services.iter_mut().for_each(|service| service.name = Name::new(name()));
-        self.projects.iter_mut().for_each(|project| project.name = Name::new(name()));
-        for (number, person) in self.people.iter_mut().enumerate() {
-            person.name = Name::new(name());
-            // Addresses differ, or they would be one person's.
-            person.email = Name::new(&format!("{number}{}", name()));
-        }
-    }
-}

@@ -17,7 +17,7 @@ fn bars(chart: &str) -> Vec<(String, usize)> {
     let parts = chart.split("<a href=\"").skip(1).filter(|part| part.contains("<svg"));
     let bar = |part: &str| {
         let link = part.split('"').next().unwrap().replace("&#38;", "&");
-        let number = part.split_once("aria-label=\"").unwrap().1.split(' ').next().unwrap();
+        let number = part.split_once("<em class=\"unseen\">").unwrap().1.split(' ').next().unwrap();
         (link, number.replace(',', "").parse().unwrap())
     };
     parts.map(bar).collect()
