@@ -6,7 +6,7 @@ import statistics
 import sys
 import time
 
-ROUNDS = 15
+ROUNDS = 5
 PAGE = 100
 
 SHOWN = "FROM keys WHERE presence <> 'gone'"
