@@ -16,7 +16,7 @@ impl RemoteId {
     /// The id, or `None` where it is none.
     pub fn new(raw: &str) -> Option<Self> {
         let fits = (1..=128).contains(&raw.len());
-        let clean = raw.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-'));
+        let clean = raw.bytes().all(|b| OF_ID[usize::from(b)]);
         // "." and ".." would be path segments with a meaning of their own.
         let plain = raw != "." && raw != "..";
         (fits && clean && plain && !secret_like::begins_as_one(raw)).then(|| Self(raw.into()))
@@ -33,6 +33,18 @@ impl fmt::Display for RemoteId {
         f.pad(&self.0)
     }
 }
+
+/// The bytes that an id may have.
+const OF_ID: [bool; 256] = {
+    let mut of_id = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let b = byte as u8;
+        of_id[byte] = b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-');
+        byte += 1;
+    }
+    of_id
+};
 
 /// Text that people wrote at a provider: cleaned once, here, cut at 256 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,11 +72,11 @@ impl Text {
 
     /// Cleans. Forbidden characters become `\u{…}`, what looks like a secret is replaced, the rest is kept.
     pub fn clean(raw: &str) -> Self {
-        if raw.len() <= 20 && raw.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'\\') {
-            // Too short for any secret, and nothing to escape: nearly all names.
+        let replaced = secret_like::replaced(raw);
+        if replaced.is_none() && raw.len() <= LONGEST && raw.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'\\') {
+            // Nothing to escape: nearly all names.
             return Self { clean: raw.into(), secrets: None };
         }
-        let replaced = secret_like::replaced(raw);
         let shown = replaced.as_ref().map_or(raw, |replaced| &replaced.text);
         let mut awaited = replaced.iter().flat_map(|replaced| &replaced.removed).peekable();
         let mut secrets = Vec::new();
@@ -127,11 +139,19 @@ impl Hint {
 
     /// The hint, or `None` where it shows more than the prefix and twelve characters, or could not be a mask.
     pub fn new(raw: &str) -> Option<Self> {
-        let masked = raw.contains(['*', '…', '•']) || raw.contains("...");
-        let visible = Self::bare(raw).chars().filter(|c| !Self::GAP.contains(c)).count();
-        let short = raw.chars().count() <= if masked { LONGEST } else { 20 };
-        let printable = raw.bytes().all(|b| b > b' ' && b != 0x7f) && !raw.chars().any(is_forbidden);
-        (!raw.is_empty() && short && printable && visible <= 12).then(|| Self(raw.into()))
+        let prefix = raw.len() - Self::bare(raw).len();
+        let (mut length, mut visible, mut masked, mut dots) = (0, 0, false, 0);
+        for (at, c) in raw.char_indices() {
+            if c == ' ' || is_forbidden(c) {
+                return None;
+            }
+            length += 1;
+            dots = if c == '.' { dots + 1 } else { 0 };
+            masked |= matches!(c, '*' | '…' | '•') || dots == 3;
+            visible += usize::from(at >= prefix && !Self::GAP.contains(&c));
+        }
+        let short = length <= if masked { LONGEST } else { 20 };
+        (length > 0 && short && visible <= 12).then(|| Self(raw.into()))
     }
 
     /// The hint as text.
@@ -165,6 +185,9 @@ fn is_forbidden(c: char) -> bool {
 
 /// Characters that change how the text around them is read: controls, bidi, invisible, private use, tags.
 pub fn changes_what_is_around_it(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     c.is_control()
         || matches!(c,
             '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'

@@ -12,13 +12,17 @@ pub(super) struct Replaced {
 
 /// Replaces what looks like a secret; `None` where nothing does.
 pub(super) fn replaced(raw: &str) -> Option<Replaced> {
+    if raw.len() < SHORTEST {
+        return None;
+    }
     let mut out = Replaced::default();
     if raw.contains("-----BEGIN") {
         out.remove(raw);
         return Some(out);
     }
-    // A backslash ends no run: it does not occur in secrets.
-    let in_run = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '/' | '=');
+    if !raw.split(|c| !in_run(c)).any(|run| begin_of_one(run).is_some() || is_random(run)) {
+        return None;
+    }
     let mut rest = raw;
     while let Some(start) = rest.find(in_run) {
         let (before, from_run) = rest.split_at(start);
@@ -41,6 +45,11 @@ pub(super) fn replaced(raw: &str) -> Option<Replaced> {
     }
     out.text.push_str(rest);
     (!out.removed.is_empty()).then_some(out)
+}
+
+/// A secret is one run of these. A backslash ends it: it does not occur in secrets.
+const fn in_run(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '/' | '=')
 }
 
 impl Replaced {
@@ -74,6 +83,9 @@ pub(super) fn begins_as_one(run: &str) -> bool {
 }
 
 fn begin_of_one(run: &str) -> Option<usize> {
+    if run.len() < SHORTEST {
+        return None;
+    }
     let behind = run.bytes().enumerate().filter(|(_, b)| !b.is_ascii_alphanumeric()).map(|(at, _)| at + 1);
     let (at, body) = std::iter::once(0).chain(behind).find_map(|at| Some((at, typed(&run[at..])?)))?;
     // Words that people join are shorter than what is random goes on without a break, or have small letters alone. What follows
@@ -82,33 +94,59 @@ fn begin_of_one(run: &str) -> Option<usize> {
     pieces(body).any(random).then_some(at)
 }
 
+/// What secrets of known sorts begin with, and how long they are at least.
+const TYPED: &[(&str, usize)] = &[
+    ("sk-", 20),
+    ("bt-st-", 20),
+    ("den_", 24),
+    ("eyJ", 40),
+    ("AIza", 35),
+    ("gsk_", 30),
+    ("hf_", 30),
+    ("nvapi-", 30),
+    ("pplx-", 30),
+    ("r8_", 30),
+    ("xai-", 30),
+    ("ghp_", 30),
+    ("gho_", 30),
+    ("ghs_", 30),
+    ("ghu_", 30),
+    ("github_pat_", 30),
+    ("glpat-", 20),
+    ("dckr_pat_", 30),
+    ("sk_live_", 24),
+    ("xoxb-", 30),
+    ("xoxp-", 30),
+    ("AKIA", 20),
+];
+
+/// The least of those lengths: nothing shorter is looked at, and nearly all names are shorter.
+const SHORTEST: usize = {
+    let (mut shortest, mut at) = (usize::MAX, 0);
+    while at < TYPED.len() {
+        if TYPED[at].1 < shortest {
+            shortest = TYPED[at].1;
+        }
+        at += 1;
+    }
+    shortest
+};
+
+/// The bytes that one of them begins with.
+const BEGINS: [bool; 256] = {
+    let (mut begins, mut at) = ([false; 256], 0);
+    while at < TYPED.len() {
+        begins[TYPED[at].0.as_bytes()[0] as usize] = true;
+        at += 1;
+    }
+    begins
+};
+
 /// What follows the beginning, where it is that of a known sort and as long as those are.
 fn typed(run: &str) -> Option<&str> {
-    const TYPED: &[(&str, usize)] = &[
-        ("sk-", 20),
-        ("bt-st-", 20),
-        ("den_", 24),
-        ("eyJ", 40),
-        ("AIza", 35),
-        ("gsk_", 30),
-        ("hf_", 30),
-        ("nvapi-", 30),
-        ("pplx-", 30),
-        ("r8_", 30),
-        ("xai-", 30),
-        ("ghp_", 30),
-        ("gho_", 30),
-        ("ghs_", 30),
-        ("ghu_", 30),
-        ("github_pat_", 30),
-        ("glpat-", 20),
-        ("dckr_pat_", 30),
-        ("sk_live_", 24),
-        ("xoxb-", 30),
-        ("xoxp-", 30),
-        ("AKIA", 20),
-    ];
-    TYPED.iter().filter(|(_, least)| run.len() >= *least).find_map(|(prefix, _)| run.strip_prefix(prefix))
+    let may_be = run.len() >= SHORTEST && BEGINS[usize::from(run.as_bytes()[0])];
+    let mut known = TYPED.iter().filter(|(_, least)| may_be && run.len() >= *least);
+    known.find_map(|(prefix, _)| run.strip_prefix(prefix))
 }
 
 /// 40 characters or more that go from letters to digits, or mix small letters and capitals, as often as only random text does.

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use rusqlite::Row;
+use rusqlite::types::{FromSqlError, Type};
 
 use super::error::{StoreError, Stored};
 use crate::domain::{Condition, RemoteId, Time};
@@ -52,8 +53,14 @@ pub fn one_at_now(tail: &str) -> String {
 
 /// A word of a closed enum from a column.
 pub fn word<T: FromStr<Err = String>>(row: &Row<'_>, index: usize, column: &'static str) -> Stored<T> {
-    let text: String = row.get(index)?;
+    let text = text(row, index)?;
     text.parse().map_err(|_| StoreError::Inconsistent { what: format!("'{text}'"), column })
+}
+
+/// A text where the row holds it, without a copy.
+pub fn text<'row>(row: &'row Row<'_>, index: usize) -> rusqlite::Result<&'row str> {
+    let wrong = |error: FromSqlError| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error));
+    row.get_ref(index)?.as_str().map_err(wrong)
 }
 
 /// A word of a closed enum from a column that may be null.

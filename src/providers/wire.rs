@@ -2,8 +2,10 @@
 //!
 //! Pure, and of no one provider. What is said about a failure here never quotes a value that a remote sent.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
@@ -47,6 +49,43 @@ impl<T> Told<T> {
     }
 }
 
+/// A text that lies in the answer's own bytes, where it holds no escapes. Fields of it need `#[serde(borrow)]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words<'a>(Cow<'a, str>);
+
+impl Deref for Words<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for Words<'_> {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Words<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Texts;
+        impl<'de> Visitor<'de> for Texts {
+            type Value = Words<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Words<'de>, E> {
+                Ok(Words(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Words<'de>, E> {
+                Ok(Words(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Texts)
+    }
+}
+
 /// A record that must be a JSON object. Derived readers alone would take an array for the fields in their order.
 #[derive(Debug)]
 pub struct Object<T>(pub T);
@@ -71,7 +110,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 ///
 /// # Errors
 /// `malformed`, with the name of our field or the parser's position.
-pub fn element<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
+pub fn element<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refused> {
     object(bytes).map_err(|complaint| Refused::new(ItemReason::Malformed, complaint))
 }
 
@@ -83,8 +122,13 @@ pub fn rest<T: DeserializeOwned>(answer: &Answer<'_>) -> Result<T, Failure> {
     object(answer.rest).map_err(|complaint| Failure::new(Reason::Malformed, complaint))
 }
 
-fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    serde_json::from_slice::<Object<T>>(bytes).map(|Object(record)| record).map_err(|e| complaint(&e))
+fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
+    // One look at all of the text is cheaper than one at each string of it; what is no text, the parser says where.
+    let read: serde_json::Result<Object<T>> = match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(bytes),
+    };
+    read.map(|Object(record)| record).map_err(|e| complaint(&e))
 }
 
 /// The parser's own text may quote values; what is kept of it is a field's name of ours and a position.
@@ -113,8 +157,8 @@ pub fn id(raw: &str, field: &'static str) -> Result<RemoteId, Refused> {
 }
 
 /// Text behind the gate; an empty text is none.
-pub fn text(raw: Option<String>) -> Option<Text> {
-    raw.filter(|t| !t.is_empty()).map(|t| Text::clean(&t))
+pub fn text(raw: Option<impl AsRef<str>>) -> Option<Text> {
+    raw.as_ref().map(AsRef::as_ref).filter(|t| !t.is_empty()).map(Text::clean)
 }
 
 /// Seconds since 1970 as a time.

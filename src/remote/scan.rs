@@ -2,6 +2,8 @@
 //!
 //! Knows strings, brackets and their nesting, nothing else: whether the value is JSON is for its parser to say.
 
+use memchr::memchr2;
+
 use crate::domain::{Failure, Reason};
 
 /// The deepest nesting that an answer may have, its outermost object included.
@@ -66,7 +68,7 @@ impl Scan {
                     }
                 }
                 Within::Text => {
-                    let Some(found) = tail.iter().position(|b| matches!(b, b'"' | b'\\')) else { return Ok(None) };
+                    let Some(found) = memchr2(b'"', b'\\', tail) else { return Ok(None) };
                     at += found + 1;
                     if tail[found] == b'\\' {
                         self.within = Within::Escape;

@@ -9,7 +9,7 @@ use super::requests::{AFTER, ORG_NAME};
 use crate::domain::{
     Failure, Hint, KeyFacts, KeyKind, Moment, Organization, Owner, OwnerKind, Person, Reason, Refused, RemoteId, Text,
 };
-use crate::providers::wire::{self, Object};
+use crate::providers::wire::{self, Object, Words};
 use crate::providers::{Answer, End, Fetch, Learnt, Next};
 
 /// How many organisations an ambiguity names.
@@ -17,16 +17,25 @@ const NAMED: usize = 20;
 
 /// `ApiKey` of the OpenAPI document.
 #[derive(Deserialize)]
-struct RawKey {
-    id: String,
-    name: String,
-    preview_name: String,
-    created: Option<String>,
-    user_id: Option<String>,
-    user_email: Option<String>,
-    user_given_name: Option<String>,
-    user_family_name: Option<String>,
-    org_id: Option<String>,
+struct RawKey<'a> {
+    #[serde(borrow)]
+    id: Words<'a>,
+    #[serde(borrow)]
+    name: Words<'a>,
+    #[serde(borrow)]
+    preview_name: Words<'a>,
+    #[serde(borrow)]
+    created: Option<Words<'a>>,
+    #[serde(borrow)]
+    user_id: Option<Words<'a>>,
+    #[serde(borrow)]
+    user_email: Option<Words<'a>>,
+    #[serde(borrow)]
+    user_given_name: Option<Words<'a>>,
+    #[serde(borrow)]
+    user_family_name: Option<Words<'a>>,
+    #[serde(borrow)]
+    org_id: Option<Words<'a>>,
 }
 
 /// `ServiceToken`.
@@ -97,12 +106,12 @@ pub(super) fn api_key(item: &[u8]) -> Result<KeyFacts, Refused> {
         Ok(Owner {
             kind: OwnerKind::User,
             id: wire::id(id, "user_id")?,
-            name: full_name(raw.user_given_name, raw.user_family_name),
+            name: full_name(raw.user_given_name.as_deref(), raw.user_family_name.as_deref()),
             email: wire::text(raw.user_email),
         })
     };
     let owner = raw.user_id.as_deref().map(owner).transpose()?;
-    facts(KeyKind::Personal, &raw.id, raw.name, &raw.preview_name, raw.created.as_deref(), owner, raw.org_id.as_deref())
+    facts(KeyKind::Personal, &raw.id, &raw.name, &raw.preview_name, raw.created.as_deref(), owner, raw.org_id.as_deref())
 }
 
 /// A token of a service account.
@@ -117,13 +126,13 @@ pub(super) fn service_token(item: &[u8]) -> Result<KeyFacts, Refused> {
         })
     };
     let owner = raw.service_account_id.as_deref().map(owner).transpose()?;
-    facts(KeyKind::ServiceToken, &raw.id, raw.name, &raw.preview_name, raw.created.as_deref(), owner, raw.org_id.as_deref())
+    facts(KeyKind::ServiceToken, &raw.id, &raw.name, &raw.preview_name, raw.created.as_deref(), owner, raw.org_id.as_deref())
 }
 
 fn facts(
     kind: KeyKind,
     id: &str,
-    name: String,
+    name: &str,
     mask: &str,
     created: Option<&str>,
     owner: Option<Owner>,
@@ -150,14 +159,13 @@ pub(super) fn person(item: &[u8]) -> Result<Person, Refused> {
     Ok(Person {
         id: wire::id(&raw.id, "id")?,
         kind: OwnerKind::User,
-        name: full_name(raw.given_name, raw.family_name),
+        name: full_name(raw.given_name.as_deref(), raw.family_name.as_deref()),
         email: wire::text(raw.email),
     })
 }
 
-fn full_name(given: Option<String>, family: Option<String>) -> Option<Text> {
-    let parts: Vec<String> =
-        [given, family].into_iter().flatten().map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).collect();
+fn full_name(given: Option<&str>, family: Option<&str>) -> Option<Text> {
+    let parts: Vec<&str> = [given, family].into_iter().flatten().map(str::trim).filter(|p| !p.is_empty()).collect();
     wire::text(Some(parts.join(" ")))
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::domain::{
     Failure, Hint, ItemReason, KeyFacts, KeyKind, Organization, Owner, OwnerKind, Person, Reason, Refused, Time,
 };
-use crate::providers::wire::{self, Object, Told};
+use crate::providers::wire::{self, Object, Told, Words};
 use crate::providers::{Answer, Item};
 
 /// How many organisations an ambiguity names.
@@ -14,25 +14,33 @@ const NAMED: usize = 20;
 /// `OrganizationApiKey` of the OpenAPI document.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RawKey {
-    id: String,
-    name: Option<String>,
-    start: Option<String>,
+struct RawKey<'a> {
+    #[serde(borrow)]
+    id: Words<'a>,
+    #[serde(borrow)]
+    name: Option<Words<'a>>,
+    #[serde(borrow)]
+    start: Option<Words<'a>>,
     enabled: bool,
-    created_at: String,
-    #[serde(default)]
-    last_request: Told<String>,
-    #[serde(default)]
-    expires_at: Told<String>,
-    owner: Option<Object<RawOwner>>,
+    #[serde(borrow)]
+    created_at: Words<'a>,
+    #[serde(default, borrow)]
+    last_request: Told<Words<'a>>,
+    #[serde(default, borrow)]
+    expires_at: Told<Words<'a>>,
+    #[serde(borrow)]
+    owner: Option<Object<RawOwner<'a>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RawOwner {
-    user_id: String,
-    name: Option<String>,
-    email: Option<String>,
+struct RawOwner<'a> {
+    #[serde(borrow)]
+    user_id: Words<'a>,
+    #[serde(borrow)]
+    name: Option<Words<'a>>,
+    #[serde(borrow)]
+    email: Option<Words<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +111,7 @@ pub(super) fn key(item: &[u8]) -> Result<KeyFacts, Refused> {
     })
 }
 
-fn user(id: &str, field: &'static str, name: Option<String>, email: Option<String>) -> Result<Owner, Refused> {
+fn user(id: &str, field: &'static str, name: Option<impl AsRef<str>>, email: Option<impl AsRef<str>>) -> Result<Owner, Refused> {
     Ok(Owner { kind: OwnerKind::User, id: wire::id(id, field)?, name: wire::text(name), email: wire::text(email) })
 }
 

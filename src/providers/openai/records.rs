@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::domain::{Failure, Hint, KeyFacts, KeyKind, Moment, Owner, OwnerAccess, OwnerKind, Person, Project, Reason, Refused};
-use crate::providers::wire::{self, Object, Told};
+use crate::providers::wire::{self, Object, Told, Words};
 use crate::providers::{Answer, End, Fetch};
 
 /// What surrounds every list: `{"object":"list","data":[],"has_more":false,"first_id":…,"last_id":…}`.
@@ -18,36 +18,49 @@ pub(super) struct Envelope {
 
 /// `ProjectApiKey` and `AdminApiKey` of the OpenAPI document, which differ in the shape of the owner.
 #[derive(Deserialize)]
-struct RawKey {
-    id: String,
-    redacted_value: String,
-    name: Option<String>,
+struct RawKey<'a> {
+    #[serde(borrow)]
+    id: Words<'a>,
+    #[serde(borrow)]
+    redacted_value: Words<'a>,
+    #[serde(borrow)]
+    name: Option<Words<'a>>,
     created_at: i64,
     #[serde(default)]
     last_used_at: Told<i64>,
     #[serde(default)]
     expires_at: Told<i64>,
-    owner: Option<Object<RawOwner>>,
-    owner_project_access: Option<String>,
+    #[serde(borrow)]
+    owner: Option<Object<RawOwner<'a>>>,
+    #[serde(borrow)]
+    owner_project_access: Option<Words<'a>>,
 }
 
 /// Nested below its type on lists of project keys, flat on the list of admin keys.
 #[derive(Deserialize)]
-struct RawOwner {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    id: Option<String>,
-    name: Option<String>,
-    email: Option<String>,
-    user: Option<Object<RawHolder>>,
-    service_account: Option<Object<RawHolder>>,
+struct RawOwner<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<Words<'a>>,
+    #[serde(borrow)]
+    id: Option<Words<'a>>,
+    #[serde(borrow)]
+    name: Option<Words<'a>>,
+    #[serde(borrow)]
+    email: Option<Words<'a>>,
+    #[serde(borrow)]
+    user: Option<Object<RawHolder<'a>>>,
+    #[serde(borrow)]
+    service_account: Option<Object<RawHolder<'a>>>,
 }
 
 #[derive(Deserialize)]
-struct RawHolder {
-    id: String,
-    name: Option<String>,
-    email: Option<String>,
+struct RawHolder<'a> {
+    #[serde(borrow)]
+    id: Words<'a>,
+    #[serde(borrow)]
+    name: Option<Words<'a>>,
+    #[serde(borrow)]
+    email: Option<Words<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -108,7 +121,7 @@ fn key(item: &[u8], kind: impl FnOnce(&str) -> KeyKind) -> Result<KeyFacts, Refu
 }
 
 /// The owner, or `None` where the record names nobody; an unknown type must not cost the key.
-fn owner(raw: RawOwner) -> Result<Option<Owner>, Refused> {
+fn owner(raw: RawOwner<'_>) -> Result<Option<Owner>, Refused> {
     let flat = raw.id.map(|id| RawHolder { id, name: raw.name, email: raw.email });
     let (kind, nested) = match raw.kind.as_deref() {
         Some("user") => (OwnerKind::User, raw.user),
