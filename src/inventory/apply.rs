@@ -13,8 +13,9 @@ use super::apply_key::{self, Lister};
 use super::deadlines::{self, Judge};
 use super::error::Stored as Result;
 use super::open::Inventory;
+use super::owner_rows::OwnerRows;
 use super::reconcile::{self, Here, Home, Stored};
-use super::sql::word;
+use super::sql::{text, word};
 use crate::domain::{
     ChangeKind, KeyFacts, Moment, OwnerAccess, OwnerKind, Person, Presence, Project, Reason, RemoteId, Scope, ScopeId, ScopeKind,
     WalkEnd,
@@ -230,8 +231,9 @@ fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, refused_onc
 }
 
 fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, keys: &[KeyFacts]) -> Result<()> {
-    let mut before = load_listed(batch, scope)?;
-    let lister = Lister { row: scope.id, name: scope.name.as_deref(), baseline: scope.complete_walk.is_none() };
+    let mut before = load_listed(batch, scope, keys.len())?;
+    let owners = OwnerRows::default();
+    let lister = Lister { row: scope.id, name: scope.name.as_deref(), baseline: scope.complete_walk.is_none(), owners: &owners };
     for facts in keys {
         let stored = match before.remove(facts.id.as_str()) {
             Some(stored) => Some(stored),
@@ -271,14 +273,14 @@ fn mark_unlisted(batch: &Batch<'_>, scope: &ScopeRow, stored: &Stored, walk: Wal
     Ok(())
 }
 
-/// Everything that this scope lists or listed, by the provider's id.
-fn load_listed(batch: &Batch<'_>, scope: &ScopeRow) -> Result<HashMap<Box<str>, Stored>> {
+/// Everything that this scope lists or listed, by the provider's id; that may be `about` so many.
+fn load_listed(batch: &Batch<'_>, scope: &ScopeRow, about: usize) -> Result<HashMap<Box<str>, Stored>> {
     let mut statement = batch.transaction.prepare_cached(LISTED)?;
     let mut rows = statement.query([scope.id])?;
-    let mut listed = HashMap::new();
+    let mut listed = HashMap::with_capacity(if scope.complete_walk.is_some() { about } else { 0 });
     while let Some(row) = rows.next()? {
         let here = Here { since: WalkId(row.get(5)?), unlisted: row.get(6)? };
-        listed.insert(row.get::<_, Box<str>>(10)?, stored_from(row, scope, Some(here))?);
+        listed.insert(text(row, 10)?.into(), stored_from(row, scope, Some(here))?);
     }
     Ok(listed)
 }
@@ -310,8 +312,8 @@ fn stored_from(row: &Row<'_>, scope: &ScopeRow, here: Option<Here>) -> Result<St
 
 /// A moment from a pair of columns.
 pub(super) fn moment(row: &Row<'_>, index: usize) -> Result<Moment> {
-    let (at, state): (Option<i64>, String) = (row.get(index)?, row.get(index + 1)?);
-    Moment::from_columns(at, &state)
+    let (at, state): (Option<i64>, &str) = (row.get(index)?, text(row, index + 1)?);
+    Moment::from_columns(at, state)
         .ok_or_else(|| super::error::StoreError::Inconsistent { what: format!("'{state}' beside {at:?}"), column: "…_state" })
 }
 

@@ -1,12 +1,11 @@
 //! Writes one key that a walk found: the row, its last use, its sighting, its deadlines, and the history of what changed.
 
-use rusqlite::OptionalExtension;
-
 use super::apply::{Batch, access, change, moment};
 use super::deadlines::{self, KeyToJudge};
 use super::error::Stored as Result;
+use super::owner_rows::OwnerRows;
 use super::reconcile::{Stored, Update, fingerprint};
-use crate::domain::{ChangeKind, KeyFacts, KeyKind, Moment, Owner, OwnerAccess, Text, is_same_but_for_tags};
+use crate::domain::{ChangeKind, KeyFacts, KeyKind, Moment, OwnerAccess, Text, is_same_but_for_tags};
 use crate::walk::Walked;
 
 /// The keys of person ?1.
@@ -19,6 +18,7 @@ pub(super) struct Lister<'a> {
     pub name: Option<&'a str>,
     /// The scope had no complete walk before: what it lists is no news.
     pub baseline: bool,
+    pub owners: &'a OwnerRows,
 }
 
 /// The columns of a key row that history tells about.
@@ -39,8 +39,8 @@ struct Old {
 /// Adds a key that the organisation never showed.
 pub(super) fn insert(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, facts: &KeyFacts) -> Result<()> {
     let at = walked.started().wall.unix();
-    let person = facts.owner.as_ref().map(|owner| person_row(batch, owner)).transpose()?;
-    let (person, owner) = person.map_or((None, Vec::new()), |(row, words)| (Some(row), words));
+    let owner = facts.owner.as_ref().map(|owner| lister.owners.of(batch, owner)).transpose()?;
+    let (person, owner) = owner.map_or((None, [].into()), |owner| (Some(owner.row), owner.words));
     let disabled_at = (!facts.enabled).then_some(at);
     let access_lost_at = (facts.owner_access == Some(OwnerAccess::Inactive)).then_some(at);
     batch
@@ -131,7 +131,7 @@ fn rewrite(
 ) -> Result<()> {
     let at = walked.started().wall.unix();
     let old = load_old(batch, stored.key)?;
-    let owner = facts.owner.as_ref().map(|owner| person_row(batch, owner)).transpose()?.map(|(row, _)| row);
+    let owner = facts.owner.as_ref().map(|owner| lister.owners.of(batch, owner)).transpose()?.map(|owner| owner.row);
     // Where a lower list knows the key better than its lost home, the key stays what its home made of it.
     let here = stored.home == super::reconcile::Home::This || stored.home.moves();
     let (scope, kind) = if here { (lister.row, facts.kind) } else { (old.scope, old.kind) };
@@ -264,46 +264,4 @@ fn sight(batch: &Batch<'_>, scope: i64, key: i64, walked: &Walked) -> Result<()>
 /// Judges the keys of a person anew whose name or address is another now.
 pub(super) fn rejudge_owned(batch: &Batch<'_>, person: i64) -> Result<()> {
     deadlines::rejudge_each(batch.transaction, &batch.judge.policy, OWNED, person)
-}
-
-/// The owner's row, and the words that policy may know them by. What a list of people says of a person is better than what
-/// a key's record says, but for this: some lists hold service accounts among the users, and do not say so.
-fn person_row(batch: &Batch<'_>, owner: &Owner) -> Result<(i64, Vec<String>)> {
-    let told = (
-        batch.organization.organization,
-        owner.id.as_str(),
-        owner.kind.as_str(),
-        owner.name.as_ref().map(Text::as_str),
-        owner.email.as_ref().map(Text::as_str),
-    );
-    let mut find = batch.transaction.prepare_cached(
-        "SELECT id, listed = 0 AND (kind <> ?3 OR name IS NOT ?4 OR email IS NOT ?5) OR ?3 = 'service_account' AND kind <> ?3, name, email
-           FROM person WHERE organization_id = ?1 AND remote_id = ?2",
-    )?;
-    let words = |name: Option<&str>, email: Option<&str>| {
-        [Some(owner.id.as_str()), name, email].into_iter().flatten().map(str::to_owned).collect::<Vec<String>>()
-    };
-    let found: Option<(i64, bool, Option<String>, Option<String>)> =
-        find.query_row(told, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).optional()?;
-    match found {
-        Some((id, false, name, email)) => Ok((id, words(name.as_deref(), email.as_deref()))),
-        Some((id, true, ..)) => {
-            let mut update = batch.transaction.prepare_cached(
-                "UPDATE person SET kind = ?3, name = iif(listed, name, ?4), email = iif(listed, email, ?5)
-                  WHERE organization_id = ?1 AND remote_id = ?2",
-            )?;
-            update.execute(told)?;
-            rejudge_owned(batch, id)?;
-            Ok((id, words(told.3, told.4)))
-        }
-        None => {
-            batch
-                .transaction
-                .prepare_cached(
-                    "INSERT INTO person (organization_id, remote_id, kind, name, email, listed) VALUES (?1, ?2, ?3, ?4, ?5, 0)",
-                )?
-                .execute(told)?;
-            Ok((batch.transaction.last_insert_rowid(), words(told.3, told.4)))
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Writes what policy makes of a key beside the key: deadlines and labels.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Transaction};
@@ -38,7 +39,7 @@ pub(super) struct KeyToJudge {
     pub key_id: String,
     pub kind: KeyKind,
     pub scope_name: Option<String>,
-    pub owner: Vec<String>,
+    pub owner: Rc<[String]>,
     pub name: Option<String>,
     pub created_at: Option<Time>,
     pub last_used: Moment,
@@ -53,7 +54,7 @@ impl KeyToJudge {
     /// A new key, from what a walk found and what the inventory knows of its owner.
     pub fn from_facts(
         facts: &KeyFacts,
-        owner: Vec<String>,
+        owner: Rc<[String]>,
         scope_name: Option<&str>,
         disabled_at: Option<i64>,
         orphaned_at: Option<i64>,

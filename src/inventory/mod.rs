@@ -37,6 +37,7 @@ mod news;
 mod open;
 mod outbox;
 mod own_credential;
+mod owner_rows;
 mod people_again;
 #[cfg(test)]
 mod plans;

@@ -300,8 +300,10 @@ fn begin_run(connection: &Connection, now: Time) -> Stored<i64> {
 }
 
 /// The greatest number that anything stored carries. Numbers drawn and lost in a crash may come again: nothing names them.
+pub(super) const NEWEST_NUMBER: &str =
+    "SELECT max(coalesce((SELECT max(id) FROM walk), 0), coalesce((SELECT max(id) FROM poll), 0),
+       coalesce((SELECT max(missing_number) FROM key WHERE missing_number IS NOT NULL), 0))";
+
 fn newest_number(connection: &Connection) -> Stored<i64> {
-    let sql = "SELECT max(coalesce((SELECT max(id) FROM walk), 0), coalesce((SELECT max(id) FROM poll), 0),
-                          coalesce((SELECT max(missing_number) FROM key), 0))";
-    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+    Ok(connection.query_row(NEWEST_NUMBER, [], |row| row.get(0))?)
 }

@@ -4,7 +4,9 @@ use rusqlite::Connection;
 
 use super::asked::{Filter, KeysAsked};
 use super::sql::{VIEWS, at_now_in_order, one_at_now};
-use super::{apply, apply_key, deadlines, evidence, holds, list_changes, list_keys, migrate, people_again, settle, witnessed};
+use super::{
+    apply, apply_key, deadlines, evidence, holds, list_changes, list_keys, migrate, open, people_again, settle, witnessed,
+};
 
 /// A file of many keys: whether or not SQLite was let count them (it is at each stop), the plans have to be good.
 fn filled(counted: bool) -> (tempfile::TempDir, Connection) {
@@ -83,10 +85,43 @@ fn polls_read_no_table_whole() {
             ("at home", apply::AT_HOME),
             ("owned", apply_key::OWNED),
             ("to judge", deadlines::TO_JUDGE),
+            ("newest number", open::NEWEST_NUMBER),
         ] {
             let plan = plan(&connection, sql);
             assert!(whole_tables(&plan).is_empty(), "{name}, counted: {counted}: {plan:#?}");
         }
+    }
+}
+
+/// SQLite makes a table anew, for each row that is written, of what stands in an `IN` of more than two words.
+#[test]
+fn rows_are_checked_without_a_table_made_for_it() {
+    let (_folder, connection) = filled(false);
+    for table in ["scope", "walk", "person", "key", "sighting", "last_use", "deadline", "change"] {
+        let columns: i64 = connection.query_row("SELECT count(*) FROM pragma_table_info(?1)", [table], |row| row.get(0)).unwrap();
+        let marks = vec!["?"; usize::try_from(columns).unwrap()].join(", ");
+        let mut explain = connection.prepare(&format!("EXPLAIN INSERT INTO {table} VALUES ({marks})")).unwrap();
+        let parameters = rusqlite::params_from_iter(vec![1_i64; explain.parameter_count()]);
+        let rows = explain.query_map(parameters, |row| row.get::<_, String>(1)).unwrap();
+        let steps = rows.collect::<Result<Vec<_>, _>>().unwrap();
+        assert!(steps.iter().any(|step| step == "Insert" || step == "IdxInsert"), "{table}: {steps:?}");
+        assert!(!steps.iter().any(|step| step == "OpenEphemeral"), "{table}: {steps:?}");
+    }
+}
+
+#[test]
+fn checks_refuse_what_they_refused() {
+    let (_folder, connection) = filled(false);
+    for statement in [
+        "UPDATE scope SET standing = 'x'",
+        "UPDATE person SET kind = 'x'",
+        "UPDATE key SET expires_state = 'x'",
+        "UPDATE key SET presence = 'x'",
+        "UPDATE last_use SET used_state = 'x'",
+        "INSERT INTO walk SELECT 1, 1, 1, 1, 0, 0, 0, 'x', NULL, NULL, 0, 0, 0, 0",
+    ] {
+        let refused = connection.execute_batch(statement).unwrap_err();
+        assert!(refused.to_string().starts_with("CHECK constraint failed"), "{statement}: {refused}");
     }
 }
 

@@ -375,7 +375,7 @@ async fn settings_are_as_designed() {
         // FULL.
         ("synchronous", 2),
         ("trusted_schema", 0),
-        ("user_version", 6),
+        ("user_version", 7),
     ];
     assert_eq!(of_writer.0, expected.into());
     assert_eq!(of_writer.1, "wal");
