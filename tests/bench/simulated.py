@@ -1,0 +1,56 @@
+"""Simulated providers with a config that fits, in a folder of their own, for as long as they are needed."""
+
+import re
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.request
+from pathlib import Path
+
+
+class Site:
+    """`with Site(program, scratch, "--keys", "100000") as site:`; what it started ends with it."""
+
+    def __init__(self, program, scratch, *arguments):
+        self.folder = Path(scratch)
+        self.log = self.folder.with_suffix(".log")
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [program, "simulate", "--listen", "127.0.0.1:0", "--write-config", str(self.folder), *arguments], stdout=log, stderr=log
+            )
+        self.config = self.folder / "keymuster.toml"
+        self.address = self._address()
+        account = tomllib.loads(self.config.read_text())["accounts"]["demo-openai"]
+        self.base_url = account["base_url"]
+        self.token = (self.folder / account["credential_file"]).read_text().strip()
+
+    def _address(self):
+        for _ in range(1200):
+            said = re.search(r"http://([0-9.:]+)/", self.log.read_text())
+            if said and self.config.exists():
+                return said[1]
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        self.process.kill()
+        sys.exit(f"the simulated providers did not start:\n{self.log.read_text()}")
+
+    def set(self, pattern, line):
+        """Replaces lines of the config."""
+        text, found = re.subn(pattern, line, self.config.read_text(), flags=re.MULTILINE)
+        assert found, pattern
+        self.config.write_text(text)
+
+    def live(self, seconds):
+        """Lets the organisations live through that many seconds at once."""
+        for begun in range(0, seconds, 3600):
+            ask = urllib.request.Request(f"http://{self.address}/_sim/step?seconds={min(3600, seconds - begun)}", method="POST")
+            urllib.request.urlopen(ask, timeout=600).read()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
