@@ -60,10 +60,15 @@ impl GuardLimits {
         self.is_share(loss, self.account_share).then_some(Cause::AccountShrank)
     }
 
+    /// So many are held if they are a large share; fewer never are.
+    pub const fn is_many(&self, lost: u64) -> bool {
+        lost >= self.min_keys
+    }
+
     fn is_share(&self, loss: Loss, share: f64) -> bool {
         #[expect(clippy::cast_precision_loss, reason = "a share of counts far below 2^52")]
         let (lost, before) = (loss.lost as f64, (loss.lost + loss.left) as f64);
-        loss.lost >= self.min_keys && lost >= share * before
+        self.is_many(loss.lost) && lost >= share * before
     }
 }
 

@@ -119,10 +119,13 @@ impl Holds<'_> {
         if all.counted == 0 {
             return Ok(held);
         }
-        let mut loss = self.account_loss()?;
-        loss.lost += all.counted;
-        loss.left = loss.left.saturating_sub(all.counted);
-        if let Some(cause) = self.guard.of_account(loss) {
+        let lost = self.account_lost()? + all.counted;
+        // What is left is a look at every key, which a few that go missing are not worth.
+        if !self.guard.is_many(lost) {
+            return Ok(held);
+        }
+        let left = self.account_left()?.saturating_sub(all.counted);
+        if let Some(cause) = self.guard.of_account(Loss { lost, left }) {
             let free: Vec<i64> = all.keys.into_iter().filter(|key| !held.contains(key)).collect();
             if !free.is_empty() {
                 self.hold(None, cause, &free)?;
@@ -164,19 +167,24 @@ impl Holds<'_> {
         Ok(held.unsigned_abs())
     }
 
-    /// What the account lost within the window without anybody's word, and its unexpired keys that are present.
-    fn account_loss(&self) -> Stored<Loss> {
+    /// What the account lost within the window without anybody's word.
+    fn account_lost(&self) -> Stored<u64> {
         let lost: i64 = self
             .transaction
             .prepare_cached(LOST)?
             .query_row((self.organization, self.now.plus(-self.guard.window_s).unix()), |row| row.get(0))?;
+        Ok(lost.unsigned_abs())
+    }
+
+    /// The account's unexpired keys that are present.
+    fn account_left(&self) -> Stored<u64> {
         let left: i64 = self
             .transaction
             .prepare_cached(
                 "SELECT count(*) FROM key WHERE organization_id = ?1 AND presence = 'present' AND coalesce(expires_at > ?2, 1)",
             )?
             .query_row((self.organization, self.now.unix()), |row| row.get(0))?;
-        Ok(Loss { lost: lost.unsigned_abs(), left: left.unsigned_abs() })
+        Ok(left.unsigned_abs())
     }
 
     fn lists(&self) -> Stored<Vec<List>> {

@@ -164,7 +164,7 @@ const GREAT: [&str; 4] = ["key", "last_use", "sighting", "deadline"];
 /// statements cost, reading not counted, and the keys.
 fn load(from: &str, to: &str) -> Fallible<(Duration, usize)> {
     let from = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let mut to = Connection::open(to)?;
+    let mut to = Connection::open_with_flags(to, OpenFlags::default())?;
     to.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;")?;
     let mut schema = from.prepare(
         "SELECT sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL AND name NOT LIKE 'sqlite%'",

@@ -1,16 +1,17 @@
-"""Runs programs and tells what they cost: wall, CPU, memory, bytes written, all of that process alone."""
+"""Runs programs and tells what they cost: of each process and its children alone."""
 
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of wall and of CPU (user and system), the greatest resident size in MiB, MB written to disk."""
+    """Seconds of the clock and of CPU (user and system), MiB of the largest process, MB written to disk."""
 
     wall: float
     cpu: float
@@ -18,20 +19,24 @@ class Cost:
     written: float
 
 
-def run(command, env=None, codes=(0,)):
-    """Runs it to its end and returns (what it printed, what it cost)."""
-    began = time.perf_counter()
-    child = subprocess.Popen(command, env={**os.environ, **(env or {})}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    # What these programs print fits into a pipe, or is drained here before they are waited for.
-    out, err = child.stdout.read(), child.stderr.read()
-    _, status, used = os.wait4(child.pid, 0)
-    wall = time.perf_counter() - began
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode not in codes:
-        sys.exit(f"{' '.join(command)}\nexit {child.returncode}\n{out}{err}")
-    return out, Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, used.ru_oublock * 512 / 1e6)
+def run(command, environment=None, folder=None):
+    """Runs it to its end and returns what it printed and what it cost; ends with what it said where it fails."""
+    with tempfile.TemporaryFile("w+") as said:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=folder, env=os.environ | (environment or {}), stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        )
+        # Not process.wait(): the usage is to be of this child alone.
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        text = said.read()
+    if process.returncode:
+        sys.exit(f"{text}\nended with {process.returncode}: {command[0]} {command[1]}")
+    return text, Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, used.ru_oublock * 512 / 1e6)
 
 
 def median(costs):
     """The median of each figure by itself."""
-    return Cost(*(statistics.median(getattr(cost, name) for cost in costs) for name in ("wall", "cpu", "peak", "written")))
+    return Cost(*(statistics.median(getattr(cost, field.name) for cost in costs) for field in fields(Cost)))

@@ -1,10 +1,21 @@
-"""Times pages of a running daemon beside the plain SQL of the same rows. Arguments: ADDRESS:PORT INVENTORY."""
+"""Pages over an inventory of many keys, each beside the plain SQL of the same rows. Arguments: PROGRAM SCRATCH KEYS.
+
+The inventory is what a real poll of simulated providers leaves; the daemon then serves it on loopback. Times are medians in
+milliseconds: until the first byte of an answer, until its last, and of the SQL alone (Python's sqlite3, rows fetched).
+"""
 
 import http.client
+import json
+import os
 import sqlite3
 import statistics
+import subprocess
 import sys
 import time
+from contextlib import contextmanager
+
+from measure import run
+from simulated import Site
 
 ROUNDS = 5
 PAGE = 100
@@ -64,8 +75,35 @@ def selected(connection, statements):
     return (time.perf_counter() - began) * 1e3
 
 
+@contextmanager
+def served(program, config, log):
+    """The address of a daemon that serves what is there, and writes nothing more."""
+    with open(log, "w") as file:
+        environment = os.environ | {"KEYMUSTER__LOG__FORMAT": "json", "KEYMUSTER__WEB__LISTEN": "127.0.0.1:0"}
+        process = subprocess.Popen([program, "run", "--config", config], env=environment, stdout=file, stderr=file)
+    try:
+        for _ in range(600):
+            lines = [json.loads(line) for line in open(log) if '"message":"started"' in line]
+            if lines or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        yield lines[0]["address"] if lines else sys.exit(open(log).read())
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def main():
-    address, file = sys.argv[1:]
+    program, scratch, about = sys.argv[1:]
+    with Site(program, f"{scratch}/pages", "--keys", about) as site:
+        site.without_pace()
+        run([program, "poll", "--config", site.config])
+        site.set("^schedule .*", 'schedule = "0 0 1 1 *"')
+        with served(program, site.config, f"{scratch}/served") as address:
+            compare(address, site.folder / "inventory.db")
+
+
+def compare(address, file):
     connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
     owner, account, keys = connection.execute(
         f"SELECT max(owner_email), max(account), (SELECT count(*) {SHOWN}) {SHOWN} AND account LIKE '%openai%'"

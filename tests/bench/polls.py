@@ -1,4 +1,4 @@
-"""Polls of one OpenAI organisation, beside the least that they could cost. Arguments: PROGRAM BARE SCRATCH KEYS ROUNDS.
+"""Polls of one OpenAI organisation, beside the least that they could cost. Arguments: PROGRAM BARE SCRATCH KEYS.
 
 Beside the first poll stands a client that parses the same pages and drops them, and a raw load of the rows that the poll left into
 the same schema; beside the later ones that client alone.
@@ -12,40 +12,44 @@ from pathlib import Path
 from measure import median, run
 from simulated import Site
 
+ROUNDS = 5
 # One beat of the simulated life is three seconds, and stands for 52 uses.
 USES_PER_SECOND = 52 / 3
 
 
 def rows(costs, load):
     """The table: what was done, what it cost, and the CPU of what stands beside it."""
-    parse, first, again, moved = (median(costs[name]) for name in ("parse", "first", "again", "moved"))
+    parse, first, again, few, many = (median(costs[name]) for name in costs)
     yield "first poll", first, parse.cpu + load
     yield "again, nothing changed", again, parse.cpu
-    yield "again, one key in a hundred used", moved, parse.cpu
+    yield "again, one key in a hundred used", few, parse.cpu
+    yield "again, one key in ten used", many, parse.cpu
 
 
 def main():
-    program, bare, scratch, keys, rounds = sys.argv[1:]
-    keys, rounds, scratch = int(keys), int(rounds), Path(scratch)
+    program, bare, scratch, keys = sys.argv[1:]
+    keys, scratch = int(keys), Path(scratch)
     inventory, loaded = scratch / "inventory.db", scratch / "loaded.db"
-    costs = {name: [] for name in ("parse", "first", "again", "moved")}
+    costs = {name: [] for name in ("parse", "first", "again", "few", "many")}
     loads = []
     with Site(program, scratch / "polls", "--keys", str(keys)) as site:
-        # Faster than any provider allows: it is the CPU that is measured.
-        site.set("^pace .*", "pace = 60000")
+        site.without_pace()
         poll = [program, "poll", "--config", str(site.config), "--account", "demo-openai"]
         env = {"KEYMUSTER__INVENTORY__PATH": str(inventory)}
-        for turn in range(rounds):
-            print(f"round {turn + 1} of {rounds}", file=sys.stderr)
+        for turn in range(ROUNDS):
+            print(f"round {turn + 1} of {ROUNDS}", file=sys.stderr)
             for file in [*scratch.glob("inventory.db*"), *scratch.glob("loaded.db*")]:
                 file.unlink()
             costs["parse"].append(run([bare, "parse", site.base_url, site.token])[1])
             costs["first"].append(run(poll, env)[1])
             loads.append(json.loads(run([bare, "load", str(inventory), str(loaded)])[0])["cpu"])
             costs["again"].append(run(poll, env)[1])
-            site.live(round(keys / 100 / USES_PER_SECOND))
-            costs["moved"].append(run(poll, env)[1])
-    print(f"{keys} OpenAI keys; medians of {rounds}; CPU is user and system of that program alone\n")
+            # Who had left before the first poll is known by the third: the history of an inventory that is new.
+            run(poll, env)
+            for name, share in (("few", 100), ("many", 10)):
+                site.live(round(keys / share / USES_PER_SECOND))
+                costs[name].append(run(poll, env)[1])
+    print(f"{keys} OpenAI keys; medians of {ROUNDS}; CPU is user and system of that program alone\n")
     print(f"{'':34} {'CPU s':>7} {'beside it':>9} {'ratio':>6} {'peak MiB':>9} {'written MB':>11}")
     for name, cost, beside in rows(costs, statistics.median(loads)):
         print(f"{name:34} {cost.cpu:7.2f} {beside:9.2f} {cost.cpu / beside:6.2f} {cost.peak:9.1f} {cost.written:11.2f}")

@@ -42,6 +42,17 @@ class Site:
         assert found, pattern
         self.config.write_text(text)
 
+    def without_pace(self):
+        """Lets the account be polled faster than any provider allows: it is the CPU that is measured."""
+        self.set("^pace .*", "pace = 60000")
+
+    def openai_keys(self):
+        """How many keys its OpenAI organisation has."""
+        # In a process of its own: a child of one that has been large is never counted smaller.
+        truth = f"json.load(urllib.request.urlopen('http://{self.address}/_sim/truth', timeout=600))"
+        count = f"sum(key['provider'] == 'openai' and key['listed'] for key in {truth})"
+        return int(subprocess.check_output([sys.executable, "-c", f"import json, urllib.request; print({count})"]))
+
     def live(self, seconds):
         """Lets the organisations live through that many seconds at once."""
         for begun in range(0, seconds, 3600):
