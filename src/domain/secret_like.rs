@@ -44,7 +44,7 @@ pub(super) fn replaced(raw: &str) -> Option<Replaced> {
         rest = after;
     }
     out.text.push_str(rest);
-    (!out.removed.is_empty()).then_some(out)
+    Some(out)
 }
 
 /// A secret is one run of these. A backslash ends it: it does not occur in secrets.

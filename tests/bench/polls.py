@@ -19,7 +19,9 @@ USES_PER_SECOND = 52 / 3
 
 def rows(costs, load):
     """The table: what was done, what it cost, and the CPU of what stands beside it."""
-    parse, first, again, few, many = (median(costs[name]) for name in costs)
+    discard, parse, first, again, few, many = (median(costs[name]) for name in costs)
+    yield "a client that drops the pages", discard, parse.cpu
+    yield "a client that parses them", parse, parse.cpu
     yield "first poll", first, parse.cpu + load
     yield "again, nothing changed", again, parse.cpu
     yield "again, one key in a hundred used", few, parse.cpu
@@ -30,7 +32,7 @@ def main():
     program, bare, scratch, keys = sys.argv[1:]
     keys, scratch = int(keys), Path(scratch)
     inventory, loaded = scratch / "inventory.db", scratch / "loaded.db"
-    costs = {name: [] for name in ("parse", "first", "again", "few", "many")}
+    costs = {name: [] for name in ("discard", "parse", "first", "again", "few", "many")}
     loads = []
     with Site(program, scratch / "polls", "--keys", str(keys)) as site:
         site.without_pace()
@@ -40,7 +42,8 @@ def main():
             print(f"round {turn + 1} of {ROUNDS}", file=sys.stderr)
             for file in [*scratch.glob("inventory.db*"), *scratch.glob("loaded.db*")]:
                 file.unlink()
-            costs["parse"].append(run([bare, "parse", site.base_url, site.token])[1])
+            for name in ("discard", "parse"):
+                costs[name].append(run([bare, name, site.base_url, site.token])[1])
             costs["first"].append(run(poll, env)[1])
             loads.append(json.loads(run([bare, "load", str(inventory), str(loaded)])[0])["cpu"])
             costs["again"].append(run(poll, env)[1])

@@ -35,6 +35,15 @@ fn secrets_are_replaced() {
 }
 
 #[test]
+fn the_shortest_secrets_are_replaced_where_they_are_the_whole_name() {
+    for secret in ["AKIAABCD2345ABCD2345", "sk-aB3xY9aB3xY9aB3x9", "bt-st-aB3xY9aB3xY9aB", "glpat-aB3xY9aB3xY9aB"] {
+        assert_eq!(secret.len(), 20, "{secret}");
+        let text = Text::clean(secret);
+        assert!(text.was_secret_like() && !text.as_str().contains(secret), "{text}");
+    }
+}
+
+#[test]
 fn the_placeholder_tells_secrets_apart() {
     let tagged = |raw: &str, key: &str| {
         let mut text = Text::clean(raw);
