@@ -14,7 +14,8 @@ use crate::domain::{Basis, Condition, KeyKind, Presence, ScopeState, Time};
 pub struct Counts {
     /// As of when.
     pub at: Time,
-    /// The earliest deadline still ahead: until then nothing changes unless something is written or the clock goes back.
+    /// The earliest deadline still ahead: until then nothing changes unless something is written or the clock goes back. A claim about
+    /// use need not begin then: a walk may have to see the key first.
     pub next: Option<Time>,
     /// Every account in the file by its name, those no longer configured too.
     pub accounts: BTreeMap<String, AccountCounts>,
@@ -85,6 +86,13 @@ pub struct Group {
     pub keys: u64,
 }
 
+impl Group {
+    /// What its keys are alike in; groups are told in the order of it.
+    fn alike(&self) -> (KeyKind, Presence, &[Condition], Option<Basis>, bool) {
+        (self.kind, self.presence, &self.conditions, self.basis, self.waived)
+    }
+}
+
 impl AccountCounts {
     /// Keys of that kind and presence.
     pub fn keys(&self, kind: KeyKind, presence: Presence) -> u64 {
@@ -150,13 +158,12 @@ SELECT a.id, a.name, a.provider, a.configured, o.remote_id, o.name, p.started_at
 
 const SCOPES: &str = "SELECT account, state, count(*) FROM scopes GROUP BY 1, 2";
 
-/// A claim about use that lies ahead begins by itself only where its use was told after its deadline; else a walk begins it.
 const KEYS: &str = "
 SELECT t.account_id, t.kind, t.presence, t.conditions, iif(t.stale, t.stale_basis, NULL), t.waived, count(*),
        min(k.created_at),
        min(k.expires_at) FILTER (WHERE k.expires_at > :now),
-       min(u.stale_at) FILTER (WHERE u.stale_at > :now AND (u.stale_basis = 'age' OR u.stale_at <= t.use_told)),
-       min(u.never_used_at) FILTER (WHERE u.never_used_at > :now AND u.never_used_at <= t.use_told),
+       min(u.stale_at) FILTER (WHERE u.stale_at > :now),
+       min(u.never_used_at) FILTER (WHERE u.never_used_at > :now),
        min(d.expiring_at) FILTER (WHERE d.expiring_at > :now),
        min(d.expired_at) FILTER (WHERE d.expired_at > :now),
        min(d.no_expiry_at) FILTER (WHERE d.no_expiry_at > :now),
@@ -179,24 +186,28 @@ const ADMIN_NEWS: usize = 16;
 impl Reader {
     /// Counts everything anew.
     pub async fn count(&self, now: Time) -> Stored<Counts> {
-        self.read(move |connection| count(connection, now)).await
+        let resident = self.resident();
+        self.read(move |connection| match resident {
+            Some(resident) => {
+                resident.ask(connection, now, |held| count(connection, now, |accounts| held.count(connection, now, accounts)))
+            }
+            None => count(connection, now, |accounts| count_keys(connection, now, accounts)),
+        })
+        .await
     }
 }
 
-fn count(connection: &Connection, now: Time) -> Stored<Counts> {
-    let mut by_row = BTreeMap::new();
+/// Accounts by their rows, each with its name.
+pub(super) type ByRow = BTreeMap<i64, (String, AccountCounts)>;
+
+fn count(connection: &Connection, now: Time, count_keys: impl FnOnce(&mut ByRow) -> Stored<Option<Time>>) -> Stored<Counts> {
+    let mut by_row = ByRow::new();
     let mut select = connection.prepare_cached(ACCOUNTS)?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         by_row.insert(row.get::<_, i64>(0)?, (row.get::<_, String>(1)?, account(row)?));
     }
-    let mut next = None;
-    let mut select = connection.prepare_cached(&at_now(KEYS))?;
-    let mut rows = select.query(named_params! { ":now": now.unix() })?;
-    while let Some(row) = rows.next()? {
-        let Some((_, account)) = by_row.get_mut(&row.get::<_, i64>(0)?) else { continue };
-        next = earlier(next, add(account, row)?);
-    }
+    let next = count_keys(&mut by_row)?;
     let mut accounts: BTreeMap<String, AccountCounts> = by_row.into_values().collect();
     let mut select = connection.prepare_cached(SCOPES)?;
     let mut rows = select.query([])?;
@@ -205,7 +216,22 @@ fn count(connection: &Connection, now: Time) -> Stored<Counts> {
             account.scopes.insert(word(row, 1, "scopes.state")?, row.get::<_, i64>(2)?.unsigned_abs());
         }
     }
+    for account in accounts.values_mut() {
+        account.groups.sort_unstable_by(|one, other| one.alike().cmp(&other.alike()));
+    }
     Ok(Counts { at: now, next, accounts })
+}
+
+/// Of all keys by SQL; returns the earliest deadline of a key that lies ahead.
+fn count_keys(connection: &Connection, now: Time, by_row: &mut ByRow) -> Stored<Option<Time>> {
+    let mut next = None;
+    let mut select = connection.prepare_cached(&at_now(KEYS))?;
+    let mut rows = select.query(named_params! { ":now": now.unix() })?;
+    while let Some(row) = rows.next()? {
+        let Some((_, account)) = by_row.get_mut(&row.get::<_, i64>(0)?) else { continue };
+        next = earlier(next, add(account, row)?);
+    }
+    Ok(next)
 }
 
 fn account(row: &Row<'_>) -> Stored<AccountCounts> {
@@ -241,26 +267,41 @@ fn add(account: &mut AccountCounts, row: &Row<'_>) -> Stored<Option<Time>> {
     let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Time::from_unix));
     // Also of one that is gone again: somebody made it.
     account.newest_admin = account.newest_admin.max(time(ADMIN_NEWS)?);
-    let accepted = group.waived && !group.conditions.is_empty();
-    let (presence, is_expiring) = (group.presence, !group.waived && group.conditions.contains(&Condition::Expiring));
-    account.groups.push(group);
-    if !may_be_there(presence) {
-        return Ok(None);
-    }
-    let expiry = time(*DEADLINES.start())?;
-    account.oldest_created = earlier(account.oldest_created, time(7)?);
-    account.next_expiry = earlier(account.next_expiry, expiry);
-    if is_expiring {
-        account.next_expiring = earlier(account.next_expiring, expiry);
-    }
-    if accepted {
-        account.next_waiver_end = earlier(account.next_waiver_end, time(WAIVED_UNTIL)?);
-    }
     let mut next = None;
     for index in DEADLINES {
         next = earlier(next, time(index)?);
     }
-    Ok(next)
+    let ahead = Ahead { oldest_created: time(7)?, expiry: time(*DEADLINES.start())?, waiver_end: time(WAIVED_UNTIL)?, next };
+    Ok(account.add(group, &ahead))
+}
+
+/// The earliest times of a group's keys; but for the first they lie ahead.
+pub(super) struct Ahead {
+    pub oldest_created: Option<Time>,
+    pub expiry: Option<Time>,
+    pub waiver_end: Option<Time>,
+    pub next: Option<Time>,
+}
+
+impl AccountCounts {
+    /// Adds a group; returns the earliest instant at which something of it changes by itself.
+    pub(super) fn add(&mut self, group: Group, ahead: &Ahead) -> Option<Time> {
+        let accepted = group.waived && !group.conditions.is_empty();
+        let (presence, is_expiring) = (group.presence, !group.waived && group.conditions.contains(&Condition::Expiring));
+        self.groups.push(group);
+        if !may_be_there(presence) {
+            return None;
+        }
+        self.oldest_created = earlier(self.oldest_created, ahead.oldest_created);
+        self.next_expiry = earlier(self.next_expiry, ahead.expiry);
+        if is_expiring {
+            self.next_expiring = earlier(self.next_expiring, ahead.expiry);
+        }
+        if accepted {
+            self.next_waiver_end = earlier(self.next_waiver_end, ahead.waiver_end);
+        }
+        ahead.next
+    }
 }
 
 fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {

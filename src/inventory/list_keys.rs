@@ -128,9 +128,15 @@ impl Reader {
     }
 
     /// The same of a page, chosen by narrow rows first and then read whole; and how many keys there are without limit and
-    /// offset. That is not told (0) where the offset leaves none.
+    /// offset. That may not be told (0) where the offset leaves none.
     pub async fn page_of_keys(&self, asked: KeysAsked, now: Time) -> Stored<(Vec<KeyRow>, u64)> {
+        let reader = self.clone();
         self.read(move |connection| {
+            if let Some(resident) = reader.resident()
+                && let Some((on_page, all)) = resident.ask(connection, now, |held| held.page(&reader, connection, &asked, now))?
+            {
+                return Ok((whole(connection, &on_page, now.unix())?, all));
+            }
             let chosen = asked.chosen();
             let mut select = connection.prepare_cached(&at_now_in_order(&format!("{ON_PAGE}{}", chosen.sql)))?;
             let mut parameters = chosen.parameters();

@@ -14,6 +14,7 @@ use super::deadlines::InForce;
 use super::error::{StoreError, Stored};
 use super::migrate::{MIGRATIONS, Readable, check_readable, migrate};
 use super::read::Reader;
+use super::resident::Resident;
 use super::watch::Watch;
 use super::writer::{Threads, Writer};
 use crate::domain::{TagKey, Time};
@@ -28,6 +29,7 @@ struct Inner {
     path: PathBuf,
     writer: Writer,
     reader: Reader,
+    resident: Resident,
     sequence: AtomicI64,
     generation: Arc<AtomicI64>,
     run: i64,
@@ -72,12 +74,15 @@ impl Inventory {
         let run = begin_run(&connection, now)?;
         let sequence = newest_number(&connection)?;
         let tag_key: String = connection.query_row("SELECT key FROM tag_key", [], |row| row.get(0))?;
-        let reader = Reader::open_on(threads, path, Readable::Newest)?;
+        let resident = Resident::default();
+        resident.listen(&mut connection)?;
+        let reader = Reader::beside_writer(threads, path, resident.clone())?;
         let writer = Writer::start(threads, connection).map_err(|error| StoreError::File { path: path.to_owned(), error })?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             writer,
             reader,
+            resident,
             sequence: AtomicI64::new(sequence),
             generation: Arc::default(),
             run,
@@ -162,12 +167,13 @@ impl Inventory {
         R: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Stored<R> + Send + 'static,
     {
+        let resident = self.0.resident.clone();
         self.0
             .writer
             .run(move |connection| {
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 let result = work(&transaction)?;
-                transaction.commit()?;
+                resident.commit(transaction)?;
                 if let Some(generation) = counted {
                     generation.fetch_add(1, Ordering::SeqCst);
                 }
@@ -238,7 +244,8 @@ pub(super) fn connect_read_only(path: &Path, readable: Readable) -> Stored<Conne
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     check_readable(&connection, path, readable)?;
-    connection.execute_batch("PRAGMA query_only = ON;")?;
+    // There are several, and what is asked often is kept in memory.
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2000;")?;
     Ok(connection)
 }
 

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::error::{StoreError, Stored};
 use super::migrate::{Readable, check_readable};
 use super::open::connect_read_only;
+use super::resident::Resident;
 use super::watch::Watch;
 use super::writer::Threads;
 
@@ -21,6 +22,8 @@ struct Pool {
     threads: Threads,
     readable: Readable,
     idle: Mutex<Option<Vec<Connection>>>,
+    /// What the process that writes keeps in memory.
+    resident: Option<Resident>,
 }
 
 /// Connections that are kept while nobody asks.
@@ -43,9 +46,23 @@ impl Reader {
         Self::open_on(Threads::Own, path, Readable::UpToNewest)
     }
 
-    pub(super) fn open_on(threads: Threads, path: &Path, readable: Readable) -> Stored<Self> {
+    fn open_on(threads: Threads, path: &Path, readable: Readable) -> Stored<Self> {
+        Self::of(threads, path, readable, None)
+    }
+
+    /// The reader of the process that writes.
+    pub(super) fn beside_writer(threads: Threads, path: &Path, resident: Resident) -> Stored<Self> {
+        Self::of(threads, path, Readable::Newest, Some(resident))
+    }
+
+    fn of(threads: Threads, path: &Path, readable: Readable, resident: Option<Resident>) -> Stored<Self> {
         let first = connect_read_only(path, readable)?;
-        Ok(Self(Arc::new(Pool { path: path.to_owned(), threads, readable, idle: Mutex::new(Some(vec![first])) })))
+        Ok(Self(Arc::new(Pool { path: path.to_owned(), threads, readable, idle: Mutex::new(Some(vec![first])), resident })))
+    }
+
+    /// What is kept in memory, where it is.
+    pub(super) fn resident(&self) -> Option<Resident> {
+        self.0.resident.clone()
     }
 
     /// Runs `ask` on a thread that may block. All that one call reads is of one state of the file.

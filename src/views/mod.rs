@@ -3,7 +3,8 @@
 //! It reads the inventory and writes nothing. Counts are remembered. They are made anew when something was written since,
 //! when a deadline passed since (the counts carry the next one), or when the clock went back; else the remembered ones are
 //! what a count would give, and whoever asks costs no SQL. What [`Views::overview`] and [`Views::urgent`] give hangs on the
-//! same counts and is remembered with them. Lists are read each time.
+//! same counts and is remembered with them. Lists are read each time. In the process that writes, the inventory counts and chooses
+//! pages by what it keeps in memory; another one does by SQL, and a test holds the two against each other.
 
 pub mod address;
 mod as_of;
@@ -123,6 +124,15 @@ pub struct Which {
     pub limit: u32,
 }
 
+impl Which {
+    fn asked(self) -> KeysAsked {
+        let only = |yes: bool| self.flagged.then_some(yes);
+        let presences = vec![Presence::Present, Presence::Missing, Presence::Unknown];
+        let filter = Filter { presences, flagged: only(true), waived: only(false), ..Filter::default() };
+        KeysAsked { filter, order: Order::Urgency, limit: Some(self.limit), ..KeysAsked::default() }
+    }
+}
+
 impl Views {
     /// The view of the process that writes the inventory.
     pub fn new(inventory: &Inventory, clock: Clock, accounts: Vec<AccountFacts>) -> Self {
@@ -229,7 +239,7 @@ impl Views {
         let (unseen, unseen_in_all) = self.0.reader.unseen_scopes(UNSEEN).await?;
         let overview = Arc::new(Overview {
             counts: Arc::clone(&counts),
-            urgent: self.0.reader.urgent_keys(true, URGENT, self.0.clock.now()).await?,
+            urgent: self.page_of_keys(Which { flagged: true, limit: URGENT }.asked()).await?.0,
             changes: self.changes(ChangesAsked { limit: Some(CHANGES), ..ChangesAsked::default() }).await?,
             unseen,
             unseen_in_all,
@@ -251,7 +261,7 @@ impl Views {
         {
             return Ok(Arc::clone(&before.keys));
         }
-        let keys: Arc<[KeyRow]> = self.0.reader.urgent_keys(which.flagged, which.limit, self.0.clock.now()).await?.into();
+        let keys: Arc<[KeyRow]> = self.page_of_keys(which.asked()).await?.0.into();
         *remembered = Some(Urgent { counts, which, keys: Arc::clone(&keys) });
         Ok(keys)
     }

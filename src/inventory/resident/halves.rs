@@ -1,0 +1,28 @@
+//! Texts of many keys are read out of the file in two halves at once.
+
+use rusqlite::Connection;
+
+use crate::inventory::error::{StoreError, Stored};
+use crate::inventory::read::Reader;
+
+/// Fewer are read in one go.
+const MANY: usize = 20_000;
+
+/// Runs `read` over all of `keys`, or over both halves of them at once; what it gives comes in their order. Called where nothing can
+/// be committed, so that both connections see the same.
+pub(super) fn in_halves<K: Sync, T: Send>(
+    reader: &Reader,
+    connection: &Connection,
+    keys: &[K],
+    read: impl Fn(&Connection, &[K]) -> Stored<T> + Sync,
+) -> Stored<Vec<T>> {
+    if keys.len() < MANY {
+        return Ok(vec![read(connection, keys)?]);
+    }
+    let (one, other) = keys.split_at(keys.len() / 2);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| reader.read_blocking(|connection| read(connection, other)));
+        let one = read(connection, one)?;
+        Ok(vec![one, other.join().map_err(|_| StoreError::Stopped)??])
+    })
+}
