@@ -4,17 +4,13 @@ The inventory is what a real poll of simulated providers leaves; the daemon then
 milliseconds: until the first byte of an answer, until its last, and of the SQL alone (Python's sqlite3, rows fetched).
 """
 
-import http.client
-import json
-import os
 import sqlite3
 import statistics
-import subprocess
 import sys
 import time
-from contextlib import contextmanager
 
 from measure import run
+from served import asked, served
 from simulated import Site
 
 ROUNDS = 5
@@ -49,23 +45,6 @@ def cases(owner, account):
     ]
 
 
-def asked(address, path):
-    """Milliseconds until the first and the last byte of the answer's body."""
-    connection = http.client.HTTPConnection(address, timeout=60)
-    connection.connect()
-    began = time.perf_counter()
-    connection.request("GET", path)
-    answer = connection.getresponse()
-    answer.read(1)
-    first = time.perf_counter()
-    answer.read()
-    last = time.perf_counter()
-    connection.close()
-    if answer.status != 200:
-        sys.exit(f"{path}: {answer.status}")
-    return (first - began) * 1e3, (last - began) * 1e3
-
-
 def selected(connection, statements):
     """Milliseconds that the statements take, all rows fetched."""
     began = time.perf_counter()
@@ -73,24 +52,6 @@ def selected(connection, statements):
         for _ in connection.execute(statement):
             pass
     return (time.perf_counter() - began) * 1e3
-
-
-@contextmanager
-def served(program, config, log):
-    """The address of a daemon that serves what is there, and writes nothing more."""
-    with open(log, "w") as file:
-        environment = os.environ | {"KEYMUSTER__LOG__FORMAT": "json", "KEYMUSTER__WEB__LISTEN": "127.0.0.1:0"}
-        process = subprocess.Popen([program, "run", "--config", config], env=environment, stdout=file, stderr=file)
-    try:
-        for _ in range(600):
-            lines = [json.loads(line) for line in open(log) if '"message":"started"' in line]
-            if lines or process.poll() is not None:
-                break
-            time.sleep(0.1)
-        yield lines[0]["address"] if lines else sys.exit(open(log).read())
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def main():
