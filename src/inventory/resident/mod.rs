@@ -2,7 +2,7 @@
 //!
 //! It is never apart from the file. What a transaction touched is read again inside it, and taken over with its commit, under one
 //! lock; whoever asks begins to read the file under the same lock. As time passes, those keys are read again of which something
-//! begins or ends. All are read at the first question, and when the clock went back.
+//! begins or ends. All are read at the first question, when the clock went back, and after what touches too much to be followed.
 
 mod choose;
 mod halves;
@@ -16,27 +16,35 @@ mod tests;
 mod touched;
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
 use rusqlite::{Connection, Transaction};
 
-use self::key::{Key, Row, Second, Told};
+use self::key::{Conditions, Key, Row, Second, Told};
+use self::read::Keys;
 use self::touched::Touched;
-use super::error::Stored;
-use crate::domain::Time;
+use super::error::{StoreError, Stored};
+use crate::domain::{Condition, Time};
 
 /// A handle on it. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Resident {
     held: Arc<RwLock<Option<Held>>>,
     touched: Arc<Mutex<Touched>>,
+    /// A number of SQLite's for the connection that writes: another one wherever somebody else wrote.
+    others: Arc<AtomicI64>,
 }
 
-/// All keys, as of an instant from which on they hold until `next`.
+/// All keys, as they are from one instant until before another.
 #[derive(Debug)]
 pub(super) struct Held {
-    at: Time,
+    since: Second,
     next: Second,
+    /// As of when keys were last read; not before `since`.
+    at: Time,
+    /// How often time has moved on.
+    moves: u64,
     /// In the order of their rows.
     keys: Vec<Key>,
     /// Of each scope its newest complete walk, and when that began.
@@ -49,29 +57,41 @@ type Complete = (Option<i64>, Option<i64>);
 #[derive(Debug, Default)]
 struct Change {
     touched: Vec<Row>,
-    keys: Vec<Key>,
+    read: Keys,
     complete: Vec<(Row, Complete)>,
 }
-
-/// Whoever asks as of so many seconds ago was overtaken by somebody else; the clock did not go back.
-const OVERTAKEN: i64 = 1;
 
 impl Resident {
     /// Has the connection that writes tell what it touches.
     pub fn listen(&self, writer: &mut Connection) -> Stored<()> {
+        self.others.store(writes_of_others(writer)?, Ordering::SeqCst);
         touched::listen(writer, &self.touched)
     }
 
     /// Commits, and takes over what the transaction touched.
     pub fn commit(&self, transaction: Transaction<'_>) -> Stored<()> {
-        let mut held = self.whole();
         let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
-        let change = held.as_ref().map(|held| held.change(&transaction, &touched));
+        let others = writes_of_others(&transaction)?;
+        if self.others.swap(others, Ordering::SeqCst) != others {
+            // Nobody else should write, but who does is noticed.
+            *self.whole() = None;
+        }
+        // Whoever asks meanwhile need not wait for it.
+        let change = match self.held.read() {
+            Ok(held) => held.as_ref().map(|held| (held.read_at(), held.change(&transaction, &touched))),
+            Err(_) => None,
+        };
+        let mut held = self.whole();
+        let change = match (held.as_ref(), change) {
+            (Some(held), Some((before, change))) if held.read_at() == before => change,
+            (Some(held), _) => held.change(&transaction, &touched),
+            (None, _) => Ok(None),
+        };
         transaction.commit()?;
         match (held.as_mut(), change) {
-            (Some(held), Some(Ok(Some(change)))) => held.take_over(change),
+            (Some(held), Ok(Some(change))) => held.take_over(change),
             // What cannot be read again is read at the next question, which then tells why.
-            _ => *held = None,
+            (None, _) | (Some(_), Ok(None) | Err(_)) => *held = None,
         }
         Ok(())
     }
@@ -87,10 +107,12 @@ impl Resident {
         // Taken out until it is whole again.
         let moved = match held.take() {
             Some(before) if before.holds(now) => before,
-            Some(before) if before.next <= Second::of(now) && before.at <= now => before.moved_on(connection, now)?,
+            Some(before) if before.since <= Second::of(now) => before.moved_on(connection, now)?,
             Some(_) | None => Held::read(connection, now)?,
         };
-        ask(held.insert(moved))
+        *held = Some(moved);
+        let held = RwLockWriteGuard::downgrade(held);
+        held.as_ref().map_or(Err(StoreError::Stopped), ask)
     }
 
     /// Nothing where somebody panicked over it: it may be half changed.
@@ -104,6 +126,10 @@ impl Resident {
     }
 }
 
+fn writes_of_others(writer: &Connection) -> Stored<i64> {
+    Ok(writer.pragma_query_value(None, "data_version", |row| row.get(0))?)
+}
+
 impl Held {
     fn read(connection: &Connection, now: Time) -> Stored<Self> {
         let mut complete = HashMap::new();
@@ -112,25 +138,28 @@ impl Held {
         while let Some(row) = rows.next()? {
             complete.insert(Row::new(row.get(0)?)?, (row.get(1)?, row.get(2)?));
         }
-        let keys = read::all(connection, now)?;
+        let Keys { keys, since } = read::all(connection, now)?;
         let next = keys.iter().map(|key| key.next).min().unwrap_or(Second::NONE);
-        Ok(Self { at: now, next, keys, complete })
+        Ok(Self { since, next, at: now, moves: 0, keys, complete })
     }
 
     fn holds(&self, now: Time) -> bool {
-        self.at <= now.plus(OVERTAKEN) && Second::of(now) < self.next
+        (self.since..self.next).contains(&Second::of(now))
+    }
+
+    /// Another wherever keys were read as of another instant.
+    fn read_at(&self) -> (Time, u64) {
+        (self.at, self.moves)
     }
 
     /// Reads those again of which something began or ended.
     fn moved_on(mut self, connection: &Connection, now: Time) -> Stored<Self> {
         let passed = |key: &&Key| key.next <= Second::of(now);
         let touched: Vec<Row> = self.keys.iter().filter(passed).map(|key| key.row).collect();
-        // Nothing else changed since the last of these instants, so that who asks a moment late is answered too.
-        let last = self.keys.iter().filter(passed).filter_map(|key| key.next.time()).max();
-        let keys = read::some(connection, &touched, now)?;
-        self.take_over(Change { touched, keys, complete: Vec::new() });
+        let read = read::some(connection, &touched, now)?;
+        self.take_over(Change { touched, read, complete: Vec::new() });
         self.next = self.keys.iter().map(|key| key.next).min().unwrap_or(Second::NONE);
-        self.at = last.map_or(now, |last| last.max(self.at));
+        (self.at, self.moves) = (now, self.moves + 1);
         Ok(self)
     }
 
@@ -145,7 +174,7 @@ impl Held {
         }
         rows.extend(self.told_anew(&complete));
         let touched: Vec<Row> = rows.into_iter().collect();
-        Ok(Some(Change { keys: read::some(transaction, &touched, self.at)?, touched, complete }))
+        Ok(Some(Change { read: read::some(transaction, &touched, self.at)?, touched, complete }))
     }
 
     /// Those of the touched scopes whose newest complete walk is another now.
@@ -173,18 +202,21 @@ impl Held {
         }
         let latest = moved.iter().filter_map(|(_, (_, at))| *at).max().map_or(Second::FIRST, |at| Second::new(Some(at)));
         let moved: BTreeSet<Row> = moved.iter().map(|(scope, _)| *scope).collect();
+        let of_use = Conditions::of(&[Condition::Stale, Condition::NeverUsed]);
         let is_told = |key: &&Key| match key.flags.told() {
             Told::ByHome => key.claim <= latest && moved.contains(&key.home),
             Told::NotYet => moved.contains(&key.home),
-            Told::ByOthers => key.claim <= latest || moved.contains(&key.home),
+            // Of lists, the one read last tells, even if its clock was behind that of the one before.
+            Told::ByOthers => key.claim <= latest || key.conditions.any_of(of_use) || moved.contains(&key.home),
         };
         self.keys.iter().filter(is_told).map(|key| key.row).collect()
     }
 
     fn take_over(&mut self, change: Change) {
-        let (mut new, mut there) = (Vec::new(), change.keys.iter().map(|key| key.row).peekable());
+        let (mut new, mut there) = (Vec::new(), change.read.keys.iter().map(|key| key.row).peekable());
         let gone: BTreeSet<Row> = change.touched.into_iter().filter(|row| there.next_if_eq(row).is_none()).collect();
-        for key in change.keys {
+        self.since = self.since.max(change.read.since);
+        for key in change.read.keys {
             match self.keys.binary_search_by_key(&key.row, |key| key.row) {
                 Ok(place) => self.keys[place] = key,
                 Err(_) => new.push(key),

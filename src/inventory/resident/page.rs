@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params_from_iter};
 
 use super::Held;
 use super::choose::{Choice, Rows};
@@ -111,11 +111,8 @@ fn around<'s, 'k>(ranked: &'s mut [Ranked<'k>], places: Range<usize>) -> (usize,
 /// Keys of one account by their ids.
 fn in_order_of_ids(connection: &Connection, keys: &[Ranked<'_>], places: Range<usize>, reversed: bool) -> Stored<Vec<i64>> {
     let Some((_, first)) = keys.first() else { return Ok(Vec::new()) };
-    let organizations = organizations(connection, first.account)?;
-    if keys.len() > FEW
-        && let [organization] = organizations.as_slice()
-    {
-        return along_the_index(connection, *organization, keys, places, reversed);
+    if keys.len() > FEW {
+        return along_the_index(connection, &organizations(connection, first.account)?, keys, places, reversed);
     }
     let mut select = connection.prepare_cached("SELECT remote_id FROM key WHERE id = ?1")?;
     let mut by_id = Vec::with_capacity(keys.len());
@@ -135,10 +132,10 @@ fn organizations(connection: &Connection, account: Row) -> Stored<Vec<i64>> {
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// SQLite keeps the ids of an organisation in order: from the nearer end to these places.
+/// SQLite keeps the ids of each organisation in order, and merges those of several: from the nearer end to these places.
 fn along_the_index(
     connection: &Connection,
-    organization: i64,
+    organizations: &[i64],
     keys: &[Ranked<'_>],
     places: Range<usize>,
     reversed: bool,
@@ -150,9 +147,9 @@ fn along_the_index(
     let from_behind = places.start > keys.len() / 2;
     let (skipped, taken) = (if from_behind { keys.len() - places.end } else { places.start }, places.len());
     let way = if from_behind == reversed { "ASC" } else { "DESC" };
-    let mut select =
-        connection.prepare_cached(&format!("SELECT id FROM key WHERE organization_id = ?1 ORDER BY remote_id {way}"))?;
-    let mut rows = select.query([organization])?;
+    let each = vec!["SELECT id, remote_id FROM key WHERE organization_id = ?"; organizations.len()].join(" UNION ALL ");
+    let mut select = connection.prepare_cached(&format!("{each} ORDER BY remote_id {way}, id {way}"))?;
+    let mut rows = select.query(params_from_iter(organizations))?;
     let (mut passed, mut ids) = (0, Vec::with_capacity(taken));
     while ids.len() < taken
         && let Some(row) = rows.next()?
