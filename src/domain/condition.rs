@@ -37,6 +37,20 @@ closed_enum! {
     }
 }
 
+impl Condition {
+    /// What needs a person first comes first.
+    pub const BY_URGENCY: [Self; 8] = [
+        Self::Expired,
+        Self::Expiring,
+        Self::Orphaned,
+        Self::Stale,
+        Self::NeverUsed,
+        Self::Overdue,
+        Self::NoExpiry,
+        Self::Disabled,
+    ];
+}
+
 /// The instants from which each condition holds; `None` is never. Disabled keys have no other condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Deadlines {

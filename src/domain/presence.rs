@@ -18,6 +18,19 @@ closed_enum! {
     }
 }
 
+impl Presence {
+    /// Those of keys that may be there; only of these policy says anything.
+    pub const MAY_BE_THERE: [Self; 3] = [Self::Present, Self::Missing, Self::Unknown];
+
+    /// Whether it is one of them.
+    pub const fn may_be_there(self) -> bool {
+        match self {
+            Self::Present | Self::Missing | Self::Unknown => true,
+            Self::Gone | Self::Unmanaged => false,
+        }
+    }
+}
+
 closed_enum! {
     /// Why a key has the presence that it has.
     PresenceReason {

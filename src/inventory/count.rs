@@ -106,7 +106,7 @@ impl AccountCounts {
 
     /// Keys that may be there: present, missing or unknown.
     pub fn keys_that_may_be_there(&self) -> u64 {
-        self.sum(|group| may_be_there(group.presence))
+        self.sum(|group| group.presence.may_be_there())
     }
 
     /// Keys in that condition without a waiver, of one kind or of all.
@@ -131,13 +131,6 @@ impl AccountCounts {
 
     fn sum(&self, counts: impl Fn(&Group) -> bool) -> u64 {
         self.groups.iter().filter(|group| counts(group)).map(|group| group.keys).sum()
-    }
-}
-
-const fn may_be_there(presence: Presence) -> bool {
-    match presence {
-        Presence::Present | Presence::Missing | Presence::Unknown => true,
-        Presence::Gone | Presence::Unmanaged => false,
     }
 }
 
@@ -289,7 +282,7 @@ impl AccountCounts {
         let accepted = group.waived && !group.conditions.is_empty();
         let (presence, is_expiring) = (group.presence, !group.waived && group.conditions.contains(&Condition::Expiring));
         self.groups.push(group);
-        if !may_be_there(presence) {
+        if !presence.may_be_there() {
             return None;
         }
         self.oldest_created = earlier(self.oldest_created, ahead.oldest_created);

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::asked::{Filter, KeysAsked};
-use super::sql::{VIEWS, at_now_in_order, one_at_now};
+use super::sql::{VIEWS, at_now_in_order, facts_at_now, one_at_now};
 use super::{
     apply, apply_key, deadlines, evidence, holds, list_changes, list_keys, migrate, open, people_again, settle, witnessed,
 };
@@ -122,6 +122,21 @@ fn checks_refuse_what_they_refused() {
     ] {
         let refused = connection.execute_batch(statement).unwrap_err();
         assert!(refused.to_string().starts_with("CHECK constraint failed"), "{statement}: {refused}");
+    }
+}
+
+/// What is kept in memory is read row by row, and some of it by their rows alone.
+#[test]
+fn memory_is_filled_in_the_order_of_rows() {
+    // The plan hangs on what is in the file: the text says so in every one.
+    assert!(facts_at_now("", "true").contains("FROM key CROSS JOIN organization"));
+    for counted in [false, true] {
+        let (_folder, connection) = filled(counted);
+        let all = plan(&connection, &facts_at_now("SELECT id, conditions, told_by FROM key_state ORDER BY id", "true"));
+        assert!(all.iter().any(|step| step == "SCAN key") && !all.iter().any(|step| step.contains("TEMP B-TREE")), "{all:#?}");
+        let range = "key.id BETWEEN :first AND :last";
+        let some = plan(&connection, &facts_at_now("SELECT id, conditions, told_by FROM key_state ORDER BY id", range));
+        assert!(whole_tables(&some).is_empty() && !some.iter().any(|step| step.contains("TEMP B-TREE")), "{some:#?}");
     }
 }
 

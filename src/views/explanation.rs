@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{ChangeRow, Explained, KeyRow, ListedBy, OwnerRow, Showing, day};
-use crate::domain::{Condition, Moment, Presence, Time};
+use crate::domain::{Condition, Moment, Time};
 use crate::policy::{Claim, EARLIEST, Standing, Waiver};
 
 /// A key and what policy makes of it at one instant.
@@ -76,10 +76,7 @@ impl Next {
 impl Explanation {
     /// Keys that are gone or no longer watched are in no condition.
     pub const fn is_judged(&self) -> bool {
-        match self.key.presence {
-            Presence::Present | Presence::Missing | Presence::Unknown => true,
-            Presence::Gone | Presence::Unmanaged => false,
-        }
+        self.key.presence.may_be_there()
     }
 
     /// Of every condition that is judged, how it stands and why.

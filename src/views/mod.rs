@@ -127,7 +127,7 @@ pub struct Which {
 impl Which {
     fn asked(self) -> KeysAsked {
         let only = |yes: bool| self.flagged.then_some(yes);
-        let presences = vec![Presence::Present, Presence::Missing, Presence::Unknown];
+        let presences = Presence::MAY_BE_THERE.to_vec();
         let filter = Filter { presences, flagged: only(true), waived: only(false), ..Filter::default() };
         KeysAsked { filter, order: Order::Urgency, limit: Some(self.limit), ..KeysAsked::default() }
     }
@@ -358,7 +358,7 @@ impl Views {
         {
             return Ok(Arc::clone(&before.in_force));
         }
-        let presences = vec![Presence::Present, Presence::Missing, Presence::Unknown];
+        let presences = Presence::MAY_BE_THERE.to_vec();
         let asked = KeysAsked { filter: Filter { presences, ..Filter::default() }, ..KeysAsked::default() };
         let none_yet = Matched::none_yet(Arc::clone(&policy));
         let matched = self.0.reader.each_key(asked, counts.at, none_yet, |matched, key| matched.add(&key)).await?;

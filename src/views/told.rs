@@ -47,16 +47,7 @@ pub fn why(key: &KeyRow, condition: Condition, now: Time) -> String {
 }
 
 /// What needs a person first comes first, as in the list of urgent keys.
-pub const URGENCY: [Condition; 8] = [
-    Condition::Expired,
-    Condition::Expiring,
-    Condition::Orphaned,
-    Condition::Stale,
-    Condition::NeverUsed,
-    Condition::Overdue,
-    Condition::NoExpiry,
-    Condition::Disabled,
-];
+pub const URGENCY: [Condition; 8] = Condition::BY_URGENCY;
 
 /// Which list it is.
 pub fn scope(scope: &ScopeRow) -> String {

@@ -162,7 +162,7 @@ pub(super) struct Parsed {
 impl Query {
     /// Keys that may be there: present, missing or unknown.
     pub fn may_be_there() -> Self {
-        Self { presences: [Presence::Present, Presence::Missing, Presence::Unknown].into(), ..Self::default() }
+        Self { presences: Presence::MAY_BE_THERE.into(), ..Self::default() }
     }
 
     /// Keys in a condition, those that a waiver accepts or the others.

@@ -22,15 +22,15 @@ SELECT x.key_id FROM hold AS h INDEXED BY hold_open JOIN held_key AS x ON x.hold
 
 /// What a filter allows, as sets of rows and of words.
 pub(super) struct Choice {
-    accounts: Option<Rows>,
+    accounts: Option<RowSet>,
     kinds: Option<u8>,
     presences: Option<u8>,
     conditions: Option<Conditions>,
     waived: Option<bool>,
     flagged: Option<bool>,
-    held: Option<(bool, Rows)>,
-    labels: Option<Rows>,
-    owners: Option<Rows>,
+    held: Option<(bool, RowSet)>,
+    labels: Option<RowSet>,
+    owners: Option<RowSet>,
     whose: Option<Owners>,
     created: Option<When>,
     last_used: Option<When>,
@@ -40,21 +40,21 @@ pub(super) struct Choice {
 
 enum Owners {
     NotReported,
-    Of(Rows),
+    Of(RowSet),
 }
 
 /// Where a text was found.
 struct Found {
-    keys: Rows,
-    homes: Rows,
-    owners: Rows,
+    keys: RowSet,
+    homes: RowSet,
+    owners: RowSet,
 }
 
 /// A set of rows, a bit each.
 #[derive(Debug, Default)]
-pub(super) struct Rows(Vec<u64>);
+pub(super) struct RowSet(Vec<u64>);
 
-impl Rows {
+impl RowSet {
     pub fn add(&mut self, row: Row) {
         let (word, bit) = (row.index() / 64, row.index() % 64);
         if word >= self.0.len() {
@@ -130,11 +130,11 @@ impl Choice {
             flagged: *flagged,
             held: match waits {
                 None => None,
-                Some(waits) => Some((*waits, Rows::select(connection, HELD, [0; 0])?)),
+                Some(waits) => Some((*waits, RowSet::select(connection, HELD, [0; 0])?)),
             },
             labels: match teams.as_slice() {
                 [] => None,
-                teams => Some(Rows::select(
+                teams => Some(RowSet::select(
                     connection,
                     "SELECT id FROM label_set WHERE labels ->> '$.team' IN (SELECT value FROM json_each(?1))",
                     [serde_json::Value::from(teams).to_string()],
@@ -144,7 +144,7 @@ impl Choice {
                 None => None,
                 Some(owner) => {
                     let values = [(":owner", Value::from(owner.clone()))];
-                    Some(Rows::people(connection, ":owner COLLATE NOCASE IN (owner_id, owner_name, owner_email)", &values)?)
+                    Some(RowSet::people(connection, ":owner COLLATE NOCASE IN (owner_id, owner_name, owner_email)", &values)?)
                 }
             },
             whose: match whose {
@@ -152,7 +152,7 @@ impl Choice {
                 Some(Whose::NotReported) => Some(Owners::NotReported),
                 Some(whose @ (Whose::Email(..) | Whose::Id(..))) => {
                     let (term, values) = whose.term();
-                    Some(Owners::Of(Rows::people(connection, &term, &values)?))
+                    Some(Owners::Of(RowSet::people(connection, &term, &values)?))
                 }
             },
             created: *created,
@@ -184,12 +184,12 @@ impl Choice {
     }
 }
 
-fn of_accounts(connection: &Connection, accounts: &[String], providers: &[String]) -> Stored<Option<Rows>> {
+fn of_accounts(connection: &Connection, accounts: &[String], providers: &[String]) -> Stored<Option<RowSet>> {
     if accounts.is_empty() && providers.is_empty() {
         return Ok(None);
     }
     let list = |words: &[String]| (!words.is_empty()).then(|| serde_json::Value::from(words).to_string());
-    Ok(Some(Rows::select(
+    Ok(Some(RowSet::select(
         connection,
         "SELECT id FROM account WHERE (?1 IS NULL OR name IN (SELECT value FROM json_each(?1)))
                                   AND (?2 IS NULL OR provider IN (SELECT value FROM json_each(?2)))",
@@ -211,12 +211,12 @@ impl Found {
     fn new(held: &Held, reader: &Reader, connection: &Connection, text: &str) -> Stored<Self> {
         let looked_for = Finder::new(&text.to_ascii_lowercase()).into_owned();
         let halves = in_halves(reader, connection, &held.keys, |connection, keys| with_text(connection, keys, &looked_for))?;
-        let mut keys = Rows::default();
+        let mut keys = RowSet::default();
         halves.into_iter().flatten().for_each(|row| keys.add(row));
         Ok(Self {
             keys,
-            homes: Rows::select(connection, "SELECT id FROM scope WHERE instr(lower(name), lower(?1))", [text])?,
-            owners: Rows::people(
+            homes: RowSet::select(connection, "SELECT id FROM scope WHERE instr(lower(name), lower(?1))", [text])?,
+            owners: RowSet::people(
                 connection,
                 "instr(lower(concat_ws(char(10), owner_id, owner_name, owner_email)), lower(:text))",
                 &[(":text", Value::from(text.to_owned()))],

@@ -1,6 +1,6 @@
 //! One key as it is kept in memory: 48 bytes, numbers only.
 
-use crate::domain::{Basis, Condition, Presence, Time};
+use crate::domain::{Basis, Condition, Time};
 use crate::inventory::error::{StoreError, Stored};
 
 /// What pages choose and order by, and what is counted. Texts stay in the file.
@@ -55,6 +55,7 @@ impl Second {
     /// Later than every time.
     pub const NONE: Self = Self(u32::MAX);
 
+    /// Not later than any.
     pub const FIRST: Self = Self(0);
 
     pub fn new(unix: Option<i64>) -> Self {
@@ -101,7 +102,7 @@ impl Conditions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Flags(u8);
 
-/// Why a moment is no time.
+/// Whether a moment is a time, and if not, why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     At,
@@ -178,14 +179,6 @@ impl Key {
     /// A waiver accepts its conditions, if there are any.
     pub fn is_waived(&self, now: Time) -> bool {
         self.waived_until != Second::NONE && self.waived_until > Second::of(now)
-    }
-
-    /// It may be there: only then does policy say anything of it.
-    pub fn is_judged(presence: Presence) -> bool {
-        match presence {
-            Presence::Present | Presence::Missing | Presence::Unknown => true,
-            Presence::Gone | Presence::Unmanaged => false,
-        }
     }
 }
 

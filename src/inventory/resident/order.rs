@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::Connection;
 
-use super::key::{Key, Row, Second, State};
+use super::key::{Conditions, Key, Row, Second, State};
 use crate::domain::{Condition, KeyKind};
 use crate::inventory::asked::Order;
 use crate::inventory::error::Stored;
@@ -81,17 +81,7 @@ impl Ranking {
 
 /// As `Order::Urgency` says: what needs a person first.
 fn urgency(key: &Key) -> u32 {
-    const FIRST: [Condition; 8] = [
-        Condition::Expired,
-        Condition::Expiring,
-        Condition::Orphaned,
-        Condition::Stale,
-        Condition::NeverUsed,
-        Condition::Overdue,
-        Condition::NoExpiry,
-        Condition::Disabled,
-    ];
-    let place = FIRST.iter().position(|condition| key.conditions.0 & 1 << (*condition as u8) != 0);
+    let place = Condition::BY_URGENCY.iter().position(|condition| key.conditions.any_of(Conditions::of(&[*condition])));
     place.map_or(8, |place| u32::try_from(place).unwrap_or(8))
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rusqlite::{Connection, params_from_iter};
 
 use super::Held;
-use super::choose::{Choice, Rows};
+use super::choose::{Choice, RowSet};
 use super::halves::in_halves;
 use super::key::{Key, Row};
 use super::order::Ranking;
@@ -140,7 +140,7 @@ fn along_the_index(
     places: Range<usize>,
     reversed: bool,
 ) -> Stored<Vec<i64>> {
-    let mut wanted = Rows::default();
+    let mut wanted = RowSet::default();
     for (_, key) in keys {
         wanted.add(key.row);
     }

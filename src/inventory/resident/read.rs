@@ -79,7 +79,7 @@ fn key(row: &SqlRow<'_>, now: i64) -> Stored<(Key, Second)> {
     let is_stale = conditions.any_of(Conditions::of(&[Condition::Stale]));
     let (expires, waived_until) = (number(7)?, number(8)?);
     let (mut next, mut claim, mut since) = (None, None, None);
-    if Key::is_judged(presence) {
+    if presence.may_be_there() {
         let (stale, never_used) = (number(16)?, number(17)?);
         let has_come = |at: &i64| *at <= now;
         let waits = |at: Option<i64>, what| at.filter(has_come).filter(|_| !conditions.any_of(Conditions::of(&[what])));

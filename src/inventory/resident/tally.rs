@@ -71,14 +71,7 @@ impl Held {
         self.newest_admin(connection, accounts)?;
         Ok(next)
     }
-}
 
-fn alike(key: &Key, now: Time) -> Alike {
-    let basis = key.flags.basis().map_or(0, |basis| basis as u8 + 1);
-    (key.account, key.kind, key.presence, key.conditions.0, basis, key.is_waived(now))
-}
-
-impl Held {
     /// When an admin key of each account was last news, also where it is gone again.
     fn newest_admin(&self, connection: &Connection, accounts: &mut ByRow) -> Stored<()> {
         let mut select = connection.prepare_cached(
@@ -92,4 +85,9 @@ impl Held {
         }
         Ok(())
     }
+}
+
+fn alike(key: &Key, now: Time) -> Alike {
+    let basis = key.flags.basis().map_or(0, |basis| basis as u8 + 1);
+    (key.account, key.kind, key.presence, key.conditions.0, basis, key.is_waived(now))
 }
