@@ -3,6 +3,7 @@
 //! The engine computes completeness here and nowhere else. [`Complete`] is the proof of it: only a walk whose every page
 //! was read to the provider's own end signal can build one, and only with one may absence be concluded. Pure.
 
+mod before;
 mod by_id;
 mod walked;
 
@@ -17,6 +18,8 @@ use crate::domain::{
 };
 use crate::providers::{End, Fetch, Item, Next, Subject};
 
+use self::before::Ids;
+pub use before::{Before, Digest, Digests, IdDigest, Listed, Read, Recognise, Unchanged};
 pub use by_id::{Absent, ById};
 pub use walked::{Complete, Walked};
 
@@ -28,6 +31,10 @@ const GREATEST_SKEW: i64 = 3600;
 pub struct Page {
     /// The elements that passed the gate, in order.
     pub items: Vec<Item>,
+    /// What tells each of them by its bytes, where the walk recognises elements; else none.
+    pub digests: Vec<Digest>,
+    /// Elements that are as they were in the walk before, and were not read.
+    pub unchanged: Vec<Unchanged>,
     /// Those that did not, by their index in the page.
     pub refused: Vec<(u64, Refused)>,
     /// How many elements the page had, refused ones included.
@@ -47,6 +54,18 @@ impl Page {
     pub fn tag(&mut self, key: &TagKey) {
         self.items.iter_mut().for_each(|item| item.tag(key));
         self.end.learnt.tag(key);
+    }
+
+    /// Reads what was not read.
+    ///
+    /// # Errors
+    /// What was read before is refused now.
+    pub fn read_all(&mut self, read: Read<'_>) -> Result<(), Failure> {
+        for (item, digest) in before::read_all(std::mem::take(&mut self.unchanged), read)? {
+            self.items.push(item);
+            self.digests.push(digest);
+        }
+        Ok(())
     }
 }
 
@@ -79,10 +98,16 @@ pub struct WalkId(pub i64);
 pub struct Walk {
     id: WalkId,
     scope: Scope,
+    first: Box<Fetch>,
     started: Stamp,
     caps: Caps,
     found: Found,
     places: HashMap<RemoteId, usize>,
+    recognise: Option<Recognise>,
+    /// Of each key that was found, where elements are recognised.
+    digests: Vec<Option<Digest>>,
+    unchanged: Vec<Unchanged>,
+    ids: Ids,
     asked: Vec<u64>,
     pages: u64,
     took: Duration,
@@ -152,10 +177,7 @@ impl Found {
 
     fn secret_like(&self) -> u64 {
         let texts: Box<dyn Iterator<Item = &Text>> = match self {
-            Self::Keys(keys) => Box::new(keys.iter().flat_map(|key| {
-                let owner = key.owner.iter().flat_map(|owner| owner.name.iter().chain(&owner.email));
-                key.name.iter().chain(owner)
-            })),
+            Self::Keys(keys) => Box::new(keys.iter().flat_map(KeyFacts::texts)),
             Self::People(people) => Box::new(people.iter().flat_map(|person| person.name.iter().chain(&person.email))),
             Self::Projects(projects) => Box::new(projects.iter().flat_map(|project| &project.name)),
         };
@@ -187,7 +209,12 @@ impl Walk {
             scope,
             started,
             caps,
+            first: Box::new(first.clone()),
             places: HashMap::new(),
+            recognise: None,
+            digests: Vec::new(),
+            unchanged: Vec::new(),
+            ids: Ids::default(),
             asked: vec![request_hash(first)],
             pages: 0,
             took: Duration::ZERO,
@@ -198,6 +225,33 @@ impl Walk {
             fill: Fill { limit: asked_for(first), ..Fill::default() },
             end: None,
         }
+    }
+
+    /// Elements that are as they were in the walk before need not be read. For lists of keys whose elements are asked of nobody
+    /// else in the poll.
+    #[must_use]
+    pub fn recognising(self, recognise: Recognise) -> Self {
+        Self { recognise: Some(recognise), ..self }
+    }
+
+    /// How its elements are recognised, if they are.
+    pub const fn recognise(&self) -> Option<&Recognise> {
+        self.recognise.as_ref()
+    }
+
+    /// Reads what was not read, of the walk and of the page that comes next, where two elements seem to be the same key.
+    ///
+    /// # Errors
+    /// What was read before is refused now.
+    pub fn read_what_meets(&mut self, page: &mut Page, subject: &Subject, read: Read<'_>) -> Result<(), Failure> {
+        if !self.recognise.as_ref().is_some_and(|recognise| self.ids.meet(page, &recognise.digests)) {
+            return Ok(());
+        }
+        for (item, digest) in before::read_all(std::mem::take(&mut self.unchanged), read)? {
+            self.item(item, Some(digest), subject)?;
+        }
+        self.ids.all_are_read();
+        page.read_all(read)
     }
 
     /// Takes the next page in. `subject` is whom it was asked for, `now` when it arrived.
@@ -227,7 +281,7 @@ impl Walk {
         }
         self.pages += 1;
         self.took += page.took;
-        if (page.items.len() + page.refused.len()) as u64 != page.elements {
+        if (page.items.len() + page.unchanged.len() + page.refused.len()) as u64 != page.elements {
             return Err(Failure::new(Reason::Internal, "elements of the page were neither kept nor refused"));
         }
         let before = self.elements;
@@ -236,14 +290,22 @@ impl Walk {
         if self.elements > self.caps.items {
             return Err(Failure::new(Reason::TooManyItems, format!("over {} elements in one list", self.caps.items)));
         }
-        self.refused.extend(page.refused.into_iter().map(|(index, refused)| (before + index, refused)));
-        let (known, again) = (self.places.len(), self.duplicates);
-        let placed = page.items.iter().filter(|item| **item != Item::Skipped).count() as u64;
-        for item in page.items {
-            self.item(item, subject)?;
+        let (known, again) = (self.distinct(), self.duplicates);
+        let placed = (page.items.iter().filter(|item| **item != Item::Skipped).count() + page.unchanged.len()) as u64;
+        if let Some(recognise) = &self.recognise {
+            if self.ids.meet(&page, &recognise.digests) {
+                return Err(Failure::new(Reason::Internal, "two elements that seem to be one were not read"));
+            }
+            self.ids.add(&page, &recognise.digests);
         }
+        self.refused.extend(page.refused.into_iter().map(|(index, refused)| (before + index, refused)));
+        let mut digests = page.digests.into_iter();
+        for item in page.items {
+            self.item(item, digests.next(), subject)?;
+        }
+        self.unchanged.extend(page.unchanged);
         // The last page too: one that was read before hides what the right one would have held.
-        if placed > 0 && self.places.len() == known && self.duplicates - again == placed {
+        if placed > 0 && self.distinct() == known && self.duplicates - again == placed {
             return Err(Failure::new(Reason::RepeatedPage, format!("page {} holds no new id", self.pages)));
         }
         let next = match page.end.next {
@@ -304,7 +366,12 @@ impl Walk {
         }
     }
 
-    fn item(&mut self, item: Item, subject: &Subject) -> Result<(), Failure> {
+    /// How many ids were found.
+    fn distinct(&self) -> usize {
+        self.places.len() + self.ids.unchanged()
+    }
+
+    fn item(&mut self, item: Item, digest: Option<Digest>, subject: &Subject) -> Result<(), Failure> {
         match (item, &mut self.found) {
             (Item::Skipped, _) => Ok(()),
             (Item::Key(key), Found::Keys(keys)) => {
@@ -312,15 +379,26 @@ impl Walk {
                     self.other_organization.push(key.id);
                     return Ok(());
                 }
-                self.duplicates += place(&mut self.places, keys, *key, |key| &key.id, merge_keys)?;
+                // A key with a placeholder is read each time, because walks count those.
+                let digest = digest.filter(|_| !key.texts().any(Text::was_secret_like));
+                match place(&mut self.places, keys, *key, |key| &key.id, merge_keys)? {
+                    None if self.recognise.is_some() => self.digests.push(digest),
+                    None => {}
+                    Some(place) => {
+                        self.duplicates += 1;
+                        // No element says what the key is made of now.
+                        self.digests.get_mut(place).map(Option::take);
+                    }
+                }
                 Ok(())
             }
             (Item::Person(person), Found::People(people)) => {
-                self.duplicates += place(&mut self.places, people, person, |person| &person.id, same)?;
+                self.duplicates += u64::from(place(&mut self.places, people, person, |person| &person.id, same)?.is_some());
                 Ok(())
             }
             (Item::Project(project), Found::Projects(projects)) => {
-                self.duplicates += place(&mut self.places, projects, project, |project| &project.id, merge_projects)?;
+                self.duplicates +=
+                    u64::from(place(&mut self.places, projects, project, |project| &project.id, merge_projects)?.is_some());
                 Ok(())
             }
             (Item::Key(_) | Item::Person(_) | Item::Project(_), Found::Keys(_) | Found::People(_) | Found::Projects(_)) => {
@@ -364,8 +442,15 @@ impl Walk {
             WalkEnd::Incomplete(failure) => matches!(failure.reason, Reason::AttributionMismatch | Reason::AttributionUnproven),
             WalkEnd::Complete | WalkEnd::Closed(_) => false,
         };
-        let found = if foreign { Found::nothing(self.scope.id.kind.lists()) } else { self.found };
+        let (found, digests, unchanged) = match foreign {
+            true => (Found::nothing(self.scope.id.kind.lists()), Vec::new(), Vec::new()),
+            false => (self.found, self.digests, self.unchanged),
+        };
         Walked {
+            first: self.first,
+            recognises: self.recognise,
+            digests,
+            unchanged,
             secret_like: found.secret_like(),
             id: self.id,
             scope: self.scope,
@@ -410,19 +495,19 @@ fn is_another_organizations(key: &KeyFacts, subject: &Subject, in_member_list: b
     }
 }
 
-/// Puts an element at its place, or merges it with the one that has its id. Returns the number of duplicates.
+/// Puts an element at its place, or merges it with the one that has its id and returns the place of that.
 fn place<T>(
     places: &mut HashMap<RemoteId, usize>,
     all: &mut Vec<T>,
     new: T,
     id: impl Fn(&T) -> &RemoteId,
     merge: impl Fn(&mut T, &T) -> Result<(), &'static str>,
-) -> Result<u64, Failure> {
+) -> Result<Option<usize>, Failure> {
     match places.entry(id(&new).clone()) {
         Entry::Vacant(vacant) => {
             vacant.insert(all.len());
             all.push(new);
-            Ok(0)
+            Ok(None)
         }
         Entry::Occupied(occupied) => {
             let Some(old) = all.get_mut(*occupied.get()) else {
@@ -431,7 +516,7 @@ fn place<T>(
             merge(old, &new).map_err(|what| {
                 Failure::new(Reason::InconsistentDuplicate, format!("{} came twice with {what}", occupied.key()))
             })?;
-            Ok(1)
+            Ok(Some(*occupied.get()))
         }
     }
 }

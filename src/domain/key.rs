@@ -82,3 +82,11 @@ pub struct KeyFacts {
     /// False only where the provider says that the key is disabled.
     pub enabled: bool,
 }
+
+impl KeyFacts {
+    /// All that people wrote of it.
+    pub fn texts(&self) -> impl Iterator<Item = &Text> {
+        let owner = self.owner.iter().flat_map(|owner| owner.name.iter().chain(&owner.email));
+        self.name.iter().chain(owner)
+    }
+}

@@ -9,41 +9,34 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::account::{OrganizationRow, is_current};
-use super::apply_key::{self, Lister};
+use super::apply_key;
+use super::apply_keys::apply_keys;
 use super::deadlines::{self, Judge};
 use super::error::Stored as Result;
 use super::open::Inventory;
-use super::owner_rows::OwnerRows;
-use super::reconcile::{self, Here, Home, Stored};
-use super::sql::{text, word};
+use super::resident::Resident;
+use super::sql::text;
 use crate::domain::{
-    ChangeKind, KeyFacts, Moment, OwnerAccess, OwnerKind, Person, Presence, Project, Reason, RemoteId, Scope, ScopeId, ScopeKind,
-    WalkEnd,
+    ChangeKind, Moment, OwnerAccess, OwnerKind, Person, Project, Reason, RemoteId, Scope, ScopeId, ScopeKind, WalkEnd,
 };
-use crate::walk::{Found, WalkId, Walked};
-
-/// Every key that scope ?1 lists or listed.
-pub(super) const LISTED: &str = "SELECT k.id, k.fingerprint, u.used_at, u.used_state, k.presence, x.walk_id, x.unlisted_walk IS NOT NULL, k.scope_id, h.kind,
-                iif(k.scope_id = x.scope_id, 1,
-                    EXISTS (SELECT 1 FROM sighting AS y WHERE y.scope_id = k.scope_id AND y.key_id = k.id AND y.unlisted_walk IS NULL)
-                    AND h.standing = 'open'),
-                k.remote_id
-           FROM sighting AS x JOIN key AS k ON k.id = x.key_id JOIN last_use AS u ON u.key_id = k.id JOIN scope AS h ON h.id = k.scope_id
-          WHERE x.scope_id = ?1";
-
-/// The key of organisation ?1 with the id ?2.
-pub(super) const ELSEWHERE: &str = "SELECT k.id, k.fingerprint, u.used_at, u.used_state, k.presence, 0, 0, k.scope_id, h.kind,
-                EXISTS (SELECT 1 FROM sighting AS y WHERE y.scope_id = k.scope_id AND y.key_id = k.id AND y.unlisted_walk IS NULL)
-                AND h.standing = 'open'
-           FROM key AS k JOIN last_use AS u ON u.key_id = k.id JOIN scope AS h ON h.id = k.scope_id
-          WHERE k.organization_id = ?1 AND k.remote_id = ?2";
+use crate::walk::{Found, Walked};
 
 /// The keys whose home is scope ?1.
 pub(super) const AT_HOME: &str = "SELECT id FROM key WHERE scope_id = ?1";
 
+/// What came of a batch.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Scopes that were readable before and are refused for the first time: their walks count as incomplete.
+    pub refused_once: Vec<ScopeId>,
+    /// Walks of which nothing was applied, because what they did not read is stored otherwise now: they are to be read whole.
+    pub unread: Vec<Walked>,
+}
+
 /// What all walks of a batch have in common.
 pub(super) struct Batch<'a> {
     pub transaction: &'a Transaction<'a>,
+    pub resident: &'a Resident,
     pub organization: OrganizationRow,
     pub poll: i64,
     pub run: i64,
@@ -51,20 +44,19 @@ pub(super) struct Batch<'a> {
 }
 
 /// One scope's row.
-struct ScopeRow {
-    id: i64,
-    rank: u8,
-    name: Option<String>,
-    complete_walk: Option<i64>,
-    complete_at: Option<i64>,
+pub(super) struct ScopeRow {
+    pub id: i64,
+    pub rank: u8,
+    pub name: Option<String>,
+    pub complete_walk: Option<i64>,
+    pub complete_at: Option<i64>,
     refusals: i64,
     newest_walk: Option<i64>,
 }
 
 impl Inventory {
     /// Applies a batch of walks of one poll. Nothing of it is taken where the account was removed from the config, or given
-    /// another organisation, while the poll ran. Returns the scopes that were readable before and are refused for the first
-    /// time: their walks count as incomplete.
+    /// another organisation, while the poll ran.
     ///
     /// # Errors
     /// The database refused; nothing of the batch is stored.
@@ -74,22 +66,34 @@ impl Inventory {
         poll: i64,
         judge: Arc<Judge>,
         walks: Vec<Walked>,
-    ) -> Result<Vec<ScopeId>> {
-        let (run, in_force) = (self.run(), self.policy_in_force());
+    ) -> Result<Applied> {
+        let (run, in_force, resident) = (self.run(), self.policy_in_force(), self.resident().clone());
         self.write(move |transaction| {
-            let mut refused_once = Vec::new();
+            let mut applied = Applied::default();
             if !is_current(transaction, organization)? {
-                return Ok(refused_once);
+                return Ok(applied);
             }
             let judge = Judge { policy: in_force.or(&judge.policy), ..(*judge).clone() };
-            let batch = Batch { transaction, organization, poll, run, judge: &judge };
-            for walked in &walks {
-                apply(&batch, walked, &mut refused_once)?;
+            let batch = Batch { transaction, resident: &resident, organization, poll, run, judge: &judge };
+            for walked in walks {
+                if is_whole(&batch, &walked)? {
+                    apply(&batch, &walked, &mut applied.refused_once)?;
+                } else {
+                    applied.unread.push(walked);
+                }
             }
-            Ok(refused_once)
+            Ok(applied)
         })
         .await
     }
+}
+
+/// All that the list held is known: by what was read of it, and by what is stored.
+fn is_whole(batch: &Batch<'_>, walked: &Walked) -> Result<bool> {
+    let Some(before) = walked.before() else { return Ok(true) };
+    let organization = batch.organization.organization;
+    let scope = ensure_scope(batch.transaction, organization, walked.scope())?;
+    batch.resident.is_still(batch.transaction, organization, scope, before)
 }
 
 fn apply(batch: &Batch<'_>, walked: &Walked, refused_once: &mut Vec<ScopeId>) -> Result<()> {
@@ -99,7 +103,10 @@ fn apply(batch: &Batch<'_>, walked: &Walked, refused_once: &mut Vec<ScopeId>) ->
         return Ok(());
     }
     match walked.found() {
-        Found::Keys(keys) => apply_keys(batch, &scope, walked, keys)?,
+        Found::Keys(keys) => {
+            let list = apply_keys(batch, &scope, walked, keys)?;
+            batch.resident.applied(batch.transaction, scope.id, list)?;
+        }
         Found::People(people) => apply_people(batch, walked, people)?,
         Found::Projects(projects) => apply_projects(batch, walked, projects)?,
     }
@@ -223,91 +230,11 @@ fn record_walk(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, refused_onc
             reason,
             detail,
             walked.pages().cast_signed(),
-            i64::try_from(walked.found().len()).unwrap_or(i64::MAX),
+            i64::try_from(walked.elements()).unwrap_or(i64::MAX),
             i64::try_from(walked.refused().len()).unwrap_or(i64::MAX),
             i64::try_from(walked.other_organization().len()).unwrap_or(i64::MAX),
         ))?;
     Ok(())
-}
-
-fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, keys: &[KeyFacts]) -> Result<()> {
-    let mut before = load_listed(batch, scope, keys.len())?;
-    let owners = OwnerRows::default();
-    let lister = Lister { row: scope.id, name: scope.name.as_deref(), baseline: scope.complete_walk.is_none(), owners: &owners };
-    for facts in keys {
-        let stored = match before.remove(facts.id.as_str()) {
-            Some(stored) => Some(stored),
-            None => load_elsewhere(batch, scope, facts)?,
-        };
-        match stored {
-            Some(stored) => {
-                let update = reconcile::update(&stored, facts);
-                if !update.is_nothing() {
-                    apply_key::update(batch, lister, walked, &stored, facts, update)?;
-                }
-            }
-            None => apply_key::insert(batch, lister, walked, facts)?,
-        }
-    }
-    if let Some(proof) = walked.proof() {
-        for stored in reconcile::unlisted(proof, before.values()) {
-            mark_unlisted(batch, scope, stored, proof.id())?;
-        }
-    }
-    Ok(())
-}
-
-/// A complete walk did not hold the key: the sighting keeps the walk's number, and the key the last time that it was seen.
-fn mark_unlisted(batch: &Batch<'_>, scope: &ScopeRow, stored: &Stored, walk: WalkId) -> Result<()> {
-    batch
-        .transaction
-        .prepare_cached("UPDATE sighting SET unlisted_walk = ?3 WHERE scope_id = ?1 AND key_id = ?2")?
-        .execute((scope.id, stored.key, walk.0))?;
-    let listed_by_complete = scope.complete_walk.is_some_and(|complete| stored.here.is_some_and(|here| here.since.0 <= complete));
-    if let (true, Some(seen_at)) = (listed_by_complete, scope.complete_at) {
-        batch
-            .transaction
-            .prepare_cached("UPDATE key SET seen_at = ?2, seen_walk = ?3 WHERE id = ?1 AND coalesce(seen_walk, 0) < ?3")?
-            .execute((stored.key, seen_at, scope.complete_walk))?;
-    }
-    Ok(())
-}
-
-/// Everything that this scope lists or listed, by the provider's id; that may be `about` so many.
-fn load_listed(batch: &Batch<'_>, scope: &ScopeRow, about: usize) -> Result<HashMap<Box<str>, Stored>> {
-    let mut statement = batch.transaction.prepare_cached(LISTED)?;
-    let mut rows = statement.query([scope.id])?;
-    let mut listed = HashMap::with_capacity(if scope.complete_walk.is_some() { about } else { 0 });
-    while let Some(row) = rows.next()? {
-        let here = Here { since: WalkId(row.get(5)?), unlisted: row.get(6)? };
-        listed.insert(text(row, 10)?.into(), stored_from(row, scope, Some(here))?);
-    }
-    Ok(listed)
-}
-
-/// A key that this scope never listed, but that another scope of the organisation did.
-fn load_elsewhere(batch: &Batch<'_>, scope: &ScopeRow, facts: &KeyFacts) -> Result<Option<Stored>> {
-    let mut statement = batch.transaction.prepare_cached(ELSEWHERE)?;
-    let mut rows = statement.query((batch.organization.organization, facts.id.as_str()))?;
-    match rows.next()? {
-        Some(row) => Ok(Some(stored_from(row, scope, None)?)),
-        None => Ok(None),
-    }
-}
-
-fn stored_from(row: &Row<'_>, scope: &ScopeRow, here: Option<Here>) -> Result<Stored> {
-    let home: i64 = row.get(7)?;
-    let home_kind: ScopeKind = word(row, 8, "scope.kind")?;
-    let begins = here.is_none_or(|here| here.unlisted);
-    let home = if home == scope.id { Home::This } else { Home::seen_from(scope.rank, home_kind.rank(), row.get(9)?, begins) };
-    Ok(Stored {
-        key: row.get(0)?,
-        fingerprint: row.get(1)?,
-        used: moment(row, 2)?,
-        presence: word::<Presence>(row, 4, "key.presence")?,
-        here,
-        home,
-    })
 }
 
 /// A moment from a pair of columns.

@@ -36,8 +36,8 @@ struct Old {
     access_lost_at: Option<i64>,
 }
 
-/// Adds a key that the organisation never showed.
-pub(super) fn insert(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, facts: &KeyFacts) -> Result<()> {
+/// Adds a key that the organisation never showed, and returns its row.
+pub(super) fn insert(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, facts: &KeyFacts) -> Result<i64> {
     let at = walked.started().wall.unix();
     let owner = facts.owner.as_ref().map(|owner| lister.owners.of(batch, owner)).transpose()?;
     let (person, owner) = owner.map_or((None, [].into()), |owner| (Some(owner.row), owner.words));
@@ -76,10 +76,10 @@ pub(super) fn insert(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, fac
     if !lister.baseline {
         change(batch, at, key, ChangeKind::Appeared, None, None)?;
     }
-    Ok(())
+    Ok(key)
 }
 
-/// Writes what differs of a key that is stored.
+/// Writes what differs of a key that is stored, and returns when it was last used as it is stored now.
 pub(super) fn update(
     batch: &Batch<'_>,
     lister: Lister<'_>,
@@ -87,7 +87,7 @@ pub(super) fn update(
     stored: &Stored,
     facts: &KeyFacts,
     mut update: Update,
-) -> Result<()> {
+) -> Result<Moment> {
     let at = walked.started().wall.unix();
     update.used &= !(update.used_earlier && is_listed_elsewhere(batch, lister.row, stored.key)?);
     let used = if update.used { facts.last_used } else { stored.used };
@@ -117,7 +117,7 @@ pub(super) fn update(
     {
         change(batch, at, stored.key, ChangeKind::LastUseWentBack, Some(&before.to_string()), Some(&after.to_string()))?;
     }
-    Ok(())
+    Ok(used)
 }
 
 /// Rewrites the key's row with this scope's facts, and tells what changed.

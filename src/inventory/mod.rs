@@ -9,6 +9,7 @@ mod account;
 mod acknowledge;
 mod apply;
 mod apply_key;
+mod apply_keys;
 mod asked;
 mod backup;
 mod charts;
@@ -65,6 +66,7 @@ mod writer;
 
 pub use account::{ConfiguredAccount, Confirmed, OrganizationRow};
 pub use acknowledge::{Acknowledged, Acknowledgement};
+pub use apply::Applied;
 pub use asked::{Filter, KeysAsked, Order};
 pub use backup::{BackedUp, Existing, copies_beside, room_beside};
 pub use charts::{Charted, Moments, Over, WEEKS, Week};

@@ -17,8 +17,8 @@ use super::read::Reader;
 use super::resident::Resident;
 use super::watch::Watch;
 use super::writer::{Threads, Writer};
-use crate::domain::{TagKey, Time};
-use crate::walk::WalkId;
+use crate::domain::{ScopeId, TagKey, Time};
+use crate::walk::{Before, Digests, WalkId};
 
 /// The open inventory: the one that writes. Cheap to clone; the last clone closes it only through [`Inventory::close`].
 #[derive(Debug, Clone)]
@@ -35,6 +35,7 @@ struct Inner {
     run: i64,
     in_force: InForce,
     tag_key: TagKey,
+    digests: Digests,
     /// Held as long as the process writes; the system lets go of it when the process dies.
     lock: File,
 }
@@ -88,6 +89,7 @@ impl Inventory {
             run,
             in_force: InForce::default(),
             tag_key: TagKey::new(&tag_key),
+            digests: Digests::default(),
             lock,
         })))
     }
@@ -121,6 +123,20 @@ impl Inventory {
     /// The policy that every key was last judged by.
     pub(super) fn policy_in_force(&self) -> InForce {
         self.0.in_force.clone()
+    }
+
+    /// Makes what tells the elements of lists.
+    pub fn digests(&self) -> &Digests {
+        &self.0.digests
+    }
+
+    /// What the newest complete walk of that account's list held, where nothing but the list's own walks wrote what is stored of it.
+    pub fn listed_before(&self, account: i64, scope: &ScopeId) -> Option<Arc<Before>> {
+        self.0.resident.listed_before(account, scope)
+    }
+
+    pub(super) fn resident(&self) -> &Resident {
+        &self.0.resident
     }
 
     /// The file.
@@ -172,6 +188,7 @@ impl Inventory {
             .writer
             .run(move |connection| {
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                resident.begin(&transaction)?;
                 let result = work(&transaction)?;
                 resident.commit(transaction)?;
                 if let Some(generation) = counted {

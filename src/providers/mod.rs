@@ -63,6 +63,12 @@ pub trait Provider: Sync {
     /// [`Moment::Never`]: crate::domain::Moment::Never
     fn whole_answer(&self, _keys: &mut [KeyFacts], _asked_at: Time) {}
 
+    /// Elements of this list are read one by one, and nothing else in the poll looks at what they say: one that comes again byte by
+    /// byte is unchanged and need not be read.
+    fn reads_apart(&self, _fetch: &Fetch) -> bool {
+        false
+    }
+
     /// The request that asks whom the provider takes us for when it is asked as that member is: its answer is learnt as
     /// [`Learnt::caller`]. `None` where that cannot be asked.
     fn identity(&self, _account: &Account, _known: &Known, _member: &RemoteId) -> Option<Fetch> {

@@ -122,6 +122,10 @@ impl Provider for OpenAi {
         }
     }
 
+    fn reads_apart(&self, fetch: &Fetch) -> bool {
+        fetch.endpoint == PROJECT_KEYS
+    }
+
     fn end(&self, fetch: &Fetch, answer: &Answer<'_>) -> Result<End, Failure> {
         if !wire::is_success(answer.status) {
             return refused(fetch, answer);

@@ -30,7 +30,7 @@ pub(super) struct Elements {
 }
 
 /// An answer without the elements of its list.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Default)]
 pub(super) struct Rest {
     /// The body with the list's array emptied; whitespace between tokens of the outermost object is gone.
     /// Wiped when it is dropped, because that of an exchange holds a token.

@@ -35,7 +35,7 @@ use secrecy::SecretString;
 use crate::clock::Clock;
 use crate::domain::{ClosedReason, Failure, Hint, Reason};
 use crate::providers::{Answer, Fetch, Grant, Known, Next as Closing, Provider};
-use crate::walk::Page;
+use crate::walk::{Page, Recognise};
 
 pub use carrier::{Carried, Carrier};
 pub use client::SetupError;
@@ -48,7 +48,7 @@ use client::Route;
 use pace::Paces;
 use request::Signer;
 use retry::{Cause, Next, Setback, Tally};
-use send::{Line, Reading};
+use send::{Line, Question, Reading};
 
 /// Told of each request as it ends; one that is dropped on its way is not told of.
 pub trait Requests: Send + Sync {
@@ -76,6 +76,15 @@ pub enum Exchanged {
     Token(SecretString),
     /// The user's list cannot be read at all.
     Closed(ClosedReason),
+}
+
+/// In which way a page is asked for.
+#[derive(Clone, Copy, Default)]
+pub struct As<'a> {
+    /// A token in the place of our own credential.
+    pub token: Option<&'a SecretString>,
+    /// Tells elements that need not be read.
+    pub recognise: Option<&'a Recognise>,
 }
 
 /// One account's line to its provider. Cheap to clone; clones share pace and connections.
@@ -144,21 +153,15 @@ impl Remote {
     /// # Errors
     /// The request's own failure, or the adapter's reading of the rest. Details hold no URL, body or secret.
     pub async fn ask(&self, provider: &dyn Provider, fetch: &Fetch, known: &Known) -> Result<Page, Failure> {
-        self.ask_as(provider, fetch, known, None).await
+        self.ask_as(provider, fetch, known, As::default()).await
     }
 
-    /// The same with a token in the place of our own credential.
+    /// The same in another way.
     ///
     /// # Errors
     /// Those of [`Remote::ask`].
-    pub async fn ask_as(
-        &self,
-        provider: &dyn Provider,
-        fetch: &Fetch,
-        known: &Known,
-        token: Option<&SecretString>,
-    ) -> Result<Page, Failure> {
-        let (reading, took) = self.read(provider, fetch, token).await?;
+    pub async fn ask_as(&self, provider: &dyn Provider, fetch: &Fetch, known: &Known, how: As<'_>) -> Result<Page, Failure> {
+        let (reading, took) = self.read(Question { provider, fetch, recognise: how.recognise }, how.token).await?;
         page(provider, fetch, known, reading, took)
     }
 
@@ -167,7 +170,7 @@ impl Remote {
     /// # Errors
     /// The request's own failure, the adapter's reading of a refusal, or an answer without a token.
     pub async fn exchange(&self, provider: &dyn Provider, grant: &Grant, known: &Known) -> Result<Exchanged, Failure> {
-        let (reading, took) = self.read(provider, &grant.exchange, None).await?;
+        let (reading, took) = self.read(Question { provider, fetch: &grant.exchange, recognise: None }, None).await?;
         if !(200..300).contains(&reading.status) {
             let page = page(provider, &grant.exchange, known, reading, took)?;
             return match page.end.next {
@@ -187,20 +190,15 @@ impl Remote {
         self.0.signer.is_masked_by(mask, at_least)
     }
 
-    async fn read(
-        &self,
-        provider: &dyn Provider,
-        fetch: &Fetch,
-        token: Option<&SecretString>,
-    ) -> Result<(Reading, Duration), Failure> {
-        let inner = &*self.0;
+    async fn read(&self, question: Question<'_>, token: Option<&SecretString>) -> Result<(Reading, Duration), Failure> {
+        let (inner, fetch) = (&*self.0, question.fetch);
         let endpoint = inner.paces.of(fetch.endpoint);
         let line = Line { transport: &inner.transport, limits: &inner.limits, clock: &inner.clock };
         let mut tally = Tally::default();
         loop {
             let request = inner.signer.request(fetch, token)?;
             let sent_at = endpoint.turn(&|wait| inner.requests.waits(wait)).await?;
-            let result = line.attempt(provider, fetch, request).await;
+            let result = line.attempt(question, request).await;
             let took = inner.clock.boot().saturating_sub(sent_at);
             let outcome = match &result {
                 Ok(reading) => send::outcome(reading.status),
@@ -240,6 +238,8 @@ fn page(provider: &dyn Provider, fetch: &Fetch, known: &Known, reading: Reading,
     let end = provider.end(fetch, &answer)?;
     Ok(Page {
         items: reading.items,
+        digests: reading.digests,
+        unchanged: reading.unchanged,
         refused: reading.refused,
         elements: reading.rest.elements.unwrap_or(0),
         end,

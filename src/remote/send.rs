@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::domain::{Failure, Reason, Refused, RemoteId, Time};
 use crate::providers::{Fetch, Item, Method, Provider};
+use crate::walk::{Digest, Recognise, Unchanged};
 
 use super::Limits;
 use super::broken::{classify, seconds};
@@ -24,15 +25,26 @@ const HEADER_BYTES: usize = 64 * 1024;
 const REFUSAL_BYTES: usize = 4 * 1024;
 
 /// An answer that was read to its end, elements apart.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Reading {
     pub status: u16,
     pub items: Vec<Item>,
+    pub digests: Vec<Digest>,
+    pub unchanged: Vec<Unchanged>,
     pub refused: Vec<(u64, Refused)>,
     pub last_id: Option<RemoteId>,
     pub rest: Rest,
     pub server_time: Option<Time>,
     pub wire_bytes: u64,
+}
+
+/// What is asked, and who reads the answer.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub provider: &'a dyn Provider,
+    pub fetch: &'a Fetch,
+    /// Tells elements that need not be read.
+    pub recognise: Option<&'a Recognise>,
 }
 
 /// The line that attempts go over.
@@ -44,10 +56,10 @@ pub(super) struct Line<'a> {
 
 impl Line<'_> {
     /// Sends once and reads.
-    pub(super) async fn attempt(&self, provider: &dyn Provider, fetch: &Fetch, request: Request) -> Result<Reading, Setback> {
+    pub(super) async fn attempt(&self, question: Question<'_>, request: Request) -> Result<Reading, Setback> {
         let whole = async {
             let response = self.transport.execute(request, self.limits).await?;
-            self.read(provider, fetch, response).await
+            self.read(question, response).await
         };
         timeout(self.limits.request, whole).await.unwrap_or_else(|_| {
             let detail = format!("no complete answer within {}", seconds(self.limits.request));
@@ -55,7 +67,7 @@ impl Line<'_> {
         })
     }
 
-    async fn read(&self, provider: &dyn Provider, fetch: &Fetch, response: Response) -> Result<Reading, Setback> {
+    async fn read(&self, question: Question<'_>, response: Response) -> Result<Reading, Setback> {
         let headers = response.headers();
         let header_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
         if header_bytes > HEADER_BYTES {
@@ -68,35 +80,27 @@ impl Line<'_> {
             return Err(setback);
         }
         if status.is_success() {
-            self.success(provider, fetch, response, server_time).await
+            self.success(question, response, server_time).await
         } else {
             let (rest, wire_bytes) = self.refusal(response).await;
-            Ok(Reading {
-                status: status.as_u16(),
-                items: Vec::new(),
-                refused: Vec::new(),
-                last_id: None,
-                rest: Rest { rest, elements: None },
-                server_time,
-                wire_bytes,
-            })
+            let rest = Rest { rest, elements: None };
+            Ok(Reading { status: status.as_u16(), rest, server_time, wire_bytes, ..Reading::default() })
         }
     }
 
     async fn success(
         &self,
-        provider: &dyn Provider,
-        fetch: &Fetch,
+        question: Question<'_>,
         mut response: Response,
         server_time: Option<Time>,
     ) -> Result<Reading, Setback> {
+        let fetch = question.fetch;
         if matches!(fetch.method, Method::Exchange { .. }) {
             // What an exchange answers is documented nowhere, not even that it is JSON; whoever looks for the token is strict.
             let status = response.status().as_u16();
             let (rest, wire_bytes) = self.refusal(response).await;
-            let (items, refused) = (Vec::new(), Vec::new());
             let rest = Rest { rest, elements: None };
-            return Ok(Reading { status, items, refused, last_id: None, rest, server_time, wire_bytes });
+            return Ok(Reading { status, rest, server_time, wire_bytes, ..Reading::default() });
         }
         let headers = response.headers();
         if !text(headers, CONTENT_TYPE).is_some_and(is_json) {
@@ -110,16 +114,10 @@ impl Line<'_> {
         }
         let status = response.status().as_u16();
         let mut elements = Elements::new(fetch.list, self.limits);
-        let (mut items, mut refused, mut last_id) = (Vec::new(), Vec::new(), None);
+        let mut read = Elementwise::default();
         let mut intake = Intake::new(coding, self.limits, |bytes: &[u8]| {
             elements.feed(bytes, |index, element| {
-                match provider.item(fetch, element) {
-                    Ok(item) => {
-                        last_id = id(&item).cloned().or(last_id.take());
-                        items.push(item);
-                    }
-                    Err(why) => refused.push((index, why)),
-                }
+                read.element(question, index, element);
                 Ok(())
             })
         });
@@ -128,7 +126,9 @@ impl Line<'_> {
         }
         let wire_bytes = intake.finish().map_err(Setback::last)?;
         let rest = elements.finish().map_err(Setback::last)?;
-        Ok(Reading { status, items, refused, last_id, rest, server_time, wire_bytes })
+        let last_id = read.last_id(question);
+        let Elementwise { items, digests, unchanged, refused, last: _ } = read;
+        Ok(Reading { status, items, digests, unchanged, refused, last_id, rest, server_time, wire_bytes })
     }
 
     async fn piece(&self, response: &mut Response) -> Result<Option<impl Deref<Target = [u8]>>, Setback> {
@@ -201,6 +201,57 @@ pub(super) const fn outcome(status: u16) -> &'static str {
         403 => Reason::Forbidden.as_str(),
         404 => Reason::NotFound.as_str(),
         _ => Reason::UnexpectedStatus.as_str(),
+    }
+}
+
+/// The elements of an answer, as they arrive.
+#[derive(Default)]
+struct Elementwise {
+    items: Vec<Item>,
+    digests: Vec<Digest>,
+    unchanged: Vec<Unchanged>,
+    refused: Vec<(u64, Refused)>,
+    last: Last,
+}
+
+/// Where the id of the last element stands that passed the gate.
+#[derive(Clone, Copy, Default)]
+enum Last {
+    #[default]
+    Nowhere,
+    Read,
+    Unchanged,
+}
+
+impl Elementwise {
+    fn element(&mut self, question: Question<'_>, index: u64, element: &[u8]) {
+        let known = question.recognise.map(|recognise| recognise.look(element));
+        if let Some((_, Some(unchanged))) = known {
+            self.unchanged.push(unchanged);
+            self.last = Last::Unchanged;
+            return;
+        }
+        match question.provider.item(question.fetch, element) {
+            Ok(item) => {
+                if id(&item).is_some() {
+                    self.last = Last::Read;
+                }
+                self.items.push(item);
+                self.digests.extend(known.map(|(digest, _)| digest));
+            }
+            Err(why) => self.refused.push((index, why)),
+        }
+    }
+
+    fn last_id(&self, question: Question<'_>) -> Option<RemoteId> {
+        match self.last {
+            Last::Nowhere => None,
+            Last::Read => self.items.iter().rev().find_map(id).cloned(),
+            Last::Unchanged => {
+                let item = question.provider.item(question.fetch, &self.unchanged.last()?.bytes).ok()?;
+                id(&item).cloned()
+            }
+        }
     }
 }
 

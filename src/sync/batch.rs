@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::domain::{Failure, Reason, ScopeId, ScopeKind};
-use crate::inventory::{Confirmed, Inventory, Judge, OrganizationRow, Poll, SeenOrganization, Stored};
-use crate::providers::Known;
+use crate::inventory::{Applied, Confirmed, Inventory, Judge, OrganizationRow, Poll, SeenOrganization, Stored};
+use crate::providers::{Known, Provider};
 use crate::walk::Walked;
 
 /// Rows that are worth a transaction of their own.
@@ -15,6 +15,7 @@ const ENOUGH_WALKS: usize = 256;
 /// The walks of one poll on their way into the inventory.
 pub(super) struct Batch {
     inventory: Inventory,
+    provider: &'static dyn Provider,
     poll: Poll,
     judge: Arc<Judge>,
     waiting: Vec<Walked>,
@@ -32,13 +33,22 @@ enum Standing {
 }
 
 impl Batch {
-    pub fn new(inventory: Inventory, poll: Poll, judge: Arc<Judge>) -> Self {
-        Self { inventory, poll, judge, waiting: Vec::new(), rows: 0, standing: Standing::Unknown, refused_once: Vec::new() }
+    pub fn new(inventory: Inventory, provider: &'static dyn Provider, poll: Poll, judge: Arc<Judge>) -> Self {
+        Self {
+            inventory,
+            provider,
+            poll,
+            judge,
+            waiting: Vec::new(),
+            rows: 0,
+            standing: Standing::Unknown,
+            refused_once: Vec::new(),
+        }
     }
 
     /// Takes a walk that ended.
     pub async fn push(&mut self, walked: Walked, known: &Known) -> Stored<()> {
-        self.rows += walked.found().len();
+        self.rows += walked.elements();
         self.waiting.push(walked);
         self.confirm(known).await?;
         if self.rows >= ENOUGH_ROWS || self.waiting.len() >= ENOUGH_WALKS {
@@ -83,10 +93,25 @@ impl Batch {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let walks = std::mem::take(&mut self.waiting);
+        let mut walks = std::mem::take(&mut self.waiting);
         self.rows = 0;
-        self.refused_once.extend(self.inventory.apply(row, self.poll.id, Arc::clone(&self.judge), walks).await?);
+        while !walks.is_empty() {
+            let Applied { refused_once, unread } =
+                self.inventory.apply(row, self.poll.id, Arc::clone(&self.judge), walks).await?;
+            self.refused_once.extend(refused_once);
+            walks = unread.into_iter().map(|walked| self.read_all(walked)).collect();
+        }
         Ok(())
+    }
+
+    /// Something else wrote what is stored of a list since the walk before.
+    fn read_all(&self, walked: Walked) -> Walked {
+        let first = walked.first().clone();
+        walked.read_all(&|bytes| {
+            let mut item = self.provider.item(&first, bytes)?;
+            item.tag(self.inventory.tag_key());
+            Ok(item)
+        })
     }
 
     /// Applies the rest. Returns where walks were applied, or why they were not, and the scopes that are refused for the first time.

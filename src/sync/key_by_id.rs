@@ -3,7 +3,7 @@
 use super::line::Line;
 use crate::domain::{Failure, Reason, RemoteId, ScopeId};
 use crate::providers::{KeyRef, Known};
-use crate::remote::Exchanged;
+use crate::remote::{As, Exchanged};
 use crate::walk::ById;
 
 /// What the provider answers for the id; `None` where it has no such call for that list.
@@ -18,5 +18,6 @@ pub(super) async fn ask_for_key(line: &Line, known: &Known, scope: &ScopeId, key
             Err(failure) => return Some(ById::of(&Err(Failure::new(Reason::Internal, failure.detail)))),
         },
     };
-    Some(ById::of(&line.remote.ask_as(line.provider, &fetch, known, token.as_ref()).await))
+    let how = As { token: token.as_ref(), ..As::default() };
+    Some(ById::of(&line.remote.ask_as(line.provider, &fetch, known, how).await))
 }

@@ -41,7 +41,7 @@ pub async fn poll(
     let poll = inventory.begin_poll(account.clone(), clock.now()).await?;
     let judge = Arc::new(Judge { policy: Arc::clone(policy), provider, account });
     let mut polling = Polling {
-        batch: Batch::new(inventory.clone(), poll, judge),
+        batch: Batch::new(inventory.clone(), line.provider, poll, judge),
         course: Course::default(),
         inventory,
         line,
@@ -125,7 +125,7 @@ impl Polling<'_> {
     }
 
     fn common(&self) -> Common {
-        common(self.inventory, self.line, self.clock, &self.course)
+        common(self.inventory, self.line, self.clock, self.poll, &self.course)
     }
 
     /// Concludes what was read, in whichever way that ended.
@@ -160,7 +160,7 @@ impl Polling<'_> {
         }
         let still = match &applied {
             Ok(row) if course.people_read() && inventory.lacks_members_keys(poll, *row).await? => {
-                members_still(&common(inventory, line, clock, &course), stop).await
+                members_still(&common(inventory, line, clock, poll, &course), stop).await
             }
             Ok(_) | Err(_) => Ok(MembersStill::default()),
         };
@@ -191,8 +191,14 @@ impl Polling<'_> {
 }
 
 /// What walks have in common, as of what is known now.
-fn common(inventory: &Inventory, line: &Arc<Line>, clock: &Clock, course: &Course) -> Common {
-    Common { line: Arc::clone(line), known: course.known.clone(), clock: clock.clone(), inventory: inventory.clone() }
+fn common(inventory: &Inventory, line: &Arc<Line>, clock: &Clock, poll: Poll, course: &Course) -> Common {
+    Common {
+        line: Arc::clone(line),
+        known: course.known.clone(),
+        clock: clock.clone(),
+        inventory: inventory.clone(),
+        account: poll.account,
+    }
 }
 
 /// The kind of scope that lists keys in other ways than this one, and the kind that does in this one.

@@ -65,7 +65,7 @@ impl ScopeReport {
         Self {
             scope: walked.scope().clone(),
             end: walked.end().clone(),
-            items: walked.found().len(),
+            items: walked.elements(),
             pages: walked.pages(),
             refused,
             secret_like: walked.secret_like(),

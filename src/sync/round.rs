@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::line::Line;
 use crate::clock::Clock;
-use crate::domain::{ClosedReason, Failure, Reason, RemoteId, Scope, ScopeId, WalkEnd};
+use crate::domain::{ClosedReason, Failure, Reason, Refused, RemoteId, Scope, ScopeId, WalkEnd};
 use crate::inventory::Inventory;
 use crate::providers::{Fetch, Item, Known, Learnt, Next, OwnKeys, Subject, Target};
-use crate::remote::Exchanged;
-use crate::walk::{Found, Page, Stamp, Turn, Walk, WalkId, Walked};
+use crate::remote::{As, Exchanged};
+use crate::walk::{Found, Page, Recognise, Stamp, Turn, Walk, WalkId, Walked};
 
 /// What one task of a round ended with.
 pub(super) enum Ended {
@@ -39,6 +39,8 @@ pub(super) struct Common {
     pub known: Known,
     pub clock: Clock,
     pub inventory: Inventory,
+    /// Row of the account.
+    pub account: i64,
 }
 
 impl Common {
@@ -136,7 +138,7 @@ pub(super) async fn question(common: &Common, mut fetch: Fetch) -> Result<Answer
         if asked.len() as u64 > line.caps.pages {
             return Err(Failure::new(Reason::TooManyPages, format!("over {} pages", line.caps.pages)));
         }
-        let page = ask(common, &fetch, None).await?;
+        let page = ask(common, &fetch, As::default()).await?;
         if let Some((index, refused)) = page.refused.first() {
             return Err(Failure::new(Reason::ItemRefused, format!("number {index}: {}: {}", refused.reason, refused.detail)));
         }
@@ -218,10 +220,13 @@ enum NoToken {
 async fn pages(common: &Common, walk: &mut Walk, learnt: &mut Learnt, first: Fetch, token: Option<&SecretString>) -> WalkEnd {
     let mut fetch = first;
     loop {
-        let page = match ask(common, &fetch, token).await {
+        let mut page = match ask(common, &fetch, As { token, recognise: walk.recognise() }).await {
             Ok(page) => page,
             Err(failure) => return WalkEnd::Incomplete(failure),
         };
+        if let Err(failure) = walk.read_what_meets(&mut page, &fetch.subject, &|bytes| read(common, &fetch, bytes)) {
+            return WalkEnd::Incomplete(failure);
+        }
         learnt.add(page.end.learnt.clone());
         match walk.page(page, &fetch.subject, stamp(&common.clock)) {
             Turn::Next(next) => fetch = *next,
@@ -231,16 +236,33 @@ async fn pages(common: &Common, walk: &mut Walk, learnt: &mut Learnt, first: Fet
 }
 
 /// Asks for a page as it may be stored.
-async fn ask(common: &Common, fetch: &Fetch, token: Option<&SecretString>) -> Result<Page, Failure> {
+async fn ask(common: &Common, fetch: &Fetch, how: As<'_>) -> Result<Page, Failure> {
     let line = &common.line;
-    let mut page = line.remote.ask_as(line.provider, fetch, &common.known, token).await?;
+    let mut page = line.remote.ask_as(line.provider, fetch, &common.known, how).await?;
     page.tag(common.inventory.tag_key());
     Ok(page)
 }
 
+/// Reads one element as it may be stored.
+fn read(common: &Common, fetch: &Fetch, bytes: &[u8]) -> Result<Item, Refused> {
+    let mut item = common.line.provider.item(fetch, bytes)?;
+    item.tag(common.inventory.tag_key());
+    Ok(item)
+}
+
 fn begin(common: &Common, scope: Scope, first: &Fetch) -> Walk {
+    // Whose keys they are is checked of keys that are read.
+    let apart = common.line.provider.reads_apart(first) && first.subject == Subject::default();
+    let recognise = apart.then(|| Recognise {
+        digests: common.inventory.digests().clone(),
+        before: common.inventory.listed_before(common.account, &scope.id),
+    });
     let WalkId(number) = common.inventory.next_walk();
-    Walk::begin(WalkId(number), scope, first, stamp(&common.clock), common.line.caps)
+    let walk = Walk::begin(WalkId(number), scope, first, stamp(&common.clock), common.line.caps);
+    match recognise {
+        Some(recognise) => walk.recognising(recognise),
+        None => walk,
+    }
 }
 
 fn stamp(clock: &Clock) -> Stamp {

@@ -53,6 +53,8 @@ fn page(items: Vec<Item>, next: Next) -> Page {
         elements: items.len() as u64,
         items,
         refused: Vec::new(),
+        digests: Vec::new(),
+        unchanged: Vec::new(),
         end: End { next, learnt: Learnt::default() },
         server_time: Some(NOW),
         wire_bytes: 1,

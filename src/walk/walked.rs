@@ -1,13 +1,21 @@
 //! A walk that ended, and the proof that it read its list whole.
 
+use std::sync::Arc;
+
+use super::before::{self, Before, Digest, IdDigest, Read, Recognise, Unchanged};
 use super::{Found, Stamp, WalkId};
-use crate::domain::{Failure, KeyFacts, Owner, Refused, RemoteId, Scope, Time, WalkEnd};
+use crate::domain::{Failure, KeyFacts, Owner, Reason, Refused, RemoteId, Scope, Time, WalkEnd};
+use crate::providers::{Fetch, Item};
 
 /// A walk that ended. Its fields are sealed: nobody outside this module can make one end complete.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Walked {
     pub(super) id: WalkId,
     pub(super) scope: Scope,
+    pub(super) first: Box<Fetch>,
+    pub(super) recognises: Option<Recognise>,
+    pub(super) digests: Vec<Option<Digest>>,
+    pub(super) unchanged: Vec<Unchanged>,
     pub(super) started: Stamp,
     pub(super) ended: Time,
     pub(super) end: WalkEnd,
@@ -69,6 +77,7 @@ impl Walked {
     pub fn doubted(mut self, failure: Failure) -> Self {
         self.end = WalkEnd::Incomplete(failure);
         self.found = Found::nothing(self.scope.id.kind.lists());
+        (self.digests, self.unchanged) = (Vec::new(), Vec::new());
         self
     }
 
@@ -110,9 +119,68 @@ impl Walked {
         &self.end
     }
 
-    /// What it found, in whichever way it ended.
+    /// What it found, in whichever way it ended, but for what is [unchanged](Self::unchanged).
     pub const fn found(&self) -> &Found {
         &self.found
+    }
+
+    /// How many elements it found.
+    pub fn elements(&self) -> usize {
+        self.found.len() + self.unchanged.len()
+    }
+
+    /// Elements that are as they were in the walk [before](Self::before), and were not read.
+    pub fn unchanged(&self) -> &[Unchanged] {
+        &self.unchanged
+    }
+
+    /// The walk before, where elements of this one rest on it.
+    pub fn before(&self) -> Option<&Arc<Before>> {
+        self.recognises.as_ref()?.before.as_ref().filter(|_| !self.unchanged.is_empty())
+    }
+
+    /// Whether the next walk may recognise its elements.
+    pub const fn recognises(&self) -> bool {
+        self.recognises.is_some()
+    }
+
+    /// What tells the key of that place among the [keys](Self::keys) in the next walk: its id, and its bytes unless it is to be
+    /// read each time.
+    pub fn tells(&self, place: usize) -> Option<(IdDigest, Option<Digest>)> {
+        let key = self.keys().get(place)?;
+        Some((self.recognises.as_ref()?.digests.id(&key.id), self.digests.get(place).copied().flatten()))
+    }
+
+    /// Its first request: elements are read as those of that list.
+    pub const fn first(&self) -> &Fetch {
+        &self.first
+    }
+
+    /// The same with all elements read, where the walk before says nothing of them any more.
+    #[must_use]
+    pub fn read_all(mut self, read: Read<'_>) -> Self {
+        let unread = std::mem::take(&mut self.unchanged);
+        let all =
+            before::read_all(unread, read).and_then(|all| all.into_iter().try_for_each(|(item, digest)| self.add(item, digest)));
+        match all {
+            Ok(()) => self,
+            Err(failure) => self.unfinished(failure),
+        }
+    }
+
+    /// Its id is no other's: [`Walk`](super::Walk) had two read that seem to be one.
+    fn add(&mut self, item: Item, digest: Digest) -> Result<(), Failure> {
+        match (item, &mut self.found) {
+            (Item::Key(key), Found::Keys(keys)) => {
+                keys.push(*key);
+                self.digests.push(Some(digest));
+                Ok(())
+            }
+            (
+                Item::Key(_) | Item::Person(_) | Item::Project(_) | Item::Skipped,
+                Found::Keys(_) | Found::People(_) | Found::Projects(_),
+            ) => Err(Failure::new(Reason::Internal, "an element that was a key before is none now")),
+        }
     }
 
     /// Pages read.

@@ -59,9 +59,9 @@ def main():
     with Site(program, f"{scratch}/pages", "--keys", about) as site:
         site.without_pace()
         run([program, "poll", "--config", site.config])
-        site.set("^schedule .*", 'schedule = "0 0 1 1 *"')
-        with served(program, site.config, f"{scratch}/served") as address:
-            compare(address, site.folder / "inventory.db")
+        site.without_schedule()
+        with served(program, site.config, f"{scratch}/served") as daemon:
+            compare(daemon.address, site.folder / "inventory.db")
 
 
 def compare(address, file):

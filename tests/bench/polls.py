@@ -1,4 +1,4 @@
-"""Polls of one OpenAI organisation, beside the least that they could cost. Arguments: PROGRAM BARE SCRATCH KEYS.
+"""Polls of one OpenAI organisation by the daemon, beside the least that they could cost. Arguments: PROGRAM BARE SCRATCH KEYS.
 
 Beside the first poll stands a client that parses the same pages and drops them, and a raw load of the rows that the poll left into
 the same schema; beside the later ones that client alone.
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from measure import median, run
+from served import served
 from simulated import Site
 
 ROUNDS = 5
@@ -36,23 +37,24 @@ def main():
     loads = []
     with Site(program, scratch / "polls", "--keys", str(keys)) as site:
         site.without_pace()
-        poll = [program, "poll", "--config", str(site.config), "--account", "demo-openai"]
-        env = {"KEYMUSTER__INVENTORY__PATH": str(inventory)}
+        site.without_schedule()
+        site.set('^path = "inventory.db"', f'path = "{inventory}"')
         for turn in range(ROUNDS):
             print(f"round {turn + 1} of {ROUNDS}", file=sys.stderr)
             for file in [*scratch.glob("inventory.db*"), *scratch.glob("loaded.db*")]:
                 file.unlink()
             for name in ("discard", "parse"):
                 costs[name].append(run([bare, name, site.base_url, site.token])[1])
-            costs["first"].append(run(poll, env)[1])
+            with served(program, site.config, scratch / "polled") as daemon:
+                costs["first"].append(daemon.poll("demo-openai"))
+                costs["again"].append(daemon.poll("demo-openai"))
+                # Who had left before the first poll is known by the third: the history of an inventory that is new.
+                daemon.poll("demo-openai")
+                for name, share in (("few", 100), ("many", 10)):
+                    site.live(round(keys / share / USES_PER_SECOND))
+                    costs[name].append(daemon.poll("demo-openai"))
             loads.append(json.loads(run([bare, "load", str(inventory), str(loaded)])[0])["cpu"])
-            costs["again"].append(run(poll, env)[1])
-            # Who had left before the first poll is known by the third: the history of an inventory that is new.
-            run(poll, env)
-            for name, share in (("few", 100), ("many", 10)):
-                site.live(round(keys / share / USES_PER_SECOND))
-                costs[name].append(run(poll, env)[1])
-    print(f"{keys} OpenAI keys; medians of {ROUNDS}; CPU is user and system of that program alone\n")
+    print(f"{keys} OpenAI keys; medians of {ROUNDS}; CPU is user and system of that process alone, in steps of 10 ms for the daemon\n")
     print(f"{'':34} {'CPU s':>7} {'beside it':>9} {'ratio':>6} {'peak MiB':>9} {'written MB':>11}")
     for name, cost, beside in rows(costs, statistics.median(loads)):
         print(f"{name:34} {cost.cpu:7.2f} {beside:9.2f} {cost.cpu / beside:6.2f} {cost.peak:9.1f} {cost.written:11.2f}")

@@ -42,16 +42,16 @@ def main():
     program, scratch, keys = sys.argv[1:]
     with Site(program, f"{scratch}/scrapes", "--keys", keys) as site:
         site.without_pace()
-        site.set("^schedule .*", 'schedule = "0 0 1 1 *"')
+        site.without_schedule()
         print(f"{keys} keys; milliseconds\n")
         print(f"{'scrapes':24} {'number':>8} {'median':>8} {'99 %':>8} {'most':>8} {'/healthz':>12} {'99 %':>8}")
-        with served(program, site.config, f"{scratch}/scraped") as address:
-            whole(address, "/metrics")
+        with served(program, site.config, f"{scratch}/scraped") as daemon:
+            whole(daemon.address, "/metrics")
             for name in ("during the first poll", "during the second"):
                 command = [program, "ctl", "--config", site.config, "poll", "demo-openai"]
                 poll = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                row(name, *during(address, lambda _, poll=poll: poll.poll() is None))
-            row("nothing written", *during(address, lambda times: times < AT_REST))
+                row(name, *during(daemon.address, lambda _, poll=poll: poll.poll() is None))
+            row("nothing written", *during(daemon.address, lambda times: times < AT_REST))
 
 
 main()

@@ -46,6 +46,10 @@ class Site:
         """Lets the account be polled faster than any provider allows: it is the CPU that is measured."""
         self.set("^pace .*", "pace = 60000")
 
+    def without_schedule(self):
+        """Has nothing polled but on demand."""
+        self.set("^schedule .*", 'schedule = "0 0 1 1 *"')
+
     def openai_keys(self):
         """How many keys its OpenAI organisation has."""
         # In a process of its own: a child of one that has been large is never counted smaller.

@@ -270,6 +270,8 @@ impl Site {
             elements: items.len() as u64,
             items,
             refused: Vec::new(),
+            digests: Vec::new(),
+            unchanged: Vec::new(),
             end: End { next, learnt: Learnt::default() },
             server_time: None,
             wire_bytes: 0,

@@ -9,12 +9,12 @@ use keymuster::inventory::{
     ConfiguredAccount, Confirmed, GuardLimits, Inventory, Judge, MembersStill, OrganizationRow, Poll, PollEnd, SeenOrganization,
 };
 use keymuster::policy::{Glob, Limit, Limits, Match, Policy, Rule, Span};
-use keymuster::walk::{Found, Stamp, Walked};
+use keymuster::walk::{Found, Recognise, Stamp, Walked};
 
 use crate::model::Model;
 use crate::stored::{self, Row};
 use crate::story::{Fault, Restart, Round, Story};
-use crate::walking::{Begun, id, owner_id, scope, walk};
+use crate::walking::{Begun, Elements, id, owner_id, scope, walk};
 use crate::world::{KEYS, PROJECTS, Place, Shape, World};
 
 /// `confirm_after` of every settling.
@@ -27,6 +27,8 @@ pub struct Driver {
     pub model: Model,
     wall: i64,
     boot: i64,
+    account: i64,
+    elements: Elements,
     policy: Arc<Policy>,
     /// What happened, for whoever reads a failure.
     pub told: Vec<String>,
@@ -62,6 +64,8 @@ impl Driver {
             model: Model::default(),
             wall: 1_760_000_000,
             boot: 5_000,
+            account: 0,
+            elements: Elements::default(),
             policy: Arc::new(policy()),
             told: Vec::new(),
         };
@@ -149,6 +153,7 @@ impl Driver {
         let poll = inventory.begin_poll("acme".into(), Time::from_unix(self.wall)).await.unwrap();
         let seen = SeenOrganization::Named(Organization { id: id("org_1"), name: None });
         let Confirmed::Yes(row) = inventory.confirm(poll, seen).await.unwrap() else { return Err("no organisation".into()) };
+        self.account = poll.account;
         self.model.run = inventory.run();
         self.model.poll += 1;
 
@@ -216,10 +221,9 @@ impl Driver {
                 self.model.known(place);
                 not_walked.push(scope(&self.world, place));
             } else {
-                let begun = Begun { number: self.inventory().next_walk(), at: self.now() };
+                let one = self.walk(place, fault);
                 self.pass(1);
-                let one = walk(&self.world, place, fault, begun);
-                self.tell(format!("  {place}: walk {} {:?} {fault:?}: {}", begun.number.0, one.end(), listed(&one)));
+                self.tell(format!("  {place}: walk {} {:?} {fault:?}: {}", one.id().0, one.end(), listed(&one)));
                 walked.push((one, fault));
             }
             if place == Place::Projects {
@@ -239,11 +243,24 @@ impl Driver {
         (walked, not_walked)
     }
 
+    /// Walks a list now, and applies nothing.
+    pub fn walk(&mut self, place: Place, fault: Option<Fault>) -> Walked {
+        let begun = Begun { number: self.inventory().next_walk(), at: self.now() };
+        let before = self.inventory().listed_before(self.account, &scope(&self.world, place).id);
+        let recognise = Recognise { digests: self.inventory().digests().clone(), before };
+        walk(&self.world, place, fault, begun, recognise, &mut self.elements)
+    }
+
     async fn apply(&mut self, row: OrganizationRow, poll: Poll, walks: Vec<Walked>) -> Result<(), String> {
-        let judge = Judge { policy: Arc::clone(&self.policy), provider: "openai".into(), account: "acme".into() };
-        self.inventory().apply(row, poll.id, Arc::new(judge), walks.clone()).await.map_err(|error| error.to_string())?;
-        for walked in &walks {
-            self.model.applied(walked);
+        let judge = Arc::new(Judge { policy: Arc::clone(&self.policy), provider: "openai".into(), account: "acme".into() });
+        let mut left = walks.clone();
+        while !left.is_empty() {
+            let applied = self.inventory().apply(row, poll.id, Arc::clone(&judge), left).await;
+            let unread = applied.map_err(|error| error.to_string())?.unread;
+            left = unread.into_iter().map(|walked| walked.read_all(&|bytes| self.elements.read(bytes))).collect();
+        }
+        for walked in walks {
+            self.model.applied(&walked.read_all(&|bytes| self.elements.read(bytes)));
         }
         Ok(())
     }
@@ -261,8 +278,7 @@ impl Driver {
             return Ok(());
         }
         let place = crate::model::place(first);
-        let begun = Begun { number: self.inventory().next_walk(), at: self.now() };
-        let again = walk(&self.world, place, fault, begun);
+        let again = self.walk(place, fault);
         let before = stored::contents(self.inventory())?;
         self.apply(row, poll, vec![again]).await?;
         let after = stored::contents(self.inventory())?;
@@ -300,7 +316,7 @@ fn listed(walked: &Walked) -> String {
         Found::People(people) => people.iter().map(|person| person.id.to_string()).collect(),
         Found::Projects(projects) => projects.iter().map(|project| project.id.to_string()).collect(),
     };
-    ids.join(" ")
+    format!("{} and {} unchanged", ids.join(" "), walked.unchanged().len())
 }
 
 fn of_projects(walked: &Walked) -> bool {

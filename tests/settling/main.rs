@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 use driver::Driver;
 use keymuster::domain::Presence;
 use story::{Fault, Round, Story, story};
-use world::{Change, Shape};
+use world::{Change, Place, Shape};
 
 fn tell(story: &Story) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -199,4 +199,29 @@ async fn a_witness_that_closed_proves_nothing_more() {
         driver.round(&round).await.unwrap_or_else(|error| panic!("{}\n\n{error}", driver.told.join("\n")));
         assert_eq!(presence(&driver, 1), expected, "{}", driver.told.join("\n"));
     }
+}
+
+/// How many elements of the first project's list were read, and how many came again.
+fn read_and_unchanged(driver: &mut Driver) -> (usize, usize) {
+    let walked = driver.walk(Place::Project(0), None);
+    (walked.found().len(), walked.unchanged().len())
+}
+
+#[tokio::test]
+async fn only_what_changed_is_read_again_and_what_somebody_else_wrote() {
+    let mut driver = Driver::new(Shape::Projects).await;
+    let more = |key| Change::Create { key, project: 0, owner: 0, on_admin: false };
+    driver.round(&after(30, vec![more(4), more(5)], vec![])).await.unwrap();
+    let all = 3;
+    assert_eq!(read_and_unchanged(&mut driver), (0, all));
+    driver.round(&after(30, vec![Change::Use(0)], vec![])).await.unwrap();
+    assert_eq!(read_and_unchanged(&mut driver), (0, all), "the list's own walk wrote it");
+    // The keys are nobody's, and then ours again.
+    driver.configure(false).await;
+    driver.configure(true).await;
+    assert_eq!(read_and_unchanged(&mut driver), (all, 0));
+    driver.round(&Round::clean()).await.unwrap();
+    assert_eq!(read_and_unchanged(&mut driver), (0, all));
+    driver.round(&after(30, vec![], vec![(3, Fault::Cut { pages: 1 })])).await.unwrap();
+    assert_eq!(read_and_unchanged(&mut driver), (all, 0), "a list that was not read whole tells nothing");
 }

@@ -1,5 +1,6 @@
 //! Walks the truth as the engine walks a provider: pages through the public API, with what goes wrong in between.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keymuster::domain::{
@@ -7,7 +8,7 @@ use keymuster::domain::{
     Scope, Text, Time, WalkEnd,
 };
 use keymuster::providers::{End, Fetch, Item, Learnt, Next, Subject, Target};
-use keymuster::walk::{Caps, Page, Stamp, Turn, Walk, WalkId, Walked};
+use keymuster::walk::{Caps, Page, Recognise, Stamp, Turn, Walk, WalkId, Walked};
 
 use crate::story::Fault;
 use crate::world::{PEOPLE, PROJECTS, Place, SERVICE, World};
@@ -103,10 +104,37 @@ pub struct Begun {
     pub at: Stamp,
 }
 
-/// Walks a scope as it truly is now, with what goes wrong.
-pub fn walk(world: &World, place: Place, fault: Option<Fault>, begun: Begun) -> Walked {
+/// Elements by their bytes: whoever has the bytes can read them.
+#[derive(Default)]
+pub struct Elements(BTreeMap<Vec<u8>, Item>);
+
+impl Elements {
+    fn bytes(&mut self, item: &Item) -> Vec<u8> {
+        let bytes = format!("{item:?}").into_bytes();
+        self.0.insert(bytes.clone(), item.clone());
+        bytes
+    }
+
+    /// Reads an element.
+    pub fn read(&self, bytes: &[u8]) -> Result<Item, Refused> {
+        Ok(self.0[bytes].clone())
+    }
+}
+
+/// Walks a scope as it truly is now, with what goes wrong. Elements of lists of keys are recognised as `recognise` says.
+pub fn walk(
+    world: &World,
+    place: Place,
+    fault: Option<Fault>,
+    begun: Begun,
+    recognise: Recognise,
+    elements: &mut Elements,
+) -> Walked {
     let scope = scope(world, place);
     let mut walk = Walk::begin(begun.number, scope.clone(), &request(&scope, 0), begun.at, CAPS);
+    if place.kind().lists() == Lists::Keys {
+        walk = walk.recognising(recognise);
+    }
     let archived = matches!(place, Place::Project(project) if world.projects[project].archived);
     let closed = match place {
         Place::Project(_) => archived.then_some(ClosedReason::ProjectArchived),
@@ -115,7 +143,7 @@ pub fn walk(world: &World, place: Place, fault: Option<Fault>, begun: Begun) -> 
         Place::Projects | Place::Organization => None,
     };
     let items = items(world, place);
-    let end = read(&mut walk, &scope, items, fault, closed, begun.at);
+    let end = read(&mut walk, &scope, items, fault, closed, begun.at, elements);
     walk.finish(end, begun.at.wall.plus(1))
 }
 
@@ -126,19 +154,38 @@ fn read(
     fault: Option<Fault>,
     closed: Option<ClosedReason>,
     now: Stamp,
+    elements: &mut Elements,
 ) -> WalkEnd {
     let server_time = Some(if fault == Some(Fault::Skew) { now.wall.plus(7_200) } else { now.wall });
     let page = |items: Vec<Item>, refused: Vec<(u64, Refused)>, next: Next| Page {
         elements: (items.len() + refused.len()) as u64,
         items,
         refused,
+        digests: Vec::new(),
+        unchanged: Vec::new(),
         end: End { next, learnt: Learnt::default() },
         server_time,
         wire_bytes: 100,
         took: Duration::from_secs(1),
     };
     let failed = |reason| WalkEnd::Incomplete(Failure::new(reason, "a fault of the test"));
-    let mut turn = |page: Page| walk.page(page, &Subject::default(), now);
+    let recognise = walk.recognise().cloned();
+    let mut turn = |mut page: Page| {
+        if let Some(recognise) = &recognise {
+            for item in std::mem::take(&mut page.items) {
+                match recognise.look(&elements.bytes(&item)) {
+                    (_, Some(unchanged)) => page.unchanged.push(unchanged),
+                    (digest, None) => {
+                        page.items.push(item);
+                        page.digests.push(digest);
+                    }
+                }
+            }
+        }
+        let read = walk.read_what_meets(&mut page, &Subject::default(), &|bytes| elements.read(bytes));
+        assert!(read.is_ok(), "{read:?}");
+        walk.page(page, &Subject::default(), now)
+    };
     if matches!(fault, Some(Fault::Closed)) && closed.is_none() {
         return failed(Reason::NotFound);
     }

@@ -62,6 +62,8 @@ fn walked(inventory: &Inventory, project: &str, ids: &[String]) -> Walked {
         elements: items.len() as u64,
         items,
         refused: Vec::new(),
+        digests: Vec::new(),
+        unchanged: Vec::new(),
         end: End { next: Next::Done, learnt: Learnt::default() },
         server_time: None,
         wire_bytes: 0,

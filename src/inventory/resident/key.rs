@@ -41,6 +41,10 @@ impl Row {
         i64::from(self.0.get())
     }
 
+    pub fn number(self) -> u32 {
+        self.0.get()
+    }
+
     pub fn index(self) -> usize {
         self.0.get() as usize
     }

@@ -1,4 +1,5 @@
-//! What the daemon keeps in memory of every key, so that a scrape or a page need not read them all: numbers only, 48 bytes a key.
+//! What the daemon keeps in memory of every key, so that a scrape or a page need not read them all: numbers only, 48 bytes a key; and
+//! what walks found, so that the next one need not read what has not changed (`listed.rs`).
 //!
 //! It is never apart from the file. What a transaction touched is read again inside it, and taken over with its commit, under one
 //! lock; whoever asks begins to read the file under the same lock. As time passes, those keys are read again of which something
@@ -7,6 +8,7 @@
 mod choose;
 mod halves;
 mod key;
+mod listed;
 mod order;
 mod page;
 mod read;
@@ -17,21 +19,25 @@ mod touched;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 
 use rusqlite::{Connection, Transaction};
 
 use self::key::{Conditions, Key, Row, Second, Told};
+pub(super) use self::listed::List;
+use self::listed::Lists;
 use self::read::Keys;
 use self::touched::Touched;
 use super::error::{StoreError, Stored};
-use crate::domain::{Condition, Time};
+use crate::domain::{Condition, ScopeId, Time};
+use crate::walk::Before;
 
 /// A handle on it. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Resident {
     held: Arc<RwLock<Option<Held>>>,
     touched: Arc<Mutex<Touched>>,
+    lists: Lists,
     /// A number of SQLite's for the connection that writes: another one wherever somebody else wrote.
     others: Arc<AtomicI64>,
 }
@@ -68,14 +74,39 @@ impl Resident {
         touched::listen(writer, &self.touched)
     }
 
-    /// Commits, and takes over what the transaction touched.
-    pub fn commit(&self, transaction: Transaction<'_>) -> Stored<()> {
-        let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
-        let others = writes_of_others(&transaction)?;
+    /// A transaction begins.
+    pub fn begin(&self, transaction: &Transaction<'_>) -> Stored<()> {
+        // Of one that failed nothing was written.
+        *self.touched() = Touched::default();
+        self.lists.begin();
+        let others = writes_of_others(transaction)?;
         if self.others.swap(others, Ordering::SeqCst) != others {
             // Nobody else should write, but who does is noticed.
+            self.lists.forget();
             *self.whole() = None;
         }
+        Ok(())
+    }
+
+    /// What the newest complete walk of that account's list held, where it is known.
+    pub fn listed_before(&self, account: i64, scope: &ScopeId) -> Option<Arc<Before>> {
+        self.lists.before(account, scope)
+    }
+
+    /// Whether that list's keys are stored still as the walk left them that held `before`.
+    pub fn is_still(&self, transaction: &Transaction<'_>, organization: i64, scope: i64, before: &Arc<Before>) -> Stored<bool> {
+        self.lists.is_still(transaction, &mut self.touched(), organization, scope, before)
+    }
+
+    /// A walk was applied to that scope; `list` is what it held, where the next one may rely on it.
+    pub fn applied(&self, transaction: &Transaction<'_>, scope: i64, list: Option<List>) -> Stored<()> {
+        self.lists.applied(transaction, &mut self.touched(), scope, list)
+    }
+
+    /// Commits, and takes over what the transaction touched.
+    pub fn commit(&self, transaction: Transaction<'_>) -> Stored<()> {
+        let mut touched = std::mem::take(&mut *self.touched());
+        self.lists.conclude(&transaction, &mut touched)?;
         // Whoever asks meanwhile need not wait for it.
         let change = match self.held.read() {
             Ok(held) => held.as_ref().map(|held| (held.read_at(), held.change(&transaction, &touched))),
@@ -88,6 +119,7 @@ impl Resident {
             (None, _) => Ok(None),
         };
         transaction.commit()?;
+        self.lists.take_over();
         match (held.as_mut(), change) {
             (Some(held), Ok(Some(change))) => held.take_over(change),
             // What cannot be read again is read at the next question, which then tells why.
@@ -113,6 +145,10 @@ impl Resident {
         *held = Some(moved);
         let held = RwLockWriteGuard::downgrade(held);
         held.as_ref().map_or(Err(StoreError::Stopped), ask)
+    }
+
+    fn touched(&self) -> MutexGuard<'_, Touched> {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nothing where somebody panicked over it: it may be half changed.

@@ -40,6 +40,8 @@ fn walked(member: &str, keys: &[(&str, Option<&str>)]) -> Walked {
     let page = Page {
         items: keys.iter().map(listed).collect(),
         refused: Vec::new(),
+        digests: Vec::new(),
+        unchanged: Vec::new(),
         elements: keys.len() as u64,
         end: End::done(),
         server_time: None,

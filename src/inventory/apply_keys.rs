@@ -1,0 +1,211 @@
+//! Applies one list of keys: what it found is added or updated, and what a complete walk did not hold is marked so.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use rusqlite::Row;
+
+use super::apply::{Batch, ScopeRow, moment};
+use super::apply_key::{self, Lister};
+use super::error::Stored as Result;
+use super::owner_rows::OwnerRows;
+use super::reconcile::{self, Here, Home, Stored};
+use super::resident::List;
+use super::sql::{text, word};
+use crate::domain::{KeyFacts, Presence, ScopeKind};
+use crate::walk::{self, Listed, WalkId, Walked};
+
+/// Keys that scope ?1 lists or listed.
+macro_rules! listed {
+    ($and:literal) => {
+        concat!(
+            "SELECT k.id, k.fingerprint, u.used_at, u.used_state, k.presence, x.walk_id, x.unlisted_walk IS NOT NULL, k.scope_id, h.kind,
+                iif(k.scope_id = x.scope_id, 1,
+                    EXISTS (SELECT 1 FROM sighting AS y WHERE y.scope_id = k.scope_id AND y.key_id = k.id AND y.unlisted_walk IS NULL)
+                    AND h.standing = 'open'),
+                k.remote_id
+           FROM sighting AS x JOIN key AS k ON k.id = x.key_id JOIN last_use AS u ON u.key_id = k.id JOIN scope AS h ON h.id = k.scope_id
+          WHERE x.scope_id = ?1",
+            $and
+        )
+    };
+}
+
+/// All of them.
+pub(super) const LISTED: &str = listed!("");
+/// The one of organisation ?2 with the id ?3.
+pub(super) const LISTED_OF_ID: &str = listed!(" AND k.organization_id = ?2 AND k.remote_id = ?3");
+/// The one in row ?2.
+pub(super) const LISTED_OF_ROW: &str = listed!(" AND k.id = ?2");
+
+/// The key of organisation ?1 with the id ?2.
+pub(super) const ELSEWHERE: &str = "SELECT k.id, k.fingerprint, u.used_at, u.used_state, k.presence, 0, 0, k.scope_id, h.kind,
+                EXISTS (SELECT 1 FROM sighting AS y WHERE y.scope_id = k.scope_id AND y.key_id = k.id AND y.unlisted_walk IS NULL)
+                AND h.standing = 'open'
+           FROM key AS k JOIN last_use AS u ON u.key_id = k.id JOIN scope AS h ON h.id = k.scope_id
+          WHERE k.organization_id = ?1 AND k.remote_id = ?2";
+
+/// Applies the keys of a walk. Returns what the next one may rely on.
+pub(super) fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, keys: &[KeyFacts]) -> Result<Option<List>> {
+    let mut stored = match walked.before() {
+        Some(before) => Before::InMemory(before),
+        None => Before::Loaded(load_listed(batch, scope, keys.len())?),
+    };
+    let owners = OwnerRows::default();
+    let lister = Lister { row: scope.id, name: scope.name.as_deref(), baseline: scope.complete_walk.is_none(), owners: &owners };
+    let mut applied = Vec::with_capacity(if walked.recognises() { keys.len() } else { 0 });
+    for facts in keys {
+        let row = match stored.take(batch, scope, facts)? {
+            Some(stored) => {
+                let update = reconcile::update(&stored, facts);
+                let used = if update.is_nothing() {
+                    stored.used
+                } else {
+                    apply_key::update(batch, lister, walked, &stored, facts, update)?
+                };
+                let is_home = stored.home == Home::This || stored.home.moves();
+                AppliedKey { row: stored.key, tells_all: is_home && used == facts.last_used }
+            }
+            None => AppliedKey { row: apply_key::insert(batch, lister, walked, facts)?, tells_all: true },
+        };
+        if walked.recognises() {
+            applied.push(row);
+        }
+    }
+    let Some(proof) = walked.proof() else { return Ok(None) };
+    let left = stored.left(batch, scope, walked, &applied)?;
+    for stored in reconcile::unlisted(proof, left.iter()) {
+        mark_unlisted(batch, scope, stored, proof.id())?;
+    }
+    Ok(list(batch, walked, &applied))
+}
+
+/// A key of the walk, as it is stored now.
+struct AppliedKey {
+    row: i64,
+    /// All that this list says of it is what is stored of it: said again it changes nothing.
+    tells_all: bool,
+}
+
+/// What the scope listed until now.
+enum Before<'a> {
+    /// All of it, by the provider's id.
+    Loaded(HashMap<Box<str>, Stored>),
+    /// Only the rows are known; what the walk read is looked up.
+    InMemory(&'a walk::Before),
+}
+
+impl Before<'_> {
+    /// What is stored of a key.
+    fn take(&mut self, batch: &Batch<'_>, scope: &ScopeRow, facts: &KeyFacts) -> Result<Option<Stored>> {
+        let listed = match self {
+            Self::Loaded(listed) => listed.remove(facts.id.as_str()),
+            Self::InMemory(_) => {
+                let named = (scope.id, batch.organization.organization, facts.id.as_str());
+                load_one(batch, scope, LISTED_OF_ID, named)?
+            }
+        };
+        match listed {
+            Some(stored) => Ok(Some(stored)),
+            None => load_elsewhere(batch, scope, facts),
+        }
+    }
+
+    /// What a walk that ended did not find of it.
+    fn left(self, batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, applied: &[AppliedKey]) -> Result<Vec<Stored>> {
+        match self {
+            Self::Loaded(listed) => Ok(listed.into_values().collect()),
+            Self::InMemory(before) => {
+                let read = applied.iter().map(|key| key.row);
+                let found: HashSet<i64> = walked.unchanged().iter().map(|key| key.row.into()).chain(read).collect();
+                let left = before.rows().iter().map(|row| i64::from(*row)).filter(|row| !found.contains(row));
+                left.filter_map(|row| load_one(batch, scope, LISTED_OF_ROW, (scope.id, row)).transpose()).collect()
+            }
+        }
+    }
+}
+
+/// What the next walk may rely on: that a list was read whole, and how its elements are told.
+fn list(batch: &Batch<'_>, walked: &Walked, applied: &[AppliedKey]) -> Option<List> {
+    let unchanged = walked.unchanged().iter().map(|key| Listed { row: key.row, id: key.id, digest: Some(key.digest) });
+    let read = applied.iter().enumerate().map(|(place, key)| {
+        let (id, digest) = walked.tells(place)?;
+        Some(Listed { row: u32::try_from(key.row).ok()?, id, digest: digest.filter(|_| key.tells_all) })
+    });
+    let listed: Vec<Listed> = unchanged.map(Some).chain(read).collect::<Option<_>>()?;
+    let mut told: Vec<u32> = listed.iter().filter(|key| key.digest.is_some()).map(|key| key.row).collect();
+    told.sort_unstable();
+    walked.recognises().then(|| List {
+        account: batch.organization.account,
+        organization: batch.organization.organization,
+        scope: walked.scope().id.clone(),
+        before: Arc::new(walk::Before::new(listed)),
+        told,
+    })
+}
+
+/// A complete walk did not hold the key: the sighting keeps the walk's number, and the key the last time that it was seen.
+fn mark_unlisted(batch: &Batch<'_>, scope: &ScopeRow, stored: &Stored, walk: WalkId) -> Result<()> {
+    batch
+        .transaction
+        .prepare_cached("UPDATE sighting SET unlisted_walk = ?3 WHERE scope_id = ?1 AND key_id = ?2")?
+        .execute((scope.id, stored.key, walk.0))?;
+    let listed_by_complete = scope.complete_walk.is_some_and(|complete| stored.here.is_some_and(|here| here.since.0 <= complete));
+    if let (true, Some(seen_at)) = (listed_by_complete, scope.complete_at) {
+        batch
+            .transaction
+            .prepare_cached("UPDATE key SET seen_at = ?2, seen_walk = ?3 WHERE id = ?1 AND coalesce(seen_walk, 0) < ?3")?
+            .execute((stored.key, seen_at, scope.complete_walk))?;
+    }
+    Ok(())
+}
+
+/// Everything that this scope lists or listed, by the provider's id; that may be `about` so many.
+fn load_listed(batch: &Batch<'_>, scope: &ScopeRow, about: usize) -> Result<HashMap<Box<str>, Stored>> {
+    let mut statement = batch.transaction.prepare_cached(LISTED)?;
+    let mut rows = statement.query([scope.id])?;
+    let mut listed = HashMap::with_capacity(if scope.complete_walk.is_some() { about } else { 0 });
+    while let Some(row) = rows.next()? {
+        let here = Here { since: WalkId(row.get(5)?), unlisted: row.get(6)? };
+        listed.insert(text(row, 10)?.into(), stored_from(row, scope, Some(here))?);
+    }
+    Ok(listed)
+}
+
+/// One key that this scope lists or listed.
+fn load_one(batch: &Batch<'_>, scope: &ScopeRow, sql: &str, which: impl rusqlite::Params) -> Result<Option<Stored>> {
+    let mut statement = batch.transaction.prepare_cached(sql)?;
+    let mut rows = statement.query(which)?;
+    match rows.next()? {
+        Some(row) => {
+            let here = Here { since: WalkId(row.get(5)?), unlisted: row.get(6)? };
+            Ok(Some(stored_from(row, scope, Some(here))?))
+        }
+        None => Ok(None),
+    }
+}
+
+/// A key that this scope never listed, but that another scope of the organisation did.
+fn load_elsewhere(batch: &Batch<'_>, scope: &ScopeRow, facts: &KeyFacts) -> Result<Option<Stored>> {
+    let mut statement = batch.transaction.prepare_cached(ELSEWHERE)?;
+    let mut rows = statement.query((batch.organization.organization, facts.id.as_str()))?;
+    match rows.next()? {
+        Some(row) => Ok(Some(stored_from(row, scope, None)?)),
+        None => Ok(None),
+    }
+}
+
+fn stored_from(row: &Row<'_>, scope: &ScopeRow, here: Option<Here>) -> Result<Stored> {
+    let home: i64 = row.get(7)?;
+    let home_kind: ScopeKind = word(row, 8, "scope.kind")?;
+    let begins = here.is_none_or(|here| here.unlisted);
+    let home = if home == scope.id { Home::This } else { Home::seen_from(scope.rank, home_kind.rank(), row.get(9)?, begins) };
+    Ok(Stored {
+        key: row.get(0)?,
+        fingerprint: row.get(1)?,
+        used: moment(row, 2)?,
+        presence: word::<Presence>(row, 4, "key.presence")?,
+        here,
+        home,
+    })
+}
