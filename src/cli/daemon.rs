@@ -130,6 +130,9 @@ impl Daemon {
         });
         let control = tokio::spawn(control.run(Arc::clone(&served), stop.clone()));
         tracing::info!(%address, inventory = %config.inventory.display(), accounts = config.accounts.len(), "started");
+        // All keys are read once for the first scrape: not while that waits.
+        let first = views.clone();
+        tokio::spawn(async move { first.counts().await.map(drop) });
         Ok(Self { address, inventory, views, served, supervisor, web, control, teller, stop, failed })
     }
 

@@ -42,6 +42,16 @@ pub struct Moments {
     pub not_reported: u64,
 }
 
+/// What is counted of keys as they are now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Now {
+    pub expires: Moments,
+    pub created: Moments,
+    pub last_used: Moments,
+    /// By the day's number on which they were first listed.
+    pub first_seen: BTreeMap<i64, u64>,
+}
+
 /// The weeks that are over, the oldest first; the last one is not over yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Over {
@@ -105,8 +115,7 @@ const CREATED: &str = "SELECT iif(created_at IS NULL, 'not_reported', 'at'), cre
 const LAST_USED: &str = "SELECT u.used_state, u.used_at / 86400, count(*) FROM key AS k JOIN last_use AS u ON u.key_id = k.id
   WHERE k.presence IN ('present', 'missing', 'unknown') GROUP BY 1, 2";
 
-/// Keys as they are, by the week in which they were first seen: 0 before all of them.
-const FIRST_SEEN: &str = "SELECT max(0, min(:weeks, (first_seen_at - :begun + :week - 1) / :week)), count(*) FROM key
+const FIRST_SEEN: &str = "SELECT first_seen_at / 86400, count(*) FROM key
   WHERE presence IN ('present', 'missing', 'unknown') GROUP BY 1";
 
 /// Keys that were something else before, as looking back undoes it: of each key all behind its last line that was seen by then, in
@@ -152,16 +161,29 @@ impl Over {
 impl Reader {
     /// Counts all of it as of `now`.
     pub async fn charted(&self, now: Time) -> Stored<Charted> {
+        let resident = self.resident();
         self.read(move |connection| {
-            Ok(Charted {
-                expires: moments(connection, EXPIRES, named_params! { ":now": now.unix() })?,
-                created: moments(connection, CREATED, &[])?,
-                last_used: moments(connection, LAST_USED, &[])?,
-                over: over(connection, now)?,
-            })
+            let as_now = match resident {
+                Some(resident) => resident.ask(connection, now, |held| Ok(held.charted(now)))?,
+                None => counted(connection, now)?,
+            };
+            let over = over(connection, now, &as_now.first_seen)?;
+            let Now { expires, created, last_used, first_seen: _ } = as_now;
+            Ok(Charted { expires, created, last_used, over })
         })
         .await
     }
+}
+
+fn counted(connection: &Connection, now: Time) -> Stored<Now> {
+    let mut select = connection.prepare_cached(FIRST_SEEN)?;
+    let first_seen = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+    Ok(Now {
+        expires: moments(connection, EXPIRES, named_params! { ":now": now.unix() })?,
+        created: moments(connection, CREATED, &[])?,
+        last_used: moments(connection, LAST_USED, &[])?,
+        first_seen: first_seen.collect::<Result<_, _>>()?,
+    })
 }
 
 fn moments(connection: &Connection, sql: &str, parameters: &[(&str, &dyn ToSql)]) -> Stored<Moments> {
@@ -179,16 +201,16 @@ fn moments(connection: &Connection, sql: &str, parameters: &[(&str, &dyn ToSql)]
     Ok(moments)
 }
 
-fn over(connection: &Connection, now: Time) -> Stored<Over> {
+fn over(connection: &Connection, now: Time, first_seen: &BTreeMap<i64, u64>) -> Stored<Over> {
     let begun = begun(now);
     let whole_since = known_since(connection)?;
     // At the ends of the weeks, and before them at their beginning.
     let mut keys = [0_i64; WEEKS + 1];
-    let mut select = connection.prepare_cached(FIRST_SEEN)?;
-    let mut rows = select.query(named_params! { ":begun": begun.unix(), ":week": WEEK, ":weeks": COUNT })?;
-    while let Some(row) = rows.next()? {
-        let (from, count): (u8, i64) = (row.get(0)?, row.get(1)?);
-        keys.iter_mut().skip(from.into()).for_each(|keys| *keys += count);
+    // Weeks begin with days.
+    let first_day = begun.plus(1).unix().div_euclid(DAY);
+    for (day, count) in first_seen {
+        let from = usize::try_from((day - first_day).div_euclid(7) + 1).unwrap_or(0).min(WEEKS);
+        keys.iter_mut().skip(from).for_each(|keys| *keys += count.cast_signed());
     }
     let mut select = connection.prepare_cached(BEFORE)?;
     let mut rows = select.query(named_params! { ":begun": begun.unix(), ":week": WEEK, ":weeks": COUNT })?;

@@ -1,6 +1,6 @@
 //! Keys by their owner, counted: what is alike in owner, conditions and waiver is one row.
 
-use super::asked::KeysAsked;
+use super::asked::{Filter, KeysAsked};
 use super::error::Stored;
 use super::list_keys::OwnerRow;
 use super::read::Reader;
@@ -25,10 +25,16 @@ pub struct OwnedKeys {
 const COLUMNS: &str = "account, owner_kind, owner_id, owner_name, owner_email, conditions, waived";
 
 impl Reader {
-    /// Counts keys by owner as of `now`, in the order of accounts and owners.
-    pub async fn owned_keys(&self, asked: KeysAsked, now: Time) -> Stored<Vec<OwnedKeys>> {
+    /// Counts all keys that the filter allows by owner as of `now`, in the order of accounts and owners.
+    pub async fn owned_keys(&self, filter: Filter, now: Time) -> Stored<Vec<OwnedKeys>> {
+        let reader = self.clone();
         self.read(move |connection| {
-            let chosen = asked.chosen();
+            if let Some(resident) = reader.resident()
+                && let Some(owned) = resident.ask(connection, now, |held| held.owned(&reader, connection, &filter, now))?
+            {
+                return Ok(owned);
+            }
+            let chosen = KeysAsked { filter, ..KeysAsked::default() }.chosen();
             let sql = at_now_in_order(&format!(
                 "SELECT {COLUMNS}, count(*) FROM (SELECT {COLUMNS} FROM keys{}) GROUP BY {COLUMNS} ORDER BY {COLUMNS}",
                 chosen.sql

@@ -33,6 +33,7 @@ mod list_changes;
 mod list_keys;
 mod list_owned;
 mod list_scopes;
+mod log;
 mod migrate;
 mod news;
 mod open;

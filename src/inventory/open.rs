@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use super::backup::remove_copies_beside;
 use super::deadlines::InForce;
 use super::error::{StoreError, Stored};
+use super::log::Log;
 use super::migrate::{MIGRATIONS, Readable, check_readable, migrate};
 use super::read::Reader;
 use super::resident::Resident;
@@ -30,6 +31,7 @@ struct Inner {
     writer: Writer,
     reader: Reader,
     resident: Resident,
+    log: Log,
     sequence: AtomicI64,
     generation: Arc<AtomicI64>,
     run: i64,
@@ -77,6 +79,7 @@ impl Inventory {
         let tag_key: String = connection.query_row("SELECT key FROM tag_key", [], |row| row.get(0))?;
         let resident = Resident::default();
         resident.listen(&mut connection)?;
+        let log = Log::of(&mut connection)?;
         let reader = Reader::beside_writer(threads, path, resident.clone())?;
         let writer = Writer::start(threads, connection).map_err(|error| StoreError::File { path: path.to_owned(), error })?;
         Ok(Self(Arc::new(Inner {
@@ -84,6 +87,7 @@ impl Inventory {
             writer,
             reader,
             resident,
+            log,
             sequence: AtomicI64::new(sequence),
             generation: Arc::default(),
             run,
@@ -183,7 +187,7 @@ impl Inventory {
         R: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Stored<R> + Send + 'static,
     {
-        let resident = self.0.resident.clone();
+        let (resident, log) = (self.0.resident.clone(), self.0.log.clone());
         self.0
             .writer
             .run(move |connection| {
@@ -194,6 +198,7 @@ impl Inventory {
                 if let Some(generation) = counted {
                     generation.fetch_add(1, Ordering::SeqCst);
                 }
+                log.shorten(connection);
                 Ok(result)
             })
             .await

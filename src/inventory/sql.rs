@@ -48,13 +48,13 @@ pub fn at_now_in_order(tail: &str) -> String {
 /// whose rows `range` allows, a condition on `key.id`, and by their rows. `told_by` says of a claim about use whose time has come who
 /// tells it: 0 the key's home, 1 nobody as long as that was not read, 2 another list.
 pub fn facts_at_now(tail: &str, range: &str) -> String {
-    const FACTS: &str = "key.created_at, key.expires_state, key.scope_id, key.person_id";
+    const FACTS: &str = "key.created_at, key.expires_state, key.scope_id, key.person_id, key.first_seen_at";
     const TOLD: &str = "
          CASE WHEN k.judged AND (u.stale_at <= :now AND u.stale_basis <> 'age' OR u.never_used_at <= :now)
               THEN CASE WHEN k.home_told IS NOT NULL THEN 0
                         WHEN EXISTS (SELECT 1 FROM sighting AS y WHERE y.key_id = k.id AND y.scope_id <> k.scope_id) THEN 2 ELSE 1 END
               ELSE 0 END AS told_by,
-         k.created_at, k.expires_at, k.expires_state, k.scope_id, k.person_id, u.used_at, u.used_state, u.stale_at, u.never_used_at,
+         k.created_at, k.expires_at, k.expires_state, k.scope_id, k.person_id, k.first_seen_at, u.used_at, u.used_state, u.stale_at, u.never_used_at,
          d.expiring_at, d.expired_at, d.no_expiry_at, d.overdue_at, d.waived_until, d.label_set_id";
     let states = STATES
         .replacen("SELECT k.id AS id,", &format!("SELECT k.id AS id, {TOLD},"), 1)

@@ -279,7 +279,7 @@ impl Views {
     /// # Errors
     /// The file cannot be read.
     pub async fn owners(&self, asked: KeysAsked) -> Stored<Vec<Owned>> {
-        Ok(by_owner(self.0.reader.owned_keys(asked, self.0.clock.now()).await?))
+        Ok(by_owner(self.0.reader.owned_keys(asked.filter, self.0.clock.now()).await?))
     }
 
     /// A page of keys as they are now, and how many there are on all pages; see [`Reader::page_of_keys`].

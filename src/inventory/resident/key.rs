@@ -1,4 +1,4 @@
-//! One key as it is kept in memory: 48 bytes, numbers only.
+//! One key as it is kept in memory: 52 bytes, numbers only.
 
 use crate::domain::{Basis, Condition, Time};
 use crate::inventory::error::{StoreError, Stored};
@@ -21,6 +21,8 @@ pub(super) struct Key {
     pub next: Second,
     /// A claim about use whose time has come waits until the key was seen then or later.
     pub claim: Second,
+    /// When it was first listed.
+    pub seen: Day,
     pub kind: u8,
     pub presence: u8,
     pub conditions: Conditions,
@@ -80,8 +82,22 @@ impl Second {
     }
 }
 
+/// A day by its number since 1970, UTC; what lies behind the year 2149 is told as its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Day(u16);
+
+impl Day {
+    pub fn of(unix: i64) -> Self {
+        Self(u16::try_from(unix.div_euclid(86_400).max(0)).unwrap_or(u16::MAX))
+    }
+
+    pub fn number(self) -> i64 {
+        self.0.into()
+    }
+}
+
 /// The conditions that hold, one bit each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(super) struct Conditions(pub u8);
 
 impl Conditions {
@@ -205,6 +221,6 @@ mod tests {
         for condition in Condition::ALL {
             assert_eq!(Conditions::of(&[*condition]).list(), [*condition]);
         }
-        assert_eq!(size_of::<Key>(), 48);
+        assert_eq!(size_of::<Key>(), 52);
     }
 }

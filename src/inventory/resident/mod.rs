@@ -1,15 +1,17 @@
-//! What the daemon keeps in memory of every key, so that a scrape or a page need not read them all: numbers only, 48 bytes a key; and
+//! What the daemon keeps in memory of every key, so that a scrape or a page need not read them all: numbers only, 52 bytes a key; and
 //! what walks found, so that the next one need not read what has not changed (`listed.rs`).
 //!
 //! It is never apart from the file. What a transaction touched is read again inside it, and taken over with its commit, under one
 //! lock; whoever asks begins to read the file under the same lock. As time passes, those keys are read again of which something
 //! begins or ends. All are read at the first question, when the clock went back, and after what touches too much to be followed.
 
+mod charted;
 mod choose;
 mod halves;
 mod key;
 mod listed;
 mod order;
+mod owned;
 mod page;
 mod read;
 mod tally;

@@ -4,7 +4,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row as SqlRow, Rows};
 
-use super::key::{Conditions, Flags, Key, Row, Second, Told};
+use super::key::{Conditions, Day, Flags, Key, Row, Second, Told};
 use crate::domain::{Basis, Condition, KeyKind, Presence, Time};
 use crate::inventory::error::{StoreError, Stored};
 use crate::inventory::sql::{facts_at_now, text};
@@ -12,7 +12,7 @@ use crate::inventory::sql::{facts_at_now, text};
 const COLUMNS: &str = "
 SELECT id, account_id, scope_id, person_id, label_set_id, created_at, used_at, expires_at, waived_until, kind, presence,
        stale + 2 * never_used + 4 * expiring + 8 * expired + 16 * no_expiry + 32 * overdue + 64 * disabled + 128 * orphaned, told_by, used_state, expires_state, stale_basis,
-       stale_at, never_used_at, expiring_at, expired_at, no_expiry_at, overdue_at
+       stale_at, never_used_at, expiring_at, expired_at, no_expiry_at, overdue_at, first_seen_at
   FROM key_state
  WHERE used_state IS NOT NULL
  ORDER BY id";
@@ -101,6 +101,7 @@ fn key(row: &SqlRow<'_>, now: i64) -> Stored<(Key, Second)> {
         waived_until: Second::new(waived_until),
         next: Second::new(next),
         claim: Second::new(claim),
+        seen: Day::of(row.get(22)?),
         kind: kind as u8,
         presence: presence as u8,
         conditions,

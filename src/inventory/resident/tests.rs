@@ -128,6 +128,16 @@ impl Both {
         }
     }
 
+    async fn owners_agree(&self, now: Time, filter: Filter) {
+        let (file, memory) = (self.file.owned_keys(filter.clone(), now), self.inventory.reader().owned_keys(filter.clone(), now));
+        assert_eq!(memory.await.unwrap(), file.await.unwrap(), "{filter:?}");
+    }
+
+    async fn charts_agree(&self, now: Time) {
+        let (file, memory) = (self.file.charted(now).await.unwrap(), self.inventory.reader().charted(now).await.unwrap());
+        assert_eq!(memory, file, "{now}");
+    }
+
     async fn counts_agree(&self, now: Time) {
         let (file, memory) = (self.file.count(now).await.unwrap(), self.inventory.reader().count(now).await.unwrap());
         assert_eq!(memory, file);
@@ -146,6 +156,24 @@ async fn every_filter_and_order_is_that_of_the_file() {
             let asked = KeysAsked { filter: filter.clone(), order, reversed, limit: Some(50), offset, ..KeysAsked::default() };
             both.agree(NOW, asked).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn owners_are_those_of_the_file() {
+    let both = Both::new().await;
+    for filter in filters() {
+        both.owners_agree(NOW, filter.clone()).await;
+        both.owners_agree(NOW.plus(20 * DAY), filter).await;
+    }
+}
+
+#[tokio::test]
+async fn charts_are_those_of_the_file() {
+    let both = Both::new().await;
+    both.write("UPDATE key SET first_seen_at = 1790000000 + id * 4000 WHERE id % 2 = 0").await;
+    for seconds in [0, 1, 3 * DAY, 30 * DAY, 85 * DAY + 4321, -20 * DAY] {
+        both.charts_agree(NOW.plus(seconds)).await;
     }
 }
 
