@@ -165,25 +165,32 @@ impl Config {
         Ok(())
     }
 
-    /// Pairs of accounts that are one organisation for all that the config tells: the same provider, address and credential,
-    /// and no option of different values among those that have no default, which are those that choose an organisation. That
-    /// is allowed, both are counted, and people are told.
+    /// Pairs of accounts that are [one organisation](Self::twins_of) for all that the config tells.
     pub fn same_organization(&self) -> Vec<(&str, &str)> {
         let accounts: Vec<&AccountConfig> = self.accounts.values().collect();
         let pairs = accounts.iter().enumerate().flat_map(|(at, a)| accounts[at + 1..].iter().map(move |b| (a, b)));
-        let same = pairs.filter(|(a, b)| {
-            let spec = a.provider.spec();
-            let mut choosing = spec.options.iter().filter(|option| option.default.is_none());
-            spec.id == b.provider.spec().id
-                && a.base_url == b.base_url
-                && a.credential == b.credential
-                && choosing.all(|option| match (a.account.option(option.name), b.account.option(option.name)) {
-                    (Some(a), Some(b)) => a == b,
-                    (None, _) | (_, None) => true,
-                })
-        });
-        same.map(|(a, b)| (a.name.as_str(), b.name.as_str())).collect()
+        pairs.filter(|(a, b)| are_one(a, b)).map(|(a, b)| (a.name.as_str(), b.name.as_str())).collect()
     }
+
+    /// Accounts that are one organisation with that one for all that the config tells: the same provider, address and credential,
+    /// and no option of different values among those that have no default, which are those that choose an organisation. That
+    /// is allowed, both are counted, and people are told.
+    pub fn twins_of(&self, account: &AccountConfig) -> impl Iterator<Item = &str> {
+        let others = self.accounts.values().filter(|other| other.name != account.name && are_one(account, other));
+        others.map(|other| other.name.as_str())
+    }
+}
+
+fn are_one(a: &AccountConfig, b: &AccountConfig) -> bool {
+    let spec = a.provider.spec();
+    let mut choosing = spec.options.iter().filter(|option| option.default.is_none());
+    spec.id == b.provider.spec().id
+        && a.base_url == b.base_url
+        && a.credential == b.credential
+        && choosing.all(|option| match (a.account.option(option.name), b.account.option(option.name)) {
+            (Some(a), Some(b)) => a == b,
+            (None, _) | (_, None) => true,
+        })
 }
 
 fn text(path: &Path) -> Result<String, Problems> {

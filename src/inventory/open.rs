@@ -204,6 +204,15 @@ impl Inventory {
             .await
     }
 
+    /// Runs `work` on the writer's connection outside of a transaction: it changes nothing that is stored.
+    pub(super) async fn on_writer<R, F>(&self, work: F) -> Stored<R>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut Connection) -> Stored<R> + Send + 'static,
+    {
+        self.0.writer.run(work).await
+    }
+
     /// Writes the whole file anew: what was deleted or replaced is in no page of it any more, nor in its log. False where somebody
     /// reads the old pages still.
     pub(super) async fn rewrite(&self) -> Stored<bool> {

@@ -7,8 +7,10 @@ use crate::inventory::{Applied, Confirmed, Inventory, Judge, OrganizationRow, Po
 use crate::providers::{Known, Provider};
 use crate::walk::Walked;
 
-/// Rows that are worth a transaction of their own.
+/// Rows that are worth a transaction of their own. Ids come in no order, so that each transaction writes most pages of their index:
+/// of a large poll a twentieth at once, as far as memory allows.
 const ENOUGH_ROWS: usize = 5_000;
+const MOST_ROWS: usize = 25_000;
 /// Walks that are.
 const ENOUGH_WALKS: usize = 256;
 
@@ -20,6 +22,7 @@ pub(super) struct Batch {
     judge: Arc<Judge>,
     waiting: Vec<Walked>,
     rows: usize,
+    all_rows: usize,
     standing: Standing,
     refused_once: Vec<ScopeId>,
 }
@@ -49,9 +52,11 @@ impl Batch {
     /// Takes a walk that ended.
     pub async fn push(&mut self, walked: Walked, known: &Known) -> Stored<()> {
         self.rows += walked.elements();
+        self.all_rows += walked.elements();
         self.waiting.push(walked);
         self.confirm(known).await?;
-        if self.rows >= ENOUGH_ROWS || self.waiting.len() >= ENOUGH_WALKS {
+        let enough = (self.all_rows / 20).clamp(ENOUGH_ROWS, MOST_ROWS);
+        if self.rows >= enough || self.waiting.len() >= ENOUGH_WALKS {
             self.flush().await?;
         }
         Ok(())

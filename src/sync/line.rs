@@ -94,11 +94,7 @@ impl Line {
 
     fn over(remote: Remote, config: &Config, account: &AccountConfig) -> Self {
         let limits = &config.limits;
-        let twins = config.same_organization().into_iter().filter_map(|(one, other)| match account.name.as_str() {
-            name if name == one => Some(other.to_owned()),
-            name if name == other => Some(one.to_owned()),
-            _ => None,
-        });
+        let twins = config.twins_of(account).map(str::to_owned);
         Self {
             provider: account.provider,
             account: account.account.clone(),

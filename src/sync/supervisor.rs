@@ -19,7 +19,7 @@ use super::wall::Wall;
 use crate::clock::Clock;
 use crate::config::{Retention, Schedule};
 use crate::domain::Time;
-use crate::inventory::{Forgotten, Inventory, Keep};
+use crate::inventory::{Forgotten, Inventory, Keep, Rewritten};
 use crate::policy::Policy;
 
 /// How often what is over is removed: retention is in days.
@@ -123,7 +123,7 @@ impl Supervisor {
                         self.catch_up().await;
                     }
                 },
-                _ = upkeep.tick() => self.forget().await,
+                _ = upkeep.tick() => self.upkeep().await,
                 _ = look.tick() => if let Some(seconds) = wall.was_set() {
                     tracing::warn!(seconds, "the clock was set; schedules go by it from now on, and what it passed over is made up for");
                     clockwork.stop().await?;
@@ -175,6 +175,21 @@ impl Supervisor {
             if missed && !self.turns.is_taken(name) {
                 self.due(name);
             }
+        }
+    }
+
+    /// Removes what is over, and tidies up where nothing is polled.
+    async fn upkeep(&self) {
+        self.forget().await;
+        if !self.turns.are_free() {
+            return;
+        }
+        match self.inventory.tidy().await {
+            Ok(Some(Rewritten { before, after })) => {
+                tracing::info!(before, after, "wrote the inventory anew: much of the file was empty")
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "cannot tidy up the inventory"),
         }
     }
 

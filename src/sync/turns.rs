@@ -49,6 +49,11 @@ impl Turns {
         self.holders().contains_key(name)
     }
 
+    /// Nobody has any.
+    pub fn are_free(&self) -> bool {
+        self.holders().is_empty()
+    }
+
     /// Waits for the report of whoever has the turn, who begins at once if it has not begun.
     pub fn join(&self, name: &str, answer: oneshot::Sender<Report>) {
         if let Some(holder) = self.holders().get_mut(name) {

@@ -7,14 +7,7 @@ use crate::inventory::{Inventory, Stored};
 
 /// A sentence for each, whether the config tells it or what polls have shown.
 pub(super) async fn twins(inventory: &Inventory, line: &Line) -> Stored<Vec<String>> {
-    let name = &line.account.name;
     let mut others: BTreeSet<String> = line.twins.iter().cloned().collect();
-    for (one, other) in inventory.reader().same_organization().await? {
-        if one == *name {
-            others.insert(other);
-        } else if other == *name {
-            others.insert(one);
-        }
-    }
+    others.extend(inventory.reader().twins_of(line.account.name.clone()).await?);
     Ok(others.into_iter().map(|other| format!("account {other} is the same organisation; both are counted")).collect())
 }
