@@ -44,6 +44,7 @@ impl Batch {
             judge,
             waiting: Vec::new(),
             rows: 0,
+            all_rows: 0,
             standing: Standing::Unknown,
             refused_once: Vec::new(),
         }

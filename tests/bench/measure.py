@@ -1,5 +1,7 @@
 """Runs programs and tells what they cost: of each process and its children alone."""
 
+import contextlib
+import glob
 import os
 import statistics
 import subprocess
@@ -19,22 +21,65 @@ class Cost:
     written: float
 
 
+# The program is started by a process that is small: it is never counted smaller than the one that started it.
+STARTER = """
+import os, sys, time
+told, *command = sys.argv[1:]
+began = time.perf_counter()
+_, status, used = os.wait4(os.posix_spawnp(command[0], command, os.environ), 0)
+wall = time.perf_counter() - began
+figures = [wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, used.ru_oublock * 512 / 1e6]
+with os.fdopen(int(told), "w") as told:
+    print(os.waitstatus_to_exitcode(status), *figures, file=told)
+"""
+
+
 def run(command, environment=None, folder=None):
     """Runs it to its end and returns what it printed and what it cost; ends with what it said where it fails."""
-    with tempfile.TemporaryFile("w+") as said:
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            command, cwd=folder, env=os.environ | (environment or {}), stdin=subprocess.DEVNULL, stdout=said, stderr=said
+    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as told:
+        subprocess.run(
+            [sys.executable, "-ISc", STARTER, str(told.fileno()), *command],
+            cwd=folder,
+            env=os.environ | (environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            pass_fds=[told.fileno()],
         )
-        # Not process.wait(): the usage is to be of this child alone.
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        text = said.read()
-    if process.returncode:
-        sys.exit(f"{text}\nended with {process.returncode}: {command[0]} {command[1]}")
-    return text, Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, used.ru_oublock * 512 / 1e6)
+        for file in (said, told):
+            file.seek(0)
+        text, (code, *figures) = said.read(), told.read().split()
+    if code != "0":
+        sys.exit(f"{text}\nended with {code}: {command[0]} {command[1]}")
+    return text, Cost(*map(float, figures))
+
+
+def memory(pid):
+    """MiB that a process holds, of them its own (the others are of files), and that it held at most."""
+    lines = (line.split() for line in open(f"/proc/{pid}/status"))
+    told = {line[0]: int(line[1]) / 1024 for line in lines if line[0] in ("VmRSS:", "RssAnon:", "VmHWM:")}
+    return told["VmRSS:"], told["RssAnon:"], told["VmHWM:"]
+
+
+def woken(pid, pause):
+    """How often a second its threads were woken during the pause, by their name. What threads did that have ended by then is lost."""
+    before, began = wakes(pid), time.perf_counter()
+    pause()
+    took, rates = time.perf_counter() - began, {}
+    for thread, times in wakes(pid).items():
+        rates[thread[1]] = rates.get(thread[1], 0) + (times - before.get(thread, 0)) / took
+    return rates
+
+
+def wakes(pid):
+    """How often each thread of a process has waited for something, by its number and name."""
+    counts = {}
+    for status in glob.glob(f"/proc/{pid}/task/*/status"):
+        # It may end at any time.
+        with contextlib.suppress(OSError), open(status) as lines:
+            told = dict(line.rstrip("\n").split(":\t", 1) for line in lines)
+            counts[told["Pid"], told["Name"]] = int(told["voluntary_ctxt_switches"])
+    return counts
 
 
 def median(costs):

@@ -7,16 +7,24 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from measure import Cost, run
+from measure import Cost, memory, run
+
+STARTS_WITHIN = 600
 
 
+@dataclass(frozen=True)
 class Daemon:
-    """A daemon under way: its address, and what it has cost so far."""
+    """One that has started: when its process began, by `perf_counter`, and milliseconds from then until it said that it had."""
 
-    def __init__(self, program, config, process, address):
-        self.program, self.config, self.process, self.address = program, config, process, address
+    program: str
+    config: str
+    address: str
+    pid: int
+    began: float
+    started: float
 
     def poll(self, account):
         """Polls once, and returns what that cost."""
@@ -28,38 +36,40 @@ class Daemon:
 
     @property
     def _proc(self):
-        return Path(f"/proc/{self.process.pid}")
+        return Path(f"/proc/{self.pid}")
 
     def _cost(self):
         # The second field, the name, may hold anything; user and system are the 14th and 15th.
         used = (self._proc / "stat").read_text().rpartition(")")[2].split()[11:13]
-        status = dict(line.split(":", 1) for line in (self._proc / "status").read_text().splitlines())
         io = dict(line.split(":", 1) for line in (self._proc / "io").read_text().splitlines())
         cpu = sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
-        return Cost(time.perf_counter(), cpu, int(status["VmHWM"].split()[0]) / 1024, int(io["write_bytes"]) / 1e6)
+        return Cost(time.perf_counter(), cpu, memory(self.pid)[2], int(io["write_bytes"]) / 1e6)
 
 
 @contextmanager
-def served(program, config, log):
-    """The daemon, once it has started."""
+def served(program, config, log, environment=None):
+    """The daemon."""
+    own = {"KEYMUSTER__LOG__FORMAT": "json", "KEYMUSTER__WEB__LISTEN": "127.0.0.1:0"}
     with open(log, "w") as file:
-        environment = os.environ | {"KEYMUSTER__LOG__FORMAT": "json", "KEYMUSTER__WEB__LISTEN": "127.0.0.1:0"}
-        process = subprocess.Popen([program, "run", "--config", config], env=environment, stdout=file, stderr=file)
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [program, "run", "--config", config], env=os.environ | own | (environment or {}), stdout=file, stderr=file
+        )
     try:
-        for _ in range(600):
-            lines = [json.loads(line) for line in open(log) if '"message":"started"' in line]
-            if lines or process.poll() is not None:
-                break
-            time.sleep(0.1)
-        yield Daemon(program, config, process, lines[0]["address"]) if lines else sys.exit(open(log).read())
+        lines = []
+        while not lines and process.poll() is None and time.perf_counter() < began + STARTS_WITHIN:
+            time.sleep(0.001)
+            lines = [json.loads(line) for line in open(log) if '"message":"started"' in line and line.endswith("\n")]
+        started = (time.perf_counter() - began) * 1e3
+        yield Daemon(program, config, lines[0]["address"], process.pid, began, started) if lines else sys.exit(open(log).read())
     finally:
         process.terminate()
         process.wait()
 
 
-def asked(address, path):
+def asked(address, path, patience=600):
     """Milliseconds until the first and the last byte of the answer's body."""
-    connection = http.client.HTTPConnection(address, timeout=60)
+    connection = http.client.HTTPConnection(address, timeout=patience)
     connection.connect()
     began = time.perf_counter()
     connection.request("GET", path)

@@ -8,6 +8,9 @@ import tomllib
 import urllib.request
 from pathlib import Path
 
+# Half a day from now, when no benchmark runs any more.
+NOT_NOW = f"0 {(time.gmtime().tm_hour + 12) % 24} * * *"
+
 
 class Site:
     """`with Site(program, scratch, "--keys", "100000") as site:`; what it started ends with it."""
@@ -21,9 +24,7 @@ class Site:
             )
         self.config = self.folder / "keymuster.toml"
         self.address = self._address()
-        account = tomllib.loads(self.config.read_text())["accounts"]["demo-openai"]
-        self.base_url = account["base_url"]
-        self.token = (self.folder / account["credential_file"]).read_text().strip()
+        self.base_url, self.token, _ = self.account("demo-openai")
 
     def _address(self):
         for _ in range(1200):
@@ -36,6 +37,11 @@ class Site:
         self.process.kill()
         sys.exit(f"the simulated providers did not start:\n{self.log.read_text()}")
 
+    def account(self, name):
+        """The base URL, the credential and the options of an account of the config."""
+        account = tomllib.loads(self.config.read_text())["accounts"][name]
+        return account["base_url"], (self.folder / account["credential_file"]).read_text().strip(), account.get("options", {})
+
     def set(self, pattern, line):
         """Replaces lines of the config."""
         text, found = re.subn(pattern, line, self.config.read_text(), flags=re.MULTILINE)
@@ -47,8 +53,8 @@ class Site:
         self.set("^pace .*", "pace = 60000")
 
     def without_schedule(self):
-        """Has nothing polled but on demand."""
-        self.set("^schedule .*", 'schedule = "0 0 1 1 *"')
+        """Lets the daemon poll when it is told to, and not by itself."""
+        self.set("^schedule .*", f'schedule = "{NOT_NOW}"')
 
     def openai_keys(self):
         """How many keys its OpenAI organisation has."""
