@@ -57,7 +57,8 @@ def write_keys(file, answer, keys):
 @contextmanager
 def dens(site, accounts, keys):
     """A config in the site's folder, of so many accounts, each of an organisation of its own with so many keys."""
-    base_url, session, options = site.account("demo-den")
+    account = site.account("demo-den")
+    base_url, session, options = account["base_url"], site.secret(account), account.get("options", {})
     organization = options["organization_id"]
 
     def simulated(path):

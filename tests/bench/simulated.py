@@ -1,5 +1,6 @@
 """Simulated providers with a config that fits, in a folder of their own, for as long as they are needed."""
 
+import json
 import re
 import subprocess
 import sys
@@ -24,7 +25,9 @@ class Site:
             )
         self.config = self.folder / "keymuster.toml"
         self.address = self._address()
-        self.base_url, self.token, _ = self.account("demo-openai")
+        account = self.account("demo-openai")
+        self.base_url = account["base_url"]
+        self.token = self.secret(account)
 
     def _address(self):
         for _ in range(1200):
@@ -38,9 +41,12 @@ class Site:
         sys.exit(f"the simulated providers did not start:\n{self.log.read_text()}")
 
     def account(self, name):
-        """The base URL, the credential and the options of an account of the config."""
-        account = tomllib.loads(self.config.read_text())["accounts"][name]
-        return account["base_url"], (self.folder / account["credential_file"]).read_text().strip(), account.get("options", {})
+        """What the config says of it."""
+        return tomllib.loads(self.config.read_text())["accounts"][name]
+
+    def secret(self, account):
+        """What it signs in with."""
+        return (self.folder / account["credential_file"]).read_text().strip()
 
     def set(self, pattern, line):
         """Replaces lines of the config."""
@@ -66,8 +72,28 @@ class Site:
     def live(self, seconds):
         """Lets the organisations live through that many seconds at once."""
         for begun in range(0, seconds, 3600):
-            ask = urllib.request.Request(f"http://{self.address}/_sim/step?seconds={min(3600, seconds - begun)}", method="POST")
-            urllib.request.urlopen(ask, timeout=600).read()
+            self._ask(f"step?seconds={min(3600, seconds - begun)}", "POST")
+
+    def faults(self, *faults):
+        """What goes wrong from now on, in the place of what did."""
+        self._ask("faults", "PUT", "\n".join(faults))
+
+    def requests(self, provider):
+        """How many requests the provider has been asked so far, and how many of them it refused."""
+        asked = [entry for entry in json.loads(self._ask("requests")) if entry["provider"] == provider]
+        return sum(entry["count"] for entry in asked), sum(entry["refused"] for entry in asked)
+
+    def truth(self, provider):
+        """The provider's keys."""
+        return [key for key in json.loads(self._ask("truth")) if key["provider"] == provider]
+
+    def revoke(self, key):
+        """Takes a key away."""
+        self._ask(f"revoke?key={key['id']}", "POST")
+
+    def _ask(self, path, method="GET", body=""):
+        ask = urllib.request.Request(f"http://{self.address}/_sim/{path}", body.encode() or None, method=method)
+        return urllib.request.urlopen(ask, timeout=600).read()
 
     def __enter__(self):
         return self
