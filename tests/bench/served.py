@@ -47,13 +47,13 @@ class Daemon:
 
 
 @contextmanager
-def served(program, config, log, environment=None):
-    """The daemon."""
+def served(program, config, log, environment=None, under=()):
+    """The daemon; `under` is a command that runs it."""
     own = {"KEYMUSTER__LOG__FORMAT": "json", "KEYMUSTER__WEB__LISTEN": "127.0.0.1:0"}
     with open(log, "w") as file:
         began = time.perf_counter()
         process = subprocess.Popen(
-            [program, "run", "--config", config], env=os.environ | own | (environment or {}), stdout=file, stderr=file
+            [*under, program, "run", "--config", config], env=os.environ | own | (environment or {}), stdout=file, stderr=file
         )
     try:
         lines = []
