@@ -175,17 +175,19 @@ fn shortest_gap(cron: &Cron) -> Span {
     Span::seconds(within.map_or(across, |within| within.min(across)))
 }
 
-/// The fewest days from one day with runs to the next, over more than a whole round of leap years.
+/// The fewest days from one day with runs to the next, over a whole round of leap years and weekdays.
 fn fewest_days(cron: &Cron) -> i64 {
     const DAYS_LOOKED_AT: usize = 1600;
+    const ROUND: i64 = 28 * 1461 / 4;
     let day_of = |time: Time| time.unix().div_euclid(i64::from(DAY));
     let mut fewest = i64::MAX;
-    let Some(mut day) = next(cron, REFERENCE).map(day_of) else { return fewest };
+    let Some(first) = next(cron, REFERENCE).map(day_of) else { return fewest };
+    let mut day = first;
     for _ in 0..DAYS_LOOKED_AT {
         let end_of_day = Time::from_unix((day + 1) * i64::from(DAY) - 1);
         let Some(following) = next(cron, end_of_day).map(day_of) else { break };
         fewest = fewest.min(following - day);
-        if fewest == 1 {
+        if fewest == 1 || following - first > ROUND {
             break;
         }
         day = following;

@@ -37,7 +37,8 @@ pub enum SetupError {
 
 /// Idle connections are closed before common servers close them: a request on a dying connection is a needless failure.
 const IDLE: Duration = Duration::from_secs(4);
-const IDLE_CONNECTIONS: usize = 8;
+/// As many as an account may have requests under way: each further one would be made anew for its next request.
+const IDLE_CONNECTIONS: usize = 64;
 const HEADER_LINES: usize = 100;
 
 /// Where a client goes, and by which way.

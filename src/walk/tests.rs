@@ -1,7 +1,7 @@
 //! Every rule by which a walk is complete, incomplete or closed.
 
 use super::*;
-use crate::domain::{ItemReason, KeyKind, Moment, Owner, OwnerKind};
+use crate::domain::{ItemReason, KeyKind, Moment, Owner, OwnerKind, Person, Project};
 use crate::providers::{Learnt, Target};
 
 const NOW: Time = Time::from_unix(1_760_000_000);
