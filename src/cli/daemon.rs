@@ -132,7 +132,11 @@ impl Daemon {
         tracing::info!(%address, inventory = %config.inventory.display(), accounts = config.accounts.len(), "started");
         // All keys are read once for the first scrape: not while that waits.
         let first = views.clone();
-        tokio::spawn(async move { first.counts().await.map(drop) });
+        tokio::spawn(async move {
+            if let Err(error) = first.counts().await {
+                tracing::debug!(%error, "the first count failed");
+            }
+        });
         Ok(Self { address, inventory, views, served, supervisor, web, control, teller, stop, failed })
     }
 

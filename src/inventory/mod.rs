@@ -3,7 +3,8 @@
 //! One thread owns the only connection that writes; readers have connections of their own that cannot. A walk is applied
 //! (`apply.rs`) in one transaction that adds and updates, and never concludes that something is absent; a poll is settled
 //! (`settle.rs`) in one closing transaction, which concludes by the pure rules of [`conclude()`]. The tables are private, the
-//! views in `views/` are interface. What scrapes and pages ask for is kept in memory too (`resident/`), never apart from the file.
+//! views in `views/` are interface. What scrapes and pages ask for is kept in memory too, and what lists held (`resident/`), never
+//! apart from the file.
 
 mod account;
 mod acknowledge;

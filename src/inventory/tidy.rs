@@ -2,11 +2,12 @@
 
 use rusqlite::Connection;
 
+use super::backup::room_beside;
 use super::error::Stored;
 use super::open::Inventory;
 
-/// A file of fewer pages of 4 KiB is not worth the work.
-const SMALL: i64 = 2_000;
+/// Pages of 4 KiB. A smaller file is not worth the work, and a greater one would keep the writer from its work for too long.
+const WORTH_IT: std::ops::Range<i64> = 2_000..262_144;
 
 /// The sizes of a file that was written anew, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,26 +20,28 @@ pub struct Rewritten {
 
 impl Inventory {
     /// Refreshes the statistics by which SQLite plans, copies the write-ahead log into the file and empties it, and writes the file anew
-    /// where less than two thirds of it are content. That needs as much room again beside it, and nothing can be written meanwhile.
+    /// where less than two thirds of it are content. That needs room for the content in SQLite's folder for temporary files, and again
+    /// in the log; nothing else can be written meanwhile.
     ///
     /// # Errors
-    /// The database refused; the file is as it was.
+    /// No room, or the database refused; the file is as it was.
     pub async fn tidy(&self) -> Stored<Option<Rewritten>> {
         let is_wasted = |connection: &mut Connection| {
             connection.execute_batch("PRAGMA optimize")?;
             // Refused while somebody reads what is in the log; then the next time will do.
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+            if !WORTH_IT.contains(&pages) {
+                return Ok(false);
+            }
             let free: i64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-            let (pages, unused): (i64, i64) =
-                connection.query_row("SELECT count(*), coalesce(sum(unused), 0) FROM dbstat", [], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })?;
-            let wasted = free + unused / 4096;
-            Ok(pages + free > SMALL && wasted * 3 > pages + free)
+            let unused: i64 = connection.query_row("SELECT coalesce(sum(unused), 0) FROM dbstat", [], |row| row.get(0))?;
+            Ok((free + unused / 4096) * 3 > pages)
         };
         if !self.on_writer(is_wasted).await? {
             return Ok(None);
         }
+        room_beside(self.path())?;
         let before = self.bytes().await?;
         self.rewrite().await?;
         Ok(Some(Rewritten { before, after: self.bytes().await? }))

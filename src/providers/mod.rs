@@ -63,8 +63,8 @@ pub trait Provider: Sync {
     /// [`Moment::Never`]: crate::domain::Moment::Never
     fn whole_answer(&self, _keys: &mut [KeyFacts], _asked_at: Time) {}
 
-    /// Elements of this list are read one by one, and nothing else in the poll looks at what they say: one that comes again byte by
-    /// byte is unchanged and need not be read.
+    /// Elements of this list are read one by one, and nothing that [`plan`](Self::plan) or the rest of the poll goes by stands in them, such
+    /// as who is a service account: one that comes again byte by byte is unchanged and need not be read.
     fn reads_apart(&self, _fetch: &Fetch) -> bool {
         false
     }

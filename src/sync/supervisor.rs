@@ -106,6 +106,8 @@ impl Supervisor {
         let (mut clockwork, mut is_due) = self.wind().await?;
         self.catch_up().await;
         let mut upkeep = tokio::time::interval(UPKEEP);
+        // Not at the start, when much is due.
+        let (mut has_run, mut untidy) = (false, false);
         let mut wall = Wall::new(self.clock.clone());
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -123,13 +125,19 @@ impl Supervisor {
                         self.catch_up().await;
                     }
                 },
-                _ = upkeep.tick() => self.upkeep().await,
-                _ = look.tick() => if let Some(seconds) = wall.was_set() {
+                _ = upkeep.tick() => {
+                    self.forget().await;
+                    untidy = std::mem::replace(&mut has_run, true);
+                }
+                _ = look.tick() => {
+                    untidy = untidy && !self.tidy();
+                    if let Some(seconds) = wall.was_set() {
                     tracing::warn!(seconds, "the clock was set; schedules go by it from now on, and what it passed over is made up for");
                     clockwork.stop().await?;
                     (clockwork, is_due) = self.wind().await?;
                     self.catch_up().await;
-                },
+                    }
+                }
             }
         }
         let stopped = clockwork.stop().await;
@@ -178,19 +186,22 @@ impl Supervisor {
         }
     }
 
-    /// Removes what is over, and tidies up where nothing is polled.
-    async fn upkeep(&self) {
-        self.forget().await;
+    /// Has the inventory tidied up, unless something is polled. Polls that begin meanwhile wait with what they write.
+    fn tidy(&self) -> bool {
         if !self.turns.are_free() {
-            return;
+            return false;
         }
-        match self.inventory.tidy().await {
-            Ok(Some(Rewritten { before, after })) => {
-                tracing::info!(before, after, "wrote the inventory anew: much of the file was empty")
+        let inventory = self.inventory.clone();
+        self.tracker.spawn(async move {
+            match inventory.tidy().await {
+                Ok(Some(Rewritten { before, after })) => {
+                    tracing::info!(before, after, "wrote the inventory anew: much of the file was empty");
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "cannot tidy up the inventory"),
             }
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "cannot tidy up the inventory"),
-        }
+        });
+        true
     }
 
     /// Removes what retention says is over.

@@ -1,7 +1,7 @@
 //! What the newest complete walk of a list held, element by element: one that comes again byte by byte need not be read again.
 //!
-//! Elements are told by 64 bits of a hash whose key is drawn anew in each process, so that nobody can choose two that collide. Two
-//! records of the same key would have to collide by chance, once in 10^19.
+//! Elements are told by 64 bits of a hash whose key is drawn anew in each process, so that nobody can choose two that collide. By
+//! chance an element that is new or changed is taken for one of the list's own once in 10^19 divided by the length of the list.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -109,11 +109,14 @@ pub struct Recognise {
     pub before: Option<Arc<Before>>,
 }
 
+/// Longer elements are read each time: their bytes would have to be kept for longer than what is read of them.
+const LONGEST: usize = 4096;
+
 impl Recognise {
     /// The element's digest, and whether it came before.
     pub fn look(&self, element: &[u8]) -> (Digest, Option<Unchanged>) {
         let digest = self.digests.element(element);
-        let known = self.before.as_ref().and_then(|before| before.find(digest));
+        let known = self.before.as_ref().filter(|_| element.len() <= LONGEST).and_then(|before| before.find(digest));
         (digest, known.map(|Listed { row, id, digest: _ }| Unchanged { row, id, digest, bytes: element.into() }))
     }
 }
