@@ -32,6 +32,11 @@ def row(name, figure, unit, goal=None):
     print(f"{name:58} {figure:10.1f} {unit:6} {goal if goal is not None else '':>8}")
 
 
+def most(keys):
+    """MiB that a process should hold at most."""
+    return 32 if int(keys) <= 100_000 else 96
+
+
 def begins(program, site, scratch, keys, goal):
     """What a start takes, and the first question after it, which reads all keys."""
     started, alive, ready, firsts = [], [], [], {}
@@ -87,10 +92,10 @@ def listen(manager):
 def polls(program, site, keys):
     """Peaks of the first and the second poll, and what a key takes of the file that the first one left, with an empty log."""
     poll = [program, "poll", "--config", site.config]
-    row(f"{keys} OpenAI keys: peak of a first poll", run([*poll, "--account", "demo-openai"])[1].peak, "MiB", 64)
+    row(f"{keys} OpenAI keys: peak of a first poll", run([*poll, "--account", "demo-openai"])[1].peak, "MiB", most(keys))
     size = (site.folder / "inventory.db").stat().st_size
     # The daemon is to find nothing that it has missed.
-    row(f"{keys} OpenAI keys: peak of a second poll", run(poll)[1].peak, "MiB", 64)
+    row(f"{keys} OpenAI keys: peak of a second poll", run(poll)[1].peak, "MiB", most(keys))
     row(f"{keys} OpenAI keys: a key's part of the file", size / int(keys), "bytes", 300)
 
 
@@ -99,7 +104,7 @@ def asking(program, site, scratch, keys):
         for path in ["/metrics", *PAGES] * 3:
             asked(daemon.address, path)
         held, own, peak = memory(daemon.pid)
-        row(f"{keys} keys: peak of a daemon after scrapes and pages", peak, "MiB", 64)
+        row(f"{keys} keys: peak of a daemon after scrapes and pages", peak, "MiB", most(keys))
         row(f"{keys} keys: held by it then", held, "MiB")
         row(f"{keys} keys: of that not of files", own, "MiB")
         asked(daemon.address, "/keys.csv")
