@@ -48,8 +48,8 @@ pub(super) const ELSEWHERE: &str = "SELECT k.id, k.fingerprint, u.used_at, u.use
 /// Applies the keys of a walk. Returns what the next one may rely on.
 pub(super) fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, keys: &[KeyFacts]) -> Result<Option<List>> {
     let mut stored = match walked.before() {
-        Some(before) => Before::InMemory(before),
-        None => Before::Loaded(load_listed(batch, scope, keys.len())?),
+        Some(before) => UntilNow::InMemory(before),
+        None => UntilNow::Loaded(load_listed(batch, scope, keys.len())?),
     };
     let owners = OwnerRows::default();
     let lister = Lister { row: scope.id, name: scope.name.as_deref(), baseline: scope.complete_walk.is_none(), owners: &owners };
@@ -88,14 +88,14 @@ struct AppliedKey {
 }
 
 /// What the scope listed until now.
-enum Before<'a> {
+enum UntilNow<'a> {
     /// All of it, by the provider's id.
     Loaded(HashMap<Box<str>, Stored>),
     /// Only the rows are known; what the walk read is looked up.
     InMemory(&'a walk::Before),
 }
 
-impl Before<'_> {
+impl UntilNow<'_> {
     /// What is stored of a key.
     fn take(&mut self, batch: &Batch<'_>, scope: &ScopeRow, facts: &KeyFacts) -> Result<Option<Stored>> {
         let listed = match self {

@@ -34,3 +34,34 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::open::Inventory;
+    use crate::domain::Time;
+
+    /// A mebibyte and more of the table of people.
+    const MUCH: &str = "
+        WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+        INSERT INTO person (organization_id, remote_id, kind, name, listed)
+        SELECT 1, hex(randomblob(16)), 'user', printf('%0100d', i), 1 FROM n;";
+
+    #[tokio::test]
+    async fn a_long_log_is_copied_into_the_file_and_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("inventory.db");
+        let inventory = Inventory::open(&path, Time::from_unix(1_800_000_000)).unwrap();
+        let write = async |sql: &'static str| {
+            inventory.write(move |transaction| Ok(transaction.execute_batch(sql)?)).await.unwrap();
+        };
+        write("INSERT INTO account (id, name, provider, configured, interval) VALUES (1, 'a', 'openai', 1, 3600); INSERT INTO organization VALUES (1, 1, 'o', 'o', 0);").await;
+        let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len() >> 20;
+        write(MUCH).await;
+        assert_eq!(size("inventory.db"), 0, "a short log waits");
+        for _ in 0..30 {
+            write(MUCH).await;
+        }
+        assert!(size("inventory.db") > 20, "{} MiB", size("inventory.db"));
+        assert!(size("inventory.db-wal") < 48, "{} MiB", size("inventory.db-wal"));
+    }
+}
