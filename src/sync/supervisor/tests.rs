@@ -59,8 +59,16 @@ impl Ended {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_a_clock_that_was_set_passed_over_is_made_up_for() {
+struct Site {
+    folder: tempfile::TempDir,
+    clock: Clock,
+    polls: Arc<Ended>,
+    stop: CancellationToken,
+    supervisor: tokio::task::JoinHandle<Result<(), JobSchedulerError>>,
+    _commands: mpsc::Sender<Command>,
+}
+
+async fn supervised() -> Site {
     let folder = tempfile::tempdir().unwrap();
     // The fifteenth of June 2025.
     let clock = Clock::runtime(Time::from_unix(1_749_945_600));
@@ -74,10 +82,15 @@ async fn what_a_clock_that_was_set_passed_over_is_made_up_for() {
     let accounts = BTreeMap::from([("acme".to_owned(), scheduled)]);
     let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };
     let (polls, stop) = (Arc::new(Ended::default()), CancellationToken::new());
-    let (_commands, told) = mpsc::channel(1);
-    let supervisor = Supervisor::new(inventory.clone(), clock.clone(), Arc::clone(&polls) as Arc<dyn Polls>, plan, stop.clone());
+    let (commands, told) = mpsc::channel(1);
+    let supervisor = Supervisor::new(inventory, clock.clone(), Arc::clone(&polls) as Arc<dyn Polls>, plan, stop.clone());
     let supervisor = tokio::spawn(supervisor.run(told));
+    Site { folder, clock, polls, stop, supervisor, _commands: commands }
+}
 
+#[tokio::test(start_paused = true)]
+async fn what_a_clock_that_was_set_passed_over_is_made_up_for() {
+    let Site { folder: _folder, clock, polls, stop, supervisor, _commands } = supervised().await;
     polls.come_to(1).await;
     clock.jump(366 * 86_400);
     let ended = polls.come_to(2).await;
@@ -86,6 +99,23 @@ async fn what_a_clock_that_was_set_passed_over_is_made_up_for() {
     clock.jump(-366 * 86_400);
     tokio::time::sleep(Duration::from_mins(10)).await;
     assert_eq!(polls.come_to(2).await.len(), 2);
+    stop.cancel();
+    supervisor.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_inventory_is_tidied_up_each_day_and_not_at_the_start() {
+    let Site { folder, clock: _, polls, stop, supervisor, _commands } = supervised().await;
+    polls.come_to(1).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    // What tidying empties. Closing does so too, but nothing is closed here.
+    let log = || std::fs::metadata(folder.path().join("inventory.db-wal")).unwrap().len();
+    assert!(log() > 0, "at the start much is due");
+    let began = std::time::Instant::now();
+    while log() > 0 {
+        assert!(began.elapsed() < Duration::from_mins(1), "{} bytes", log());
+        tokio::time::sleep(Duration::from_mins(10)).await;
+    }
     stop.cancel();
     supervisor.await.unwrap().unwrap();
 }
