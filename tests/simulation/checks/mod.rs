@@ -117,11 +117,11 @@ impl Checker {
         self.watched(account).way = None;
     }
 
-    /// The account was taken out of the config: from here on nothing is known of its lists.
+    /// The account was taken out of the config: from here on nothing is known of its lists. What they told of use stays told, as of
+    /// then.
     pub fn removed(&mut self, account: &str) {
         let watched = self.watched(account);
         watched.complete.clear();
-        watched.told.clear();
         watched.whole.clear();
     }
 
