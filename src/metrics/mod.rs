@@ -3,6 +3,7 @@
 
 pub mod declared;
 mod family;
+mod lines;
 mod per_key;
 mod process;
 mod state;
@@ -21,6 +22,7 @@ use crate::inventory::StoreError;
 use crate::views::Views;
 use declared::{BUILD_INFO, FILE_SIZE, RECOUNTS, WEB_CERTIFICATE_EXPIRY};
 use family::Family;
+use per_key::PerKeySeries;
 pub use tally::Tally;
 pub use webhook::{DeliveryEnd, Webhook};
 
@@ -62,7 +64,7 @@ impl Exposition {
     pub async fn text(&self, certificate_ends: Option<Time>) -> Result<String, ExpositionError> {
         let counts = self.views.counts().await?;
         let mut families = state::families(&self.views.accounts(), &counts, self.views.clock().now());
-        families.extend(per_key::families(&self.views, &self.settings, &counts).await?);
+        let per_key = PerKeySeries::of(&self.views, &self.settings, &counts).await?;
         families.extend(self.inventory());
         let certificate = certificate_ends.map(|ends| Family::single(&WEB_CERTIFICATE_EXPIRY, state::instant(ends)));
         families.extend(certificate.and_then(Family::finish));
@@ -70,7 +72,13 @@ impl Exposition {
         families.extend(self.tally.registry.gather());
         families.extend(process::families(self.started));
         families.sort_by(|one, other| one.name().cmp(other.name()));
-        Ok(TextEncoder::new().encode_to_string(&families)?)
+        let (before, behind) = families.split_at(families.partition_point(|family| family.name() < per_key::NAMES));
+        let mut text = TextEncoder::new().encode_to_string(before)?;
+        if let Some(per_key) = per_key {
+            per_key.write(&mut text);
+        }
+        TextEncoder::new().encode_utf8(behind, &mut text)?;
+        Ok(text)
     }
 
     /// What the file and the program are.

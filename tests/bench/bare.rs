@@ -5,6 +5,7 @@
 //!     bare discard BASE_URL TOKEN    pulls every page of every list, one after the other, and drops it
 //!     bare parse BASE_URL TOKEN      the same, and parses what it drops
 //!     bare load FROM TO              puts the rows that polls left in one inventory into a new file of the same schema
+//!     bare encode INVENTORY KEYS     writes the series of so many flagged keys as text, as one would by hand
 
 use std::io::Write;
 use std::time::Duration;
@@ -218,6 +219,56 @@ fn copy(from: &Connection, to: &Connection, table: &str, first: i64, last: i64, 
     Ok(rows.len())
 }
 
+/// How often the text is made: once is too fast to be measured.
+const TEXTS: u32 = 50;
+
+/// Makes the text of the series of flagged keys. Returns the CPU that it took, reading the rows not counted, and the keys.
+fn encode(inventory: &str, keys: usize) -> Fallible<(Duration, usize)> {
+    let inventory = Connection::open_with_flags(inventory, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mut select = inventory.prepare(
+        "SELECT provider, account, key_id, coalesce(name, ''), coalesce(owner_id, ''), kind, unixepoch(created_at),
+                unixepoch(last_used_at), unixepoch(expires_at) FROM keys WHERE conditions <> '' LIMIT ?1",
+    )?;
+    let rows = select.query_map([i64::try_from(keys)?], |row| {
+        let words = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?];
+        Ok((words, [row.get(6)?, row.get(7)?, row.get(8)?]))
+    })?;
+    let rows: Vec<Series> = rows.collect::<Result<_, _>>()?;
+    let began = cpu();
+    for _ in 0..TEXTS {
+        std::hint::black_box(series(&rows)?);
+    }
+    Ok(((cpu() - began) / TEXTS, rows.len()))
+}
+
+/// Provider, account, id, name, owner and kind of a key; when it was made and last used, and when it expires.
+type Series = ([String; 6], [Option<i64>; 3]);
+
+fn series(rows: &[Series]) -> Fallible<String> {
+    use std::fmt::Write;
+    let escaped = |text: &str| text.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
+    let mut text = String::from("# TYPE keymuster_key_info gauge\n");
+    for ([provider, account, id, name, owner, kind], _) in rows {
+        let (name, owner) = (escaped(name), escaped(owner));
+        writeln!(
+            text,
+            r#"keymuster_key_info{{account="{account}",key_id="{id}",kind="{kind}",name="{name}",owner="{owner}",provider="{provider}"}} 1"#
+        )?;
+    }
+    for (place, what) in ["created", "last_used", "expiry"].iter().enumerate() {
+        writeln!(text, "# TYPE keymuster_key_{what}_timestamp_seconds gauge")?;
+        for ([provider, account, id, ..], times) in rows {
+            if let Some(time) = times[place] {
+                writeln!(
+                    text,
+                    r#"keymuster_key_{what}_timestamp_seconds{{account="{account}",key_id="{id}",provider="{provider}"}} {time}"#
+                )?;
+            }
+        }
+    }
+    Ok(text)
+}
+
 /// The CPU that this process has used.
 fn cpu() -> Duration {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
@@ -237,8 +288,17 @@ fn main() -> Fallible<()> {
             let (cost, keys) = load(from, to)?;
             (0, keys, cost)
         }
+        ["encode", inventory, keys] => {
+            let (cost, keys) = encode(inventory, keys.parse()?)?;
+            (0, keys, cost)
+        }
         // `cargo bench` and `cargo test --benches` start it without arguments.
-        _ => return Ok(writeln!(std::io::stderr(), "bare discard|parse BASE_URL TOKEN, or bare load FROM TO")?),
+        _ => {
+            return Ok(writeln!(
+                std::io::stderr(),
+                "bare discard|parse BASE_URL TOKEN, bare load FROM TO, or bare encode INVENTORY KEYS"
+            )?);
+        }
     };
     Ok(writeln!(std::io::stdout(), r#"{{"requests":{requests},"keys":{keys},"cpu":{:.6}}}"#, cost.as_secs_f64())?)
 }

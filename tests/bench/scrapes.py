@@ -1,19 +1,24 @@
-"""Scrapes of the metrics, also while a poll writes, each beside a page that reads nothing. Arguments: PROGRAM SCRATCH KEYS.
+"""Scrapes of the metrics, also while a poll writes, each beside a page that reads nothing; and with series of single keys, beside
+their text written by hand. Arguments: PROGRAM BARE SCRATCH KEYS.
 
 Times are milliseconds until the last byte of an answer, as a client on the same machine sees them, which shares its cores with the
 daemon and the simulated providers.
 """
 
+import json
 import statistics
 import subprocess
 import sys
 import time
 
+from measure import run
 from served import asked, served
 from simulated import Site
 
 PAUSE = 0.02
 AT_REST = 200
+# Keys that have series of their own, and scrapes of those.
+SERIES, SCRAPES = 10_000, 40
 
 
 def whole(address, path):
@@ -38,8 +43,21 @@ def row(name, scrapes, beside):
     print(f"{name:24} {len(scrapes):8} {half:8.2f} {most:8.2f} {max(scrapes):8.2f} {half_beside:12.2f} {most_beside:8.2f}")
 
 
+def cpu(program, site, log, series):
+    """Milliseconds of CPU that a scrape costs a daemon that tells of so many keys, and how many it told of."""
+    settings = {"KEYMUSTER__METRICS__PER_KEY": "flagged", "KEYMUSTER__METRICS__PER_KEY_LIMIT": str(series)}
+    with served(program, site.config, log, settings if series else None) as daemon:
+        whole(daemon.address, "/metrics")
+        before = daemon.cost()
+        for _ in range(SCRAPES):
+            whole(daemon.address, "/metrics")
+        after = daemon.cost()
+        told = daemon.text("/metrics").count("\nkeymuster_key_info{")
+    return (after.cpu - before.cpu) / SCRAPES * 1000, told, after.peak
+
+
 def main():
-    program, scratch, keys = sys.argv[1:]
+    program, bare, scratch, keys = sys.argv[1:]
     with Site(program, f"{scratch}/scrapes", "--keys", keys) as site:
         site.without_pace()
         site.without_schedule()
@@ -52,6 +70,11 @@ def main():
                 poll = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 row(name, *during(daemon.address, lambda _, poll=poll: poll.poll() is None))
             row("nothing written", *during(daemon.address, lambda times: times < AT_REST))
+        without, _, _ = cpu(program, site, f"{scratch}/without", 0)
+        total, told, peak = cpu(program, site, f"{scratch}/single", SERIES)
+        by_hand = json.loads(run([bare, "encode", f"{site.folder}/inventory.db", str(told)])[0])["cpu"] * 1000
+        print(f"\n{told} keys with series of their own: {total - without:.1f} ms of CPU more a scrape, {peak:.0f} MiB at most")
+        print(f"their text written by hand: {by_hand:.1f} ms; ratio {(total - without) / by_hand:.2f}")
 
 
 main()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,21 +30,27 @@ class Daemon:
     def poll(self, account):
         """Polls once, and returns what that cost."""
         (self._proc / "clear_refs").write_text("5")
-        before = self._cost()
+        before = self.cost()
         run([self.program, "ctl", "--config", self.config, "poll", account])
-        after = self._cost()
+        after = self.cost()
         return Cost(after.wall - before.wall, after.cpu - before.cpu, after.peak, after.written - before.written)
 
-    @property
-    def _proc(self):
-        return Path(f"/proc/{self.pid}")
+    def text(self, path):
+        """What it answers."""
+        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=60) as answer:
+            return answer.read().decode()
 
-    def _cost(self):
+    def cost(self):
+        """What its process took until now."""
         # The second field, the name, may hold anything; user and system are the 14th and 15th.
         used = (self._proc / "stat").read_text().rpartition(")")[2].split()[11:13]
         io = dict(line.split(":", 1) for line in (self._proc / "io").read_text().splitlines())
         cpu = sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
         return Cost(time.perf_counter(), cpu, memory(self.pid)[2], int(io["write_bytes"]) / 1e6)
+
+    @property
+    def _proc(self):
+        return Path(f"/proc/{self.pid}")
 
 
 @contextmanager
