@@ -254,6 +254,8 @@ impl Walk {
             self.ids.add(&page, &recognise.digests);
         }
         self.refused.extend(page.refused.into_iter().map(|(index, refused)| (before + index, refused)));
+        self.found.reserve(page.items.len());
+        self.places.reserve(page.items.len());
         let mut digests = page.digests.into_iter();
         for item in page.items {
             self.item(item, digests.next(), subject)?;

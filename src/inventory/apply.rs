@@ -14,6 +14,7 @@ use super::apply_keys::apply_keys;
 use super::deadlines::{self, Judge};
 use super::error::Stored as Result;
 use super::open::Inventory;
+use super::owner_rows::OwnerRows;
 use super::resident::Resident;
 use super::sql::text;
 use crate::domain::{
@@ -41,6 +42,7 @@ pub(super) struct Batch<'a> {
     pub poll: i64,
     pub run: i64,
     pub judge: &'a Judge,
+    pub owners: OwnerRows,
 }
 
 /// One scope's row.
@@ -74,7 +76,8 @@ impl Inventory {
                 return Ok(applied);
             }
             let judge = Judge { policy: in_force.or(&judge.policy), ..(*judge).clone() };
-            let batch = Batch { transaction, resident: &resident, organization, poll, run, judge: &judge };
+            let batch =
+                Batch { transaction, resident: &resident, organization, poll, run, judge: &judge, owners: OwnerRows::default() };
             for walked in walks {
                 if is_whole(&batch, &walked)? {
                     apply(&batch, &walked, &mut applied.refused_once)?;
@@ -260,6 +263,7 @@ fn apply_people(batch: &Batch<'_>, walked: &Walked, people: &[Person]) -> Result
         before.insert(row.get(0)?, StoredPerson { id: row.get(1)?, columns, away: row.get(6)?, marked: row.get(7)? });
     }
     drop(rows);
+    batch.owners.forget();
     let mut insert = batch.transaction.prepare_cached(
         "INSERT INTO person (organization_id, remote_id, kind, name, email, listed) VALUES (?1, ?2, ?3, ?4, ?5, 1)",
     )?;

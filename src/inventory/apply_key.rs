@@ -1,9 +1,8 @@
-//! Writes one key that a walk found: the row, its last use, its sighting, its deadlines, and the history of what changed.
+//! Writes what a walk found of a key that is stored: the row, its last use, its sighting, its deadlines, and the history of what changed.
 
 use super::apply::{Batch, access, change, moment};
-use super::deadlines::{self, KeyToJudge};
+use super::deadlines;
 use super::error::Stored as Result;
-use super::owner_rows::OwnerRows;
 use super::reconcile::{Stored, Update, fingerprint};
 use crate::domain::{ChangeKind, KeyFacts, KeyKind, Moment, OwnerAccess, Text, is_same_but_for_tags};
 use crate::walk::Walked;
@@ -18,7 +17,6 @@ pub(super) struct Lister<'a> {
     pub name: Option<&'a str>,
     /// The scope had no complete walk before: what it lists is no news.
     pub baseline: bool,
-    pub owners: &'a OwnerRows,
 }
 
 /// The columns of a key row that history tells about.
@@ -34,49 +32,6 @@ struct Old {
     first_walk: i64,
     disabled_at: Option<i64>,
     access_lost_at: Option<i64>,
-}
-
-/// Adds a key that the organisation never showed, and returns its row.
-pub(super) fn insert(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, facts: &KeyFacts) -> Result<i64> {
-    let at = walked.started().wall.unix();
-    let owner = facts.owner.as_ref().map(|owner| lister.owners.of(batch, owner)).transpose()?;
-    let (person, owner) = owner.map_or((None, [].into()), |owner| (Some(owner.row), owner.words));
-    let disabled_at = (!facts.enabled).then_some(at);
-    let access_lost_at = (facts.owner_access == Some(OwnerAccess::Inactive)).then_some(at);
-    batch
-        .transaction
-        .prepare_cached(
-            "INSERT INTO key (organization_id, remote_id, kind, scope_id, name, hint, person_id, owner_access, created_at, expires_at,
-                              expires_state, enabled, fingerprint, presence, presence_reason, first_seen_at, first_walk, disabled_at, access_lost_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'present', 'listed', ?14, ?15, ?16, ?17)",
-        )?
-        .execute(rusqlite::params![
-            batch.organization.organization,
-            facts.id.as_str(),
-            facts.kind.as_str(),
-            lister.row,
-            facts.name.as_ref().map(Text::as_str),
-            facts.hint.as_ref().map(crate::domain::Hint::as_str),
-            person,
-            facts.owner_access.map(OwnerAccess::as_str),
-            facts.created_at.map(crate::domain::Time::unix),
-            facts.expires.at().map(crate::domain::Time::unix),
-            facts.expires.state(),
-            facts.enabled,
-            fingerprint(facts),
-            at,
-            walked.id().0,
-            disabled_at,
-            access_lost_at,
-        ])?;
-    let key = batch.transaction.last_insert_rowid();
-    sight(batch, lister.row, key, walked)?;
-    let judged = KeyToJudge::from_facts(facts, owner, lister.name, disabled_at, access_lost_at);
-    deadlines::write_all(batch.transaction, batch.judge, key, &judged)?;
-    if !lister.baseline {
-        change(batch, at, key, ChangeKind::Appeared, None, None)?;
-    }
-    Ok(key)
 }
 
 /// Writes what differs of a key that is stored, and returns when it was last used as it is stored now.
@@ -131,7 +86,7 @@ fn rewrite(
 ) -> Result<()> {
     let at = walked.started().wall.unix();
     let old = load_old(batch, stored.key)?;
-    let owner = facts.owner.as_ref().map(|owner| lister.owners.of(batch, owner)).transpose()?.map(|owner| owner.row);
+    let owner = facts.owner.as_ref().map(|owner| batch.owners.of(batch, owner)).transpose()?.map(|owner| owner.row);
     // Where a lower list knows the key better than its lost home, the key stays what its home made of it.
     let here = stored.home == super::reconcile::Home::This || stored.home.moves();
     let (scope, kind) = if here { (lister.row, facts.kind) } else { (old.scope, old.kind) };

@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::Row;
+use rusqlite::{OptionalExtension, Row, Statement};
 
+use super::add_keys::AddKeys;
 use super::apply::{Batch, ScopeRow, moment};
 use super::apply_key::{self, Lister};
 use super::error::Stored as Result;
-use super::owner_rows::OwnerRows;
 use super::reconcile::{self, Here, Home, Stored};
 use super::resident::List;
 use super::sql::{text, word};
@@ -38,12 +38,15 @@ pub(super) const LISTED_OF_ID: &str = listed!(" AND k.organization_id = ?2 AND k
 /// The one in row ?2.
 pub(super) const LISTED_OF_ROW: &str = listed!(" AND k.id = ?2");
 
-/// The key of organisation ?1 with the id ?2.
+/// The row of the key of organisation ?1 with the id ?2: most that a scope does not list are new, and this asks one index alone.
+pub(super) const KNOWN: &str = "SELECT id FROM key WHERE organization_id = ?1 AND remote_id = ?2";
+
+/// The key in row ?1, for a scope that does not list it.
 pub(super) const ELSEWHERE: &str = "SELECT k.id, k.fingerprint, u.used_at, u.used_state, k.presence, 0, 0, k.scope_id, h.kind,
                 EXISTS (SELECT 1 FROM sighting AS y WHERE y.scope_id = k.scope_id AND y.key_id = k.id AND y.unlisted_walk IS NULL)
                 AND h.standing = 'open'
            FROM key AS k JOIN last_use AS u ON u.key_id = k.id JOIN scope AS h ON h.id = k.scope_id
-          WHERE k.organization_id = ?1 AND k.remote_id = ?2";
+          WHERE k.id = ?1";
 
 /// Applies the keys of a walk. Returns what the next one may rely on.
 pub(super) fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, keys: &[KeyFacts]) -> Result<Option<List>> {
@@ -51,11 +54,12 @@ pub(super) fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, k
         Some(before) => UntilNow::InMemory(before),
         None => UntilNow::Loaded(load_listed(batch, scope, keys.len())?),
     };
-    let owners = OwnerRows::default();
-    let lister = Lister { row: scope.id, name: scope.name.as_deref(), baseline: scope.complete_walk.is_none(), owners: &owners };
+    let lister = Lister { row: scope.id, name: scope.name.as_deref(), baseline: scope.complete_walk.is_none() };
+    let mut known = batch.transaction.prepare_cached(KNOWN)?;
+    let mut new = AddKeys::new(batch, lister, walked)?;
     let mut applied = Vec::with_capacity(if walked.recognises() { keys.len() } else { 0 });
     for facts in keys {
-        let row = match stored.take(batch, scope, facts)? {
+        let row = match stored.take(batch, scope, facts, &mut known)? {
             Some(stored) => {
                 let update = reconcile::update(&stored, facts);
                 let used = if update.is_nothing() {
@@ -66,12 +70,13 @@ pub(super) fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, k
                 let is_home = stored.home == Home::This || stored.home.moves();
                 AppliedKey { row: stored.key, tells_all: is_home && used == facts.last_used }
             }
-            None => AppliedKey { row: apply_key::insert(batch, lister, walked, facts)?, tells_all: true },
+            None => AppliedKey { row: new.add(facts)?, tells_all: true },
         };
         if walked.recognises() {
             applied.push(row);
         }
     }
+    new.sight()?;
     let Some(proof) = walked.proof() else { return Ok(None) };
     let left = stored.left(batch, scope, walked, &applied)?;
     for stored in reconcile::unlisted(proof, left.iter()) {
@@ -97,7 +102,13 @@ enum UntilNow<'a> {
 
 impl UntilNow<'_> {
     /// What is stored of a key.
-    fn take(&mut self, batch: &Batch<'_>, scope: &ScopeRow, facts: &KeyFacts) -> Result<Option<Stored>> {
+    fn take(
+        &mut self,
+        batch: &Batch<'_>,
+        scope: &ScopeRow,
+        facts: &KeyFacts,
+        known: &mut Statement<'_>,
+    ) -> Result<Option<Stored>> {
         let listed = match self {
             Self::Loaded(listed) => listed.remove(facts.id.as_str()),
             Self::InMemory(_) => {
@@ -107,7 +118,7 @@ impl UntilNow<'_> {
         };
         match listed {
             Some(stored) => Ok(Some(stored)),
-            None => load_elsewhere(batch, scope, facts),
+            None => load_elsewhere(batch, scope, facts, known),
         }
     }
 
@@ -186,13 +197,11 @@ fn load_one(batch: &Batch<'_>, scope: &ScopeRow, sql: &str, which: impl rusqlite
 }
 
 /// A key that this scope never listed, but that another scope of the organisation did.
-fn load_elsewhere(batch: &Batch<'_>, scope: &ScopeRow, facts: &KeyFacts) -> Result<Option<Stored>> {
+fn load_elsewhere(batch: &Batch<'_>, scope: &ScopeRow, facts: &KeyFacts, known: &mut Statement<'_>) -> Result<Option<Stored>> {
+    let row: Option<i64> = known.query_row((batch.organization.organization, facts.id.as_str()), |row| row.get(0)).optional()?;
+    let Some(row) = row else { return Ok(None) };
     let mut statement = batch.transaction.prepare_cached(ELSEWHERE)?;
-    let mut rows = statement.query((batch.organization.organization, facts.id.as_str()))?;
-    match rows.next()? {
-        Some(row) => Ok(Some(stored_from(row, scope, None)?)),
-        None => Ok(None),
-    }
+    Ok(Some(statement.query_row([row], |row| Ok(stored_from(row, scope, None)))??))
 }
 
 fn stored_from(row: &Row<'_>, scope: &ScopeRow, here: Option<Here>) -> Result<Stored> {

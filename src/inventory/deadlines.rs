@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction};
 
 use super::apply::moment;
 use super::error::Stored;
 use super::open::Inventory;
 use super::sql::word;
-use crate::domain::{Deadlines, KeyFacts, KeyKind, Moment, Time};
-use crate::policy::{Policy, Profile};
+use crate::domain::{Deadlines, KeyKind, Moment, Time};
+use crate::policy::{Policy, Profile, Verdict};
 
 /// What policy may know of the keys behind row ?1, up to row ?2, at most ?3.
 pub(super) const TO_JUDGE: &str =
@@ -51,31 +51,7 @@ pub(super) struct KeyToJudge {
 }
 
 impl KeyToJudge {
-    /// A new key, from what a walk found and what the inventory knows of its owner.
-    pub fn from_facts(
-        facts: &KeyFacts,
-        owner: Rc<[String]>,
-        scope_name: Option<&str>,
-        disabled_at: Option<i64>,
-        orphaned_at: Option<i64>,
-    ) -> Self {
-        Self {
-            key_id: facts.id.as_str().to_owned(),
-            kind: facts.kind,
-            scope_name: scope_name.map(str::to_owned),
-            owner,
-            name: facts.name.as_ref().map(|name| name.as_str().to_owned()),
-            created_at: facts.created_at,
-            last_used: facts.last_used,
-            expires: facts.expires,
-            enabled: facts.enabled,
-            disabled_at,
-            orphaned_at,
-            is_self: false,
-        }
-    }
-
-    fn judge(&self, judge: &Judge) -> crate::policy::Verdict {
+    fn judge(&self, judge: &Judge) -> Verdict {
         self.profiled(judge, |policy, key| policy.judge(key))
     }
 
@@ -102,21 +78,65 @@ impl KeyToJudge {
     }
 }
 
-/// Writes all deadlines and the labels of a key.
-pub(super) fn write_all(transaction: &Transaction<'_>, judge: &Judge, key: i64, known: &KeyToJudge) -> Stored<()> {
-    let verdict = known.judge(judge);
-    put_use(transaction, key, known.last_used, &verdict.deadlines)?;
-    let labels = label_set(transaction, &verdict.labels)?;
-    let unix = |time: Option<Time>| time.map(Time::unix);
-    let deadlines = verdict.deadlines;
-    transaction
-        .prepare_cached(
+/// Adds the row of a key's last use; what stands behind it says what becomes of one that is there.
+macro_rules! last_use {
+    ($otherwise:literal) => {
+        concat!(
+            "INSERT INTO last_use (key_id, used_at, used_state, stale_at, stale_basis, never_used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            $otherwise
+        )
+    };
+}
+
+/// The same for the row of its other deadlines.
+macro_rules! deadline {
+    ($otherwise:literal) => {
+        concat!(
             "INSERT INTO deadline (key_id, expiring_at, expired_at, no_expiry_at, overdue_at, disabled_at, orphaned_at, waived_until, label_set_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-             ON CONFLICT (key_id) DO UPDATE SET expiring_at = ?2, expired_at = ?3, no_expiry_at = ?4, overdue_at = ?5, disabled_at = ?6,
-                                                orphaned_at = ?7, waived_until = ?8, label_set_id = ?9",
-        )?
-        .execute((
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            $otherwise
+        )
+    };
+}
+
+/// Writes what policy makes of keys, many with the same statements.
+pub(super) struct Verdicts<'a> {
+    transaction: &'a Transaction<'a>,
+    last_use: CachedStatement<'a>,
+    deadline: CachedStatement<'a>,
+}
+
+impl<'a> Verdicts<'a> {
+    /// Of keys that are new: SQLite keeps no journal of a statement that replaces nothing.
+    pub fn of_new(transaction: &'a Transaction<'a>) -> Stored<Self> {
+        Self::by(transaction, last_use!(""), deadline!(""))
+    }
+
+    fn of_stored(transaction: &'a Transaction<'a>) -> Stored<Self> {
+        Self::by(
+            transaction,
+            last_use!(
+                " ON CONFLICT (key_id) DO UPDATE SET used_at = ?2, used_state = ?3, stale_at = ?4, stale_basis = ?5, never_used_at = ?6"
+            ),
+            deadline!(
+                " ON CONFLICT (key_id) DO UPDATE SET expiring_at = ?2, expired_at = ?3, no_expiry_at = ?4, overdue_at = ?5,
+                                                     disabled_at = ?6, orphaned_at = ?7, waived_until = ?8, label_set_id = ?9"
+            ),
+        )
+    }
+
+    fn by(transaction: &'a Transaction<'a>, last_use: &str, deadline: &str) -> Stored<Self> {
+        let (last_use, deadline) = (transaction.prepare_cached(last_use)?, transaction.prepare_cached(deadline)?);
+        Ok(Self { transaction, last_use, deadline })
+    }
+
+    /// Writes the last use, all deadlines and the labels of a key.
+    pub fn write(&mut self, key: i64, last_used: Moment, verdict: &Verdict) -> Stored<()> {
+        self.write_use(key, last_used, &verdict.deadlines)?;
+        let labels = label_set(self.transaction, &verdict.labels)?;
+        let unix = |time: Option<Time>| time.map(Time::unix);
+        let deadlines = &verdict.deadlines;
+        self.deadline.execute((
             key,
             unix(deadlines.expiring),
             unix(deadlines.expired),
@@ -127,22 +147,39 @@ pub(super) fn write_all(transaction: &Transaction<'_>, judge: &Judge, key: i64, 
             unix(verdict.waived_until),
             labels,
         ))?;
-    Ok(())
+        Ok(())
+    }
+
+    /// Writes the last use and the two deadlines that move with it.
+    fn write_use(&mut self, key: i64, last_used: Moment, deadlines: &Deadlines) -> Stored<()> {
+        self.last_use.execute((
+            key,
+            last_used.at().map(Time::unix),
+            last_used.state(),
+            deadlines.stale.map(|(at, _)| at.unix()),
+            deadlines.stale.map(|(_, basis)| basis.as_str()),
+            deadlines.never_used.map(Time::unix),
+        ))?;
+        Ok(())
+    }
 }
 
 /// Writes the last use of a stored key and the two deadlines that move with it.
 pub(super) fn write_use(transaction: &Transaction<'_>, policy: &Arc<Policy>, key: i64, last_used: Moment) -> Stored<()> {
+    let mut verdicts = Verdicts::of_stored(transaction)?;
     for (key, judge, known) in load(transaction, policy, key - 1, key)? {
         let known = KeyToJudge { last_used, ..known };
-        put_use(transaction, key, known.last_used, &known.judge(&judge).deadlines)?;
+        verdicts.write_use(key, last_used, &known.judge(&judge).deadlines)?;
     }
     Ok(())
 }
 
 /// Writes the last use, all deadlines and the labels of a stored key whose facts changed.
 pub(super) fn write_anew(transaction: &Transaction<'_>, policy: &Arc<Policy>, key: i64, last_used: Moment) -> Stored<()> {
+    let mut verdicts = Verdicts::of_stored(transaction)?;
     for (key, judge, known) in load(transaction, policy, key - 1, key)? {
-        write_all(transaction, &judge, key, &KeyToJudge { last_used, ..known })?;
+        let known = KeyToJudge { last_used, ..known };
+        verdicts.write(key, last_used, &known.judge(&judge))?;
     }
     Ok(())
 }
@@ -152,23 +189,6 @@ pub(super) fn rejudge_each(transaction: &Transaction<'_>, policy: &Arc<Policy>, 
     let mut select = transaction.prepare_cached(select)?;
     let keys: Vec<i64> = select.query_map([of], |row| row.get(0))?.collect::<Result<_, _>>()?;
     keys.into_iter().try_for_each(|key| rejudge(transaction, policy, Some(key)))
-}
-
-fn put_use(transaction: &Transaction<'_>, key: i64, used: Moment, deadlines: &Deadlines) -> Stored<()> {
-    transaction
-        .prepare_cached(
-            "INSERT INTO last_use (key_id, used_at, used_state, stale_at, stale_basis, never_used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (key_id) DO UPDATE SET used_at = ?2, used_state = ?3, stale_at = ?4, stale_basis = ?5, never_used_at = ?6",
-        )?
-        .execute((
-            key,
-            used.at().map(Time::unix),
-            used.state(),
-            deadlines.stale.map(|(at, _)| at.unix()),
-            deadlines.stale.map(|(_, basis)| basis.as_str()),
-            deadlines.never_used.map(Time::unix),
-        ))?;
-    Ok(())
 }
 
 /// The row of a set of labels; `None` for the empty one.
@@ -245,12 +265,13 @@ const SLICE: i64 = 5000;
 /// Judges stored keys anew: all of them, or the one named.
 pub(super) fn rejudge(transaction: &Transaction<'_>, policy: &Arc<Policy>, only: Option<i64>) -> Stored<()> {
     let (mut after, last) = only.map_or((0, i64::MAX), |key| (key - 1, key));
+    let mut verdicts = Verdicts::of_stored(transaction)?;
     loop {
         let slice = load(transaction, policy, after, last)?;
         let Some((newest, ..)) = slice.last() else { return Ok(()) };
         after = *newest;
         for (key, judge, known) in &slice {
-            write_all(transaction, judge, *key, known)?;
+            verdicts.write(*key, known.last_used, &known.judge(judge))?;
         }
     }
 }

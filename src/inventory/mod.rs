@@ -8,6 +8,7 @@
 
 mod account;
 mod acknowledge;
+mod add_keys;
 mod apply;
 mod apply_key;
 mod apply_keys;

@@ -1,4 +1,4 @@
-//! The rows of the owners that the keys of one walk name.
+//! The rows of the owners that the keys of one batch of walks name.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,11 +9,12 @@ use rusqlite::OptionalExtension;
 use super::apply::Batch;
 use super::apply_key::rejudge_owned;
 use super::error::Stored;
-use crate::domain::{Owner, Text};
+use crate::domain::{Owner, RemoteId, Text};
 
-/// The owners of one walk's keys, each looked for once: many keys have the same.
+/// The owners of one batch's keys, each looked for once: many keys have the same. Beside the row stands what the key said of them
+/// that was looked for last.
 #[derive(Default)]
-pub(super) struct OwnerRows(RefCell<HashMap<Owner, OwnerRow>>);
+pub(super) struct OwnerRows(RefCell<HashMap<RemoteId, (Owner, OwnerRow)>>);
 
 /// An owner's row, and the words that policy may know them by.
 #[derive(Clone)]
@@ -25,15 +26,20 @@ pub(super) struct OwnerRow {
 impl OwnerRows {
     /// The row of that owner, made where it is new, changed where the key tells something else of them.
     pub fn of(&self, batch: &Batch<'_>, owner: &Owner) -> Stored<OwnerRow> {
-        if let Some(known) = self.0.borrow().get(owner) {
-            return Ok(known.clone());
+        if let Some((told, row)) = self.0.borrow().get(&owner.id)
+            && told == owner
+        {
+            return Ok(row.clone());
         }
         let row = find_or_make(batch, owner)?;
-        let mut known = self.0.borrow_mut();
         // What another key said of them is no longer what stands in the row.
-        known.retain(|other, _| other.id != owner.id);
-        known.insert(owner.clone(), row.clone());
+        self.0.borrow_mut().insert(owner.id.clone(), (owner.clone(), row.clone()));
         Ok(row)
+    }
+
+    /// Somebody else writes their rows.
+    pub fn forget(&self) {
+        self.0.borrow_mut().clear();
     }
 }
 

@@ -5,8 +5,8 @@ use rusqlite::Connection;
 use super::asked::{Filter, KeysAsked};
 use super::sql::{VIEWS, at_now_in_order, facts_at_now, one_at_now};
 use super::{
-    apply, apply_key, apply_keys, deadlines, evidence, holds, list_changes, list_keys, migrate, open, people_again, settle,
-    witnessed,
+    add_keys, apply, apply_key, apply_keys, deadlines, evidence, holds, list_changes, list_keys, migrate, open, people_again,
+    settle, witnessed,
 };
 
 /// A file of many keys: whether or not SQLite was let count them (it is at each stop), the plans have to be good.
@@ -84,7 +84,9 @@ fn polls_read_no_table_whole() {
             ("listed", apply_keys::LISTED),
             ("listed of an id", apply_keys::LISTED_OF_ID),
             ("listed of a row", apply_keys::LISTED_OF_ROW),
+            ("known", apply_keys::KNOWN),
             ("elsewhere", apply_keys::ELSEWHERE),
+            ("sight", add_keys::SIGHT),
             ("at home", apply::AT_HOME),
             ("owned", apply_key::OWNED),
             ("to judge", deadlines::TO_JUDGE),

@@ -34,6 +34,16 @@ impl Found {
         }
     }
 
+    /// So many more come: an answer may hold a whole long list, and what grows by doubling stands beside what it grew from.
+    pub(super) fn reserve(&mut self, more: usize) {
+        match self {
+            Self::Keys(keys) if keys.is_empty() => keys.reserve_exact(more),
+            Self::Keys(keys) => keys.reserve(more),
+            Self::People(people) => people.reserve(more),
+            Self::Projects(projects) => projects.reserve(more),
+        }
+    }
+
     pub(super) fn secret_like(&self) -> u64 {
         let texts: Box<dyn Iterator<Item = &Text>> = match self {
             Self::Keys(keys) => Box::new(keys.iter().flat_map(KeyFacts::texts)),
