@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keymuster::domain::{Condition, KeyFacts, KeyKind, Moment, Owner, OwnerAccess, OwnerKind, RemoteId, Text, Time};
+use keymuster::domain::{Condition, KeyFacts, KeyKind, Moment, Owner, OwnerAccess, OwnerKind, RemoteId, ScopeKind, Text, Time};
 use keymuster::policy::{Glob, Match, Policy, Rule};
 
 use crate::site::{Site, ids};
@@ -231,10 +231,8 @@ async fn a_key_on_two_equal_lists_stays_on_the_first_until_that_one_drops_it() {
     }
 }
 
-/// A rule may go by the owner's name, which the list of people tells apart from the keys.
-#[tokio::test]
-async fn an_owner_who_is_called_otherwise_is_judged_otherwise() {
-    let mut site = Site::new(&[("p", 2)]).await;
+/// Keys of owners who are called robots belong to a team.
+async fn robots_have_a_team(site: &Site) {
     let rule = Rule {
         matches: Match { owner: Some(Glob::new("robot *")), ..Match::default() },
         labels: [("team".to_owned(), "machines".to_owned())].into(),
@@ -242,6 +240,13 @@ async fn an_owner_who_is_called_otherwise_is_judged_otherwise() {
     };
     let policy = Policy { rules: vec![rule], ..Policy::default() };
     site.inventory.judge_all(Arc::new(policy), Time::from_unix(site.now)).await.unwrap();
+}
+
+/// A rule may go by the owner's name, which the list of people tells apart from the keys.
+#[tokio::test]
+async fn an_owner_who_is_called_otherwise_is_judged_otherwise() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    robots_have_a_team(&site).await;
     site.told.insert("p_000".into(), |facts| owned(facts, "user_000"));
     site.names.insert("user_000".into(), "Ana");
     for (name, team) in [("Ana", "-"), ("robot 7", "machines"), ("Ana", "-")] {
@@ -249,6 +254,22 @@ async fn an_owner_who_is_called_otherwise_is_judged_otherwise() {
         site.poll().await;
         assert_eq!(row(&site, "owner_name, team"), format!("{name}|{team}"));
     }
+}
+
+/// Lists are written in the order in which they were read, many in one transaction.
+#[tokio::test]
+async fn an_owner_is_judged_by_the_name_that_was_read_between_two_lists_of_keys() {
+    let mut site = Site::new(&[("p", 1), ("q", 1)]).await;
+    robots_have_a_team(&site).await;
+    site.told.extend(["p_000", "q_000"].map(|key| (key.to_owned(), (|facts| owned(facts, "user_000")) as fn(&mut KeyFacts))));
+    site.names.insert("user_000".into(), "robot 7");
+    let mut walks = site.walks();
+    let people = walks.remove(1);
+    assert_eq!(people.scope().id.kind, ScopeKind::People);
+    walks.insert(2, people);
+    let (poll, row) = site.begin().await;
+    site.apply(row, poll.id, walks).await;
+    assert_eq!(site.rows("SELECT key_id || ' ' || team FROM keys ORDER BY key_id"), ["p_000 machines", "q_000 machines"]);
 }
 
 /// Some lists hold service accounts among the users, and do not say so.
