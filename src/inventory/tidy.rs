@@ -7,7 +7,7 @@ use super::error::Stored;
 use super::open::Inventory;
 
 /// Pages of 4 KiB. A smaller file is not worth the work, and a greater one would keep the writer from its work for too long.
-const WORTH_IT: std::ops::Range<i64> = 2_000..262_144;
+const WORTH_IT: std::ops::Range<i64> = 512..262_144;
 
 /// The sizes of a file that was written anew, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,4 +13,5 @@ mod lists;
 mod order;
 mod organizations;
 mod site;
+mod upkeep;
 mod words;
