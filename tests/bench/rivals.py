@@ -1,5 +1,5 @@
-"""Polls of one OpenAI organisation by keymuster and by what one would run instead, in turns. Arguments: PROGRAM SCRATCH KEYS
-[RIVAL …].
+"""Polls of one OpenAI organisation by keymuster's daemon, by its one-shot command and by what one would run instead, in turns.
+Arguments: PROGRAM SCRATCH KEYS [RIVAL …].
 
 Without names all rivals are run but singer, of which each poll takes six seconds per thousand keys, a transaction a row.
 """
@@ -11,11 +11,12 @@ import tempfile
 from pathlib import Path
 
 from measure import median, run
+from served import served
 from simulated import Site
 
 ROUNDS = 3
 ACCOUNT = "demo-openai"
-OURS = "keymuster"
+OURS, ONCE = "keymuster", "one-shot"
 HERE = Path(__file__).resolve().parent / "rivals"
 
 # Of each: the program, and the environments that it needs; its own Python is the first one's.
@@ -62,9 +63,21 @@ def polled(name, command, statement, keys):
         return costs
 
 
+def served_polls(keymuster, config, keys):
+    """The same of the daemon."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/inventory.db"
+        costs = []
+        with served(keymuster, config, f"{folder}/log", {"KEYMUSTER__INVENTORY__PATH": file}) as daemon:
+            for _ in range(2):
+                costs.append(daemon.poll(ACCOUNT))
+                counted(OURS, file, KEYS_OF_OURS, keys)
+        return costs
+
+
 def programs(keymuster, site, rivals):
     """Commands, in which None stands for the database's file, and the statement that counts its keys."""
-    found = {OURS: ([keymuster, "poll", "--config", site.config, "--account", ACCOUNT], KEYS_OF_OURS)}
+    found = {ONCE: ([keymuster, "poll", "--config", site.config, "--account", ACCOUNT], KEYS_OF_OURS)}
     for name in rivals:
         program, environments = RIVALS[name]
         found[name] = ([python(environments), HERE / program, site.base_url, site.token, None], KEYS_OF_RIVAL)
@@ -76,13 +89,16 @@ def main():
     costs = {}
     with Site(keymuster, f"{scratch}/rivals", "--keys", about) as site:
         site.without_pace()
+        site.without_schedule()
         keys = site.openai_keys()
         chosen = programs(keymuster, site, rivals or [name for name in RIVALS if name != "singer"])
         for turn in range(ROUNDS):
+            print(f"round {turn + 1} of {ROUNDS}: {OURS}", file=sys.stderr)
+            costs.setdefault(OURS, []).append(served_polls(keymuster, site.config, keys))
             for name, (command, statement) in chosen.items():
                 print(f"round {turn + 1} of {ROUNDS}: {name}", file=sys.stderr)
                 costs.setdefault(name, []).append(polled(name, command, statement, keys))
-    print(f"{keys} OpenAI keys; medians of {ROUNDS}; seconds, MiB of the largest process, CPU as a multiple of {OURS}'s\n")
+    print(f"{keys} OpenAI keys; medians of {ROUNDS}; seconds, MiB of the largest process, CPU as a multiple of the daemon's\n")
     print(f"{'':10} {'first wall':>10} {'CPU':>7} {'again wall':>11} {'CPU':>7} {'peak':>6} {'first CPU':>10} {'again CPU':>10}")
     medians = {name: [median(polls) for polls in zip(*rounds)] for name, rounds in costs.items()}
     our_first, our_again = medians[OURS]
