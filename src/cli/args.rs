@@ -135,10 +135,12 @@ impl Run {
 
 /// Arguments of `poll`.
 #[derive(Debug, Args)]
-#[command(after_help = "Where a daemon runs, it is asked to poll.\n\n\
+#[command(
+    after_help = "Accounts are polled side by side; what each gave is printed when it has ended. Where a daemon runs, it is asked to poll.\n\n\
 Exit code 0 if everything was read, 69 if a list was not read whole, is held, or was not stored, 64 if there is no such account, \
 78 if the config or a credential is wrong, 65 if the inventory is newer than the program, 1 if it fails otherwise.\n\n\
-Examples:\n  keymuster poll --config keymuster.toml\n  keymuster poll --account acme-openai --dry-run")]
+Examples:\n  keymuster poll --config keymuster.toml\n  keymuster poll --account acme-openai --dry-run"
+)]
 pub struct Poll {
     /// The config file
     #[arg(long, short, value_name = "FILE", default_value = CONFIG)]

@@ -1,15 +1,17 @@
 //! `keymuster poll`: one poll now, by us or by the daemon that holds the inventory, and what each scope gave.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::args;
 use super::exit::{ConfigError, Exit, UsageError, refusal};
 use super::output::{Output, Tone, counted};
-use super::progress::{Counted, shown};
+use super::progress::{Counted, UnderWay, shown};
 use super::setup;
 use super::signals::Signals;
 use super::{log, table};
@@ -70,7 +72,7 @@ pub async fn poll(arguments: args::Poll) -> anyhow::Result<Exit> {
     Ok(if cut_off || polled.iter().any(|account| account.failed) { Exit::Unavailable } else { Exit::Ok })
 }
 
-/// Polls one account after the other, and prints what each gave when it is read.
+/// Polls the accounts side by side, as the daemon does, and prints what each gave when it has ended: no account waits for another.
 async fn ourselves(
     output: &mut Output,
     config: &Config,
@@ -80,14 +82,20 @@ async fn ourselves(
     stop: &CancellationToken,
 ) -> anyhow::Result<Vec<PolledAccount>> {
     let policy = Arc::new(config.policy.clone());
+    let (mut under_way, mut polls) = (UnderWay::default(), JoinSet::new());
+    for (counted, Scheduled { line, .. }) in accounts {
+        under_way.begins(&line.account.name, &counted);
+        let (inventory, policy, clock, stop) = (inventory.clone(), Arc::clone(&policy), clock.clone(), stop.clone());
+        polls.spawn(async move {
+            let watch = |progress: Progress<'_>| counted.watch(&progress);
+            sync::poll(&inventory, &line, &policy, &clock, &stop, &watch).await
+        });
+    }
     let mut polled = Vec::new();
-    for (counted, Scheduled { line, .. }) in &accounts {
-        if stop.is_cancelled() {
-            break;
-        }
-        let watch = |progress: Progress<'_>| counted.watch(&progress);
-        let poll = sync::poll(&inventory, line, &policy, clock, stop, &watch);
-        let account = PolledAccount::from(&shown(|| counted.line(&line.account.name), poll).await?);
+    while let Some(ended) = shown(|| under_way.line(), polls.join_next()).await {
+        // Where the inventory cannot be written, the others are polled in vain.
+        let account = PolledAccount::from(&ended.unwrap_or_else(|broken| resume_unwind(broken.into_panic()))?);
+        under_way.ends(&account.account);
         print(output, &account)?;
         polled.push(account);
     }

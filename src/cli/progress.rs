@@ -1,10 +1,11 @@
 //! What is shown of a poll while it runs, on standard error: on a terminal one line that is written over again and again,
 //! elsewhere a line of its own now and then, where it takes long.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::time::MissedTickBehavior;
@@ -50,20 +51,48 @@ impl Counted {
             Progress::Ended(_) => {}
         }
     }
+}
 
-    /// `acme-openai: 12 of 103 lists, 40 requests, waiting 17 s for its pace`. The account's name is the config's, and the rest
-    /// are numbers: nothing that a provider said is on the line.
-    pub fn line(&self, account: &str) -> String {
-        let known = match self.known.load(Ordering::Relaxed) {
-            0 => String::new(),
-            known => format!("{} of {known} lists, ", self.ended.load(Ordering::Relaxed)),
-        };
-        let requests = usize::try_from(self.requests.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
-        let waits_until = *self.waits_until.lock().unwrap_or_else(PoisonError::into_inner);
+/// The polls that are under way, by their accounts' names.
+#[derive(Default)]
+pub struct UnderWay(BTreeMap<String, Arc<Counted>>);
+
+/// Accounts that are named; of more it is said how many there are.
+const NAMED: usize = 3;
+
+impl UnderWay {
+    /// An account's poll begins.
+    pub fn begins(&mut self, account: &str, counted: &Arc<Counted>) {
+        self.0.insert(account.to_owned(), Arc::clone(counted));
+    }
+
+    /// It has ended.
+    pub fn ends(&mut self, account: &str) {
+        self.0.remove(account);
+    }
+
+    /// `acme-den, acme-openai: 12 of 103 lists, 40 requests, waiting 17 s for its pace`: all of them together, and the longest wait.
+    /// The accounts' names are the config's, and the rest are numbers: nothing that a provider said is on the line.
+    pub fn line(&self) -> String {
+        let (mut ended, mut known, mut requests, mut waits_until) = (0, 0, 0, None);
+        for counted in self.0.values() {
+            ended += counted.ended.load(Ordering::Relaxed);
+            known += counted.known.load(Ordering::Relaxed);
+            requests += counted.requests.load(Ordering::Relaxed);
+            waits_until = waits_until.max(*counted.waits_until.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        let lists = if known == 0 { String::new() } else { format!("{ended} of {known} lists, ") };
+        let requests = counted(usize::try_from(requests).unwrap_or(usize::MAX), "request", "requests");
         let wait = waits_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
         // What is over before it is read is not worth reading.
         let wait = if wait.as_secs() == 0 { String::new() } else { format!(", waiting {} s for its pace", wait.as_secs()) };
-        format!("{account}: {known}{}{wait}", counted(requests, "request", "requests"))
+        format!("{}: {lists}{requests}{wait}", self.names())
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.0.keys().take(NAMED).map(String::as_str).collect();
+        let more = self.0.len().saturating_sub(NAMED);
+        names.join(", ") + &if more == 0 { String::new() } else { format!(" and {more} more") }
     }
 }
 
@@ -116,15 +145,28 @@ mod tests {
 
     #[test]
     fn a_line_tells_what_is_known_and_fits_the_terminal() {
-        let counted = Counted::default();
-        assert_eq!(counted.line("acme"), "acme: 0 requests");
-        counted.ended("/a", "ok", Duration::ZERO);
-        counted.watch(&Progress::Scopes { ended: 2, known: 11 });
-        assert_eq!(counted.line("acme"), "acme: 2 of 11 lists, 1 request");
-        counted.waits(Duration::from_secs(100_000));
-        counted.waits(Duration::from_secs(1));
-        let line = counted.line("acme");
-        assert!(line.starts_with("acme: 2 of 11 lists, 1 request, waiting 99") && line.ends_with(" s for its pace"), "{line}");
+        let [one, other] = [(); 2].map(|()| Arc::<Counted>::default());
+        let mut under_way = UnderWay::default();
+        under_way.begins("acme", &one);
+        assert_eq!(under_way.line(), "acme: 0 requests");
+        one.ended("/a", "ok", Duration::ZERO);
+        one.watch(&Progress::Scopes { ended: 2, known: 11 });
+        assert_eq!(under_way.line(), "acme: 2 of 11 lists, 1 request");
+        under_way.begins("zebra", &other);
+        other.ended("/a", "ok", Duration::ZERO);
+        other.watch(&Progress::Scopes { ended: 1, known: 3 });
+        assert_eq!(under_way.line(), "acme, zebra: 3 of 14 lists, 2 requests");
+        one.waits(Duration::from_secs(100_000));
+        one.waits(Duration::from_secs(1));
+        let line = under_way.line();
+        let waits = |names: &str| line.starts_with(&format!("{names}, waiting 99")) && line.ends_with(" s for its pace");
+        assert!(waits("acme, zebra: 3 of 14 lists, 2 requests"), "{line}");
+        for name in ["b", "c"] {
+            under_way.begins(name, &Arc::default());
+        }
+        assert!(under_way.line().starts_with("acme, b, c and 1 more: 3 of 14 lists, "), "{}", under_way.line());
+        under_way.ends("acme");
+        assert_eq!(under_way.line(), "b, c, zebra: 1 of 3 lists, 1 request", "what has ended is not under way");
         for (width, fits) in [(None, "abcdef"), (Some(7), "abcdef"), (Some(6), "abcd…"), (Some(2), "…"), (Some(1), "")] {
             assert_eq!(fitting("abcdef", width), fits, "{width:?}");
         }

@@ -39,17 +39,24 @@ def rows(program, scratch):
                 slow.wait()
             yield f"OpenAI, 5,000 keys, in the daemon, beside an account {name}, ms", both.wall * 1e3, alone.wall * 1e3, GOAL
         poll = [program, "poll", "--config", site.config, "--account", OPENAI]
-        alone = quickest(poll, ROUNDS)
-        site.faults(FAST, SLOW[0][1])
-        both = until(OPENAI, [*poll, "--account", BRAINTRUST])
-        yield f"OpenAI, 5,000 keys, in one poll with an account {SLOW[0][0]}, s", both, alone.wall, GOAL
+        for name, fault in SLOW:
+            site.faults(FAST)
+            alone = printed(poll, OPENAI)
+            site.faults(FAST, fault)
+            both = printed([*poll, "--account", BRAINTRUST], OPENAI)
+            yield f"OpenAI, 5,000 keys, in one poll with an account {name}, ms", both * 1e3, alone * 1e3, GOAL
 
 
-def until(account, command):
-    """Seconds until it prints what that account gave."""
-    began = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        for line in process.stdout:
-            if line.startswith(account):
-                return time.perf_counter() - began
-    sys.exit(f"it said nothing of {account}")
+def printed(command, account):
+    """Seconds until it prints what that account gave, in the quickest of some runs; the others are cut off then."""
+    times = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            first = process.stdout.readline()
+            times.append(time.perf_counter() - began)
+            process.terminate()
+            process.stdout.read()
+        if not first.startswith(account):
+            sys.exit(f"it did not print {account} first: {first}")
+    return min(times)

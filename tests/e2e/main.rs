@@ -44,6 +44,7 @@ mod restore;
 mod scrape;
 mod secrets;
 mod service;
+mod side_by_side;
 mod sign_in;
 mod stopping;
 mod support;
