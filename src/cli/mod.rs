@@ -10,6 +10,7 @@ mod ctl;
 mod daemon;
 mod db;
 mod demo;
+mod descriptors;
 mod estimate;
 mod exit;
 mod explain;
@@ -62,6 +63,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<Exit> {
     hardening::harden()?;
+    descriptors::allow_all();
     // Two threads are plenty: nearly all the time is spent waiting for providers.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(async {
