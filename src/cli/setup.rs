@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::credential::{self, DIRECTORY};
 use crate::config::{AccountConfig, Argument, Config, secrets_in};
 use crate::inventory::{ConfiguredAccount, Inventory, StoreError, Wanted};
-use crate::remote::{Requests, Webhook, WebhookSecret, WebhookSettings};
+use crate::remote::{Requests, Roots, Webhook, WebhookSecret, WebhookSettings};
 use crate::sync::{Line, Scheduled};
 use crate::web::Access;
 use crate::webhook::Hook;
@@ -70,12 +70,13 @@ pub fn lines(
     requests: &dyn Fn(&AccountConfig) -> Arc<dyn Requests>,
 ) -> Result<BTreeMap<String, Scheduled>, ConfigError> {
     let mut problems = secrets_in_environment(config);
-    let mut accounts = BTreeMap::new();
+    let (mut accounts, roots) = (BTreeMap::new(), Roots::default());
     for (name, account) in &config.accounts {
         let sign_in = account.provider.spec().sign_in(&account.account);
         let line = credential::load(&account.credential, sign_in).map_err(|error| format!("account {name}: {error}")).and_then(
             |secret| {
-                Line::new(config, account, secret, clock, requests(account)).map_err(|error| format!("account {name}: {error}"))
+                Line::new(config, account, secret, &roots, clock, requests(account))
+                    .map_err(|error| format!("account {name}: {error}"))
             },
         );
         match line {

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
-use super::{BaseUrl, ProxyUrl};
+use super::{BaseUrl, ProxyUrl, Roots};
 
 /// Why an account's line cannot be set up. No text of it holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +44,7 @@ const HEADER_LINES: usize = 100;
 pub(super) struct Route<'a> {
     pub url: &'a BaseUrl,
     pub ca_file: Option<&'a Path>,
+    pub roots: &'a Roots,
     pub proxy: Option<&'a ProxyUrl>,
     pub connect: Duration,
 }
@@ -80,18 +79,7 @@ pub(super) fn build(route: Route<'_>) -> Result<reqwest::Client, SetupError> {
 /// The provider is named here, not taken from what happens to be installed in the process. For http the roots are empty and
 /// no CA file is touched.
 fn tls(route: Route<'_>) -> Result<rustls::ClientConfig, SetupError> {
-    let mut roots = rustls::RootCertStore::empty();
-    if route.url.is_https() {
-        match route.ca_file {
-            Some(path) => add_file(&mut roots, path)?,
-            None => {
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-                if roots.is_empty() {
-                    return Err(SetupError::NoRoots);
-                }
-            }
-        }
-    }
+    let roots = if route.url.is_https() { route.roots.of(route.ca_file)? } else { Arc::new(rustls::RootCertStore::empty()) };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -100,17 +88,4 @@ fn tls(route: Route<'_>) -> Result<rustls::ClientConfig, SetupError> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
-}
-
-fn add_file(roots: &mut rustls::RootCertStore, path: &Path) -> Result<(), SetupError> {
-    let wrong = |why: String| SetupError::CaFile { path: path.to_owned(), why };
-    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|_| wrong("not a PEM file of certificates".to_owned()))?;
-        roots.add(certificate).map_err(|_| wrong("holds a certificate that cannot be a root".to_owned()))?;
-    }
-    if roots.is_empty() {
-        return Err(wrong("holds no certificate".to_owned()));
-    }
-    Ok(())
 }

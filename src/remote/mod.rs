@@ -18,6 +18,7 @@ mod pace;
 mod request;
 mod retry;
 mod retry_after;
+mod roots;
 mod scan;
 mod send;
 mod settings;
@@ -40,6 +41,7 @@ use crate::walk::{Page, Recognise};
 pub use carrier::{Carried, Carrier};
 pub use client::SetupError;
 pub use jitter::thousandths;
+pub use roots::Roots;
 pub use settings::{BaseUrl, Limits, ProxyUrl, Settings, UrlProblem};
 pub use webhook::{Sent, Webhook, WebhookSecret, WebhookSecretError, WebhookSettings};
 
@@ -107,14 +109,15 @@ impl fmt::Debug for Remote {
 }
 
 impl Remote {
-    /// Sets the line up; sends nothing. For https this reads the roots, for http no CA file is touched.
+    /// Sets the line up; sends nothing. For https this reads the roots, where nobody has yet; for http no CA file is touched.
     ///
     /// # Errors
     /// A CA file that cannot be read, no roots at all, a credential that no header can carry.
-    pub fn new(settings: Settings, clock: Clock, requests: Arc<dyn Requests>) -> Result<Self, SetupError> {
+    pub fn new(settings: Settings, roots: &Roots, clock: Clock, requests: Arc<dyn Requests>) -> Result<Self, SetupError> {
         let route = Route {
             url: &settings.base_url,
             ca_file: settings.ca_file.as_deref(),
+            roots,
             proxy: settings.proxy.as_ref(),
             connect: settings.limits.connect,
         };

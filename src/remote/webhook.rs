@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use super::broken::{classify, seconds};
 use super::client::{self, Route};
 use super::retry_after::retry_after;
-use super::{BaseUrl, Limits, ProxyUrl, SetupError};
+use super::{BaseUrl, Limits, ProxyUrl, Roots, SetupError};
 use crate::clock::Clock;
 use crate::domain::Time;
 
@@ -115,7 +115,13 @@ impl Webhook {
     /// A CA file that cannot be read, or no roots at all.
     pub fn new(settings: WebhookSettings, clock: Clock) -> Result<Self, SetupError> {
         let WebhookSettings { url, secret, ca_file, proxy } = settings;
-        let route = Route { url: &url, ca_file: ca_file.as_deref(), proxy: proxy.as_ref(), connect: LIMITS.connect };
+        let route = Route {
+            url: &url,
+            ca_file: ca_file.as_deref(),
+            roots: &Roots::default(),
+            proxy: proxy.as_ref(),
+            connect: LIMITS.connect,
+        };
         Ok(Self(Arc::new(Inner { client: client::build(route)?, url: url.url(), secret, clock })))
     }
 

@@ -12,7 +12,7 @@ use crate::config::{AccountConfig, Config};
 use crate::domain::{KeyFacts, ScopeId};
 use crate::inventory::GuardLimits;
 use crate::providers::{Account, Known, Pace, Paging, Provider};
-use crate::remote::{self, Carrier, Remote, Requests, Settings, SetupError};
+use crate::remote::{self, Carrier, Remote, Requests, Roots, Settings, SetupError};
 use crate::walk::Caps;
 
 /// Everything that polling one account needs, made from its config.
@@ -55,11 +55,12 @@ impl Line {
         config: &Config,
         account: &AccountConfig,
         credential: SecretString,
+        roots: &Roots,
         clock: &Clock,
         requests: Arc<dyn Requests>,
     ) -> Result<Self, SetupError> {
         let settings = settings(config, account, credential);
-        Ok(Self::over(Remote::new(settings, clock.clone(), requests)?, config, account))
+        Ok(Self::over(Remote::new(settings, roots, clock.clone(), requests)?, config, account))
     }
 
     /// The same where somebody else carries the requests.

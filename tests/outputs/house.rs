@@ -10,6 +10,7 @@ use keymuster::inventory::{ConfiguredAccount, Inventory};
 use keymuster::metrics::{Exposition, Tally};
 use keymuster::policy::Policy;
 use keymuster::providers::PROVIDERS;
+use keymuster::remote::Roots;
 use keymuster::sim::{self, Simulation};
 use keymuster::sync::{self, Line, Polls, Report};
 use keymuster::views::{AccountFacts, Filter, KeysAsked, Views};
@@ -71,7 +72,7 @@ impl House {
             let id = account.provider.spec().id;
             let credential = if id == "den" { simulation.den_session() } else { simulation.openai_credential() };
             let requests = tally.requests(id, &account.name);
-            Arc::new(Line::new(&config, account, SecretString::from(credential), &clock, requests).unwrap())
+            Arc::new(Line::new(&config, account, SecretString::from(credential), &Roots::default(), &clock, requests).unwrap())
         };
         let lines = config.accounts.values().map(line).collect();
         Self { clock, simulation, inventory, views, tally, lines, policy, _folder: folder }

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, credential};
 use crate::domain::{ClosedReason, Failure};
 use crate::providers::{Known, Spec};
+use crate::remote::Roots;
 use crate::sync::Line;
 
 /// Checks an account; what the provider showed of it, where it was asked.
@@ -24,8 +25,9 @@ pub(super) async fn account(
     let what = format!("account {}", account.name);
     let spec = account.provider.spec();
     let loaded = credential::load(&account.credential, spec.sign_in(&account.account)).map_err(|error| error.to_string());
-    let line = loaded
-        .and_then(|secret| Line::new(config, account, secret, clock, Arc::new(Uncounted)).map_err(|error| error.to_string()));
+    let line = loaded.and_then(|secret| {
+        Line::new(config, account, secret, &Roots::default(), clock, Arc::new(Uncounted)).map_err(|error| error.to_string())
+    });
     let line = match line {
         Ok(line) => line,
         Err(problem) => return findings.bad(Exit::Config, &what, &problem).map(|()| None),

@@ -246,7 +246,7 @@ fn fetch(list: Option<&'static str>) -> Fetch {
 fn connect(settings: Settings) -> (Remote, Arc<Told>) {
     let told = Arc::new(Told::default());
     let clock = Clock::runtime(crate::domain::Time::from_unix(1_795_293_181));
-    (Remote::new(settings, clock, Arc::clone(&told) as Arc<dyn Requests>).unwrap(), told)
+    (Remote::new(settings, &Roots::default(), clock, Arc::clone(&told) as Arc<dyn Requests>).unwrap(), told)
 }
 
 async fn ask(settings: Settings) -> (Result<Page, Failure>, Vec<&'static str>) {

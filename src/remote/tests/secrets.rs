@@ -84,7 +84,7 @@ fn setup_names_what_is_wrong() {
     let new = |ca_file: PathBuf| {
         let mut settings = settings("https://host.example");
         settings.ca_file = Some(ca_file);
-        Remote::new(settings, Clock::system(), Arc::new(Told::default())).unwrap_err().to_string()
+        Remote::new(settings, &Roots::default(), Clock::system(), Arc::new(Told::default())).unwrap_err().to_string()
     };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
@@ -98,15 +98,32 @@ fn setup_names_what_is_wrong() {
 
     let mut bad = settings("https://host.example");
     bad.credential = "canary\nsecret".to_owned().into();
-    let refused = Remote::new(bad, Clock::system(), Arc::new(Told::default())).unwrap_err();
+    let refused = Remote::new(bad, &Roots::default(), Clock::system(), Arc::new(Told::default())).unwrap_err();
     assert!(!format!("{refused} {refused:?}").contains("canary"), "{refused:?}");
+}
+
+#[test]
+fn lines_that_are_set_up_together_read_a_ca_file_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, CERTIFICATE).unwrap();
+    let new = |roots: &Roots| {
+        let mut settings = settings("https://host.example");
+        settings.ca_file = Some(file.clone());
+        Remote::new(settings, roots, Clock::system(), Arc::new(Told::default()))
+    };
+    let together = Roots::default();
+    new(&together).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    new(&together).unwrap();
+    new(&Roots::default()).unwrap_err();
 }
 
 #[test]
 fn http_needs_no_ca_file() {
     let mut settings = settings("http://127.0.0.1:1");
     settings.ca_file = Some(PathBuf::from("/nowhere/at/all"));
-    Remote::new(settings, Clock::system(), Arc::new(Told::default())).unwrap();
+    Remote::new(settings, &Roots::default(), Clock::system(), Arc::new(Told::default())).unwrap();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::*;
 use crate::config::Config;
 use crate::inventory::{ConfiguredAccount, StoreError};
 use crate::providers::PROVIDERS;
-use crate::remote::Requests;
+use crate::remote::{Requests, Roots};
 
 /// Nobody listens there, and every poll ends with that. It is due once a year, so never by the scheduler, which goes by the
 /// machine's clock.
@@ -77,7 +77,7 @@ async fn supervised() -> Site {
     let account = &config.accounts["acme"];
     let configured = ConfiguredAccount { name: "acme".into(), provider: "den", formerly: None, interval: 1 };
     inventory.configure(vec![configured], clock.now()).await.unwrap();
-    let line = Line::new(&config, account, SecretString::from("none"), &clock, Arc::new(Uncounted)).unwrap();
+    let line = Line::new(&config, account, SecretString::from("none"), &Roots::default(), &clock, Arc::new(Uncounted)).unwrap();
     let scheduled = Scheduled { line: Arc::new(line), schedule: account.schedule.clone() };
     let accounts = BTreeMap::from([("acme".to_owned(), scheduled)]);
     let plan = Plan { accounts, policy: Arc::new(config.policy.clone()), retention: config.retention.clone() };
