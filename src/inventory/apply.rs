@@ -15,6 +15,7 @@ use super::deadlines::{self, Judge};
 use super::error::Stored as Result;
 use super::open::Inventory;
 use super::owner_rows::OwnerRows;
+use super::poll::Poll;
 use super::resident::Resident;
 use super::sql::text;
 use crate::domain::{
@@ -65,7 +66,7 @@ impl Inventory {
     pub async fn apply(
         &self,
         organization: OrganizationRow,
-        poll: i64,
+        poll: Poll,
         judge: Arc<Judge>,
         walks: Vec<Walked>,
     ) -> Result<Applied> {
@@ -76,8 +77,16 @@ impl Inventory {
                 return Ok(applied);
             }
             let judge = Judge { policy: in_force.or(&judge.policy), ..(*judge).clone() };
-            let batch =
-                Batch { transaction, resident: &resident, organization, poll, run, judge: &judge, owners: OwnerRows::default() };
+            poll.store(transaction, run)?;
+            let batch = Batch {
+                transaction,
+                resident: &resident,
+                organization,
+                poll: poll.id,
+                run,
+                judge: &judge,
+                owners: OwnerRows::default(),
+            };
             for walked in walks {
                 if is_whole(&batch, &walked)? {
                     apply(&batch, &walked, &mut applied.refused_once)?;

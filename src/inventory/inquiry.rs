@@ -33,14 +33,13 @@ impl Inventory {
     /// The lists whose held keys may be asked for now, those first that waited longest. One that holds no key at all is none of
     /// them: it could prove nothing.
     pub async fn held_lists(&self, poll: Poll) -> Stored<Vec<HeldList>> {
-        self.reader().read(move |connection| held_lists(connection, poll)).await
+        self.read(move |connection| held_lists(connection, poll)).await
     }
 
     /// At most `limit` held keys of a list that it no longer holds, those first that waited longest.
     pub async fn held_keys(&self, poll: Poll, list: &HeldList, limit: usize) -> Stored<Vec<RemoteId>> {
         let row = list.row;
-        self.reader()
-            .read(move |connection| {
+        self.read(move |connection| {
                 let mut select = connection.prepare_cached(&format!(
                     "SELECT k.remote_id FROM {HELD} AND s.id = ?3 GROUP BY k.id ORDER BY min(coalesce(x.asked_poll, 0)), k.id LIMIT ?4"
                 ))?;
@@ -57,7 +56,9 @@ impl Inventory {
     /// Keeps that these keys were asked for, and takes those out of their holds that were proven absent: they go by the
     /// ordinary proof.
     pub async fn asked_for(&self, poll: Poll, asked: Vec<RemoteId>, absent: Absent) -> Stored<()> {
+        let run = self.run();
         self.write(move |transaction| {
+            poll.store(transaction, run)?;
             let mut mark = transaction.prepare_cached(
                 "UPDATE held_key SET asked_poll = ?1, absent_poll = iif(?4, ?1, absent_poll)
                   WHERE hold_id IN (SELECT id FROM hold WHERE account_id = ?2 AND ended_at IS NULL)

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use tokio::sync::Semaphore;
 
 use super::backup::remove_copies_beside;
 use super::deadlines::InForce;
@@ -21,6 +22,9 @@ use super::writer::{Threads, Writer};
 use crate::domain::{ScopeId, TagKey, Time};
 use crate::walk::{Before, Digests, WalkId};
 
+/// Questions of polls at once.
+const QUESTIONS: usize = 2;
+
 /// The open inventory: the one that writes. Cheap to clone; the last clone closes it only through [`Inventory::close`].
 #[derive(Debug, Clone)]
 pub struct Inventory(Arc<Inner>);
@@ -30,6 +34,7 @@ struct Inner {
     path: PathBuf,
     writer: Writer,
     reader: Reader,
+    questions: Semaphore,
     resident: Resident,
     log: Log,
     sequence: AtomicI64,
@@ -86,6 +91,7 @@ impl Inventory {
             path: path.to_owned(),
             writer,
             reader,
+            questions: Semaphore::new(QUESTIONS),
             resident,
             log,
             sequence: AtomicI64::new(sequence),
@@ -151,6 +157,17 @@ impl Inventory {
     /// For questions.
     pub fn reader(&self) -> &Reader {
         &self.0.reader
+    }
+
+    /// As [`Reader::read`], for polls: so few questions at once that those of many polls take no connection from whoever looks, nor
+    /// make new ones, each of which reads the schema first.
+    pub(super) async fn read<R, F>(&self, ask: F) -> Stored<R>
+    where
+        R: Send + 'static,
+        F: FnOnce(&Connection) -> Stored<R> + Send + 'static,
+    {
+        let _turn = self.0.questions.acquire().await.map_err(|_| StoreError::Stopped)?;
+        self.0.reader.read(ask).await
     }
 
     /// Grows with each transaction that changed something: what was read under an older number may have changed.

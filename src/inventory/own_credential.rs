@@ -42,12 +42,11 @@ pub struct OwnCredential {
 impl Inventory {
     /// The mask of the key that was last taken for the account's own.
     pub async fn own_mask(&self, row: OrganizationRow) -> Stored<Option<String>> {
-        self.reader()
-            .read(move |connection| {
-                let mut select = connection.prepare_cached("SELECT hint FROM key WHERE self = 1 AND organization_id = ?1")?;
-                Ok(select.query_row([row.organization], |row| row.get(0)).optional()?.flatten())
-            })
-            .await
+        self.read(move |connection| {
+            let mut select = connection.prepare_cached("SELECT hint FROM key WHERE self = 1 AND organization_id = ?1")?;
+            Ok(select.query_row([row.organization], |row| row.get(0)).optional()?.flatten())
+        })
+        .await
     }
 
     /// Marks the account's own key and takes the mark from any other; keeps when the credential expires. Nothing is changed

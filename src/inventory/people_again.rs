@@ -33,6 +33,6 @@ pub(super) const LACKS: &str = "SELECT 1 FROM sighting AS x INDEXED BY sighting_
 impl Inventory {
     /// Whether the poll's lists of keys lack some whose owners it saw among the people.
     pub async fn lacks_members_keys(&self, poll: Poll, row: OrganizationRow) -> Stored<bool> {
-        self.reader().read(move |connection| Ok(connection.prepare_cached(LACKS)?.exists((row.organization, poll.id))?)).await
+        self.read(move |connection| Ok(connection.prepare_cached(LACKS)?.exists((row.organization, poll.id))?)).await
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use rusqlite::Transaction;
+
 use super::account::{self, Confirmed};
 use super::apply::ensure_scope;
 use super::error::Stored;
@@ -34,19 +36,24 @@ pub enum SeenOrganization {
     },
 }
 
+impl Poll {
+    /// Makes its row where it has none yet: in every transaction that names it.
+    pub(super) fn store(self, transaction: &Transaction<'_>, run: i64) -> Stored<()> {
+        transaction
+            .prepare_cached(
+                "INSERT INTO poll (id, account_id, run_id, started_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING",
+            )?
+            .execute((self.id, self.account, run, self.started.unix()))?;
+        Ok(())
+    }
+}
+
 impl Inventory {
-    /// Begins a poll of a configured account.
+    /// Begins a poll of a configured account. Its row is made with the first of what it stores: no request waits for a disk.
     pub async fn begin_poll(&self, account: String, now: Time) -> Stored<Poll> {
         let id = self.next_number();
-        let run = self.run();
-        self.write(move |transaction| {
-            let account = account::account_row(transaction, &account)?;
-            transaction
-                .prepare_cached("INSERT INTO poll (id, account_id, run_id, started_at) VALUES (?1, ?2, ?3, ?4)")?
-                .execute((id, account, run, now.unix()))?;
-            Ok(Poll { id, account, started: now })
-        })
-        .await
+        let account = self.read(move |connection| account::account_row(connection, &account)).await?;
+        Ok(Poll { id, account, started: now })
     }
 
     /// Compares what a poll saw of its organisation with the one that the account's keys stand under. The first is accepted.
@@ -89,8 +96,7 @@ impl Inventory {
 
     /// The number of the newest walk of each scope of the account's organisation: who waited longest has the smallest.
     pub async fn attempts(&self, account: i64) -> Stored<HashMap<ScopeId, i64>> {
-        self.reader()
-            .read(move |connection| {
+        self.read(move |connection| {
                 let mut select = connection.prepare_cached(
                     "SELECT s.kind, s.remote_id, s.newest_walk FROM scope AS s JOIN account AS a ON a.organization_id = s.organization_id
                       WHERE a.id = ?1 AND s.newest_walk IS NOT NULL",
@@ -108,16 +114,15 @@ impl Inventory {
 
     /// When each account was last polled to the end.
     pub async fn last_polls(&self) -> Stored<HashMap<String, Time>> {
-        self.reader()
-            .read(|connection| {
-                // The newest by its number: a clock that went back since would make another one the latest.
-                let mut select = connection.prepare_cached(
-                    "SELECT a.name, p.started_at FROM account AS a
+        self.read(|connection| {
+            // The newest by its number: a clock that went back since would make another one the latest.
+            let mut select = connection.prepare_cached(
+                "SELECT a.name, p.started_at FROM account AS a
                        JOIN poll AS p ON p.id = (SELECT max(id) FROM poll WHERE account_id = a.id AND settled_at IS NOT NULL)",
-                )?;
-                let rows = select.query_map([], |row| Ok((row.get(0)?, Time::from_unix(row.get(1)?))))?;
-                Ok(rows.collect::<Result<_, _>>()?)
-            })
-            .await
+            )?;
+            let rows = select.query_map([], |row| Ok((row.get(0)?, Time::from_unix(row.get(1)?))))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
     }
 }

@@ -109,6 +109,7 @@ impl Inventory {
     pub async fn settle(&self, poll: Poll, end: PollEnd, policy: Arc<Policy>, guard: GuardLimits, now: Stamp) -> Stored<Settled> {
         let (run, number, in_force) = (self.run(), self.next_number(), self.policy_in_force());
         self.write(move |transaction| {
+            poll.store(transaction, run)?;
             if let Some(row) = end.organization
                 && is_current(transaction, row)?
             {

@@ -1,24 +1,26 @@
 //! Accounts that are one organisation, as far as polls have shown.
 
 use super::error::Stored;
+use super::open::Inventory;
 use super::read::Reader;
 
-/// Of the same provider, and of the same organisation by its id or, where the provider does not name it, by a project.
+/// Of the same provider, and of the same organisation by its id or, where the provider does not name it, by a project. Who has the same
+/// is looked for among the organisations: of all others nothing more is read, so that many accounts cost little.
 macro_rules! twins {
     ($columns:literal, $which:literal) => {
         concat!(
             "SELECT ",
             $columns,
             " FROM account AS a
-  JOIN account AS b ON b.provider = a.provider
-  JOIN organization AS o ON o.id = a.organization_id
-  JOIN organization AS p ON p.id = b.organization_id
- WHERE a.configured AND b.configured AND ",
+  CROSS JOIN organization AS o ON o.id = a.organization_id
+  CROSS JOIN organization AS p ON CASE WHEN o.remote_id IS NOT NULL AND p.remote_id IS NOT NULL THEN o.remote_id = p.remote_id
+        ELSE EXISTS (SELECT 1 FROM scope AS s
+                       JOIN scope AS t ON t.organization_id = p.id AND t.kind = s.kind AND t.remote_id = s.remote_id
+                      WHERE s.organization_id = o.id AND s.kind = 'project') END
+  CROSS JOIN account AS b ON b.id = p.account_id AND b.organization_id = p.id
+ WHERE a.provider = b.provider AND a.configured AND b.configured AND ",
             $which,
-            " AND (o.remote_id = p.remote_id
-        OR EXISTS (SELECT 1 FROM scope AS s
-                     JOIN scope AS t ON t.organization_id = p.id AND t.kind = s.kind AND t.remote_id = s.remote_id
-                    WHERE s.organization_id = o.id AND s.kind = 'project'))
+            "
  ORDER BY 1, 2"
         )
     };
@@ -36,7 +38,9 @@ impl Reader {
         })
         .await
     }
+}
 
+impl Inventory {
     /// The accounts that are one organisation with that one.
     pub async fn twins_of(&self, account: String) -> Stored<Vec<String>> {
         self.read(move |connection| {

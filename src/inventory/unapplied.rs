@@ -15,6 +15,7 @@ impl Inventory {
         let run = self.run();
         self.write(move |transaction| {
             let Some(row) = current_organization(transaction, poll.account)? else { return Ok(()) };
+            poll.store(transaction, run)?;
             let mut attempt = transaction.prepare_cached(
                 "UPDATE scope SET newest_walk = ?4
                   WHERE organization_id = ?1 AND kind = ?2 AND remote_id = ?3 AND coalesce(newest_walk, 0) < ?4 RETURNING id",

@@ -26,21 +26,18 @@ impl Inventory {
     /// Some of those keys are known as another member's.
     pub async fn is_anothers(&self, account: i64, member: RemoteId, keys: Vec<RemoteId>) -> Stored<bool> {
         let keys = ids_as_json(&keys);
-        self.reader()
-            .read(move |connection| Ok(connection.prepare_cached(ANOTHERS)?.exists((account, member.as_str(), keys))?))
-            .await
+        self.read(move |connection| Ok(connection.prepare_cached(ANOTHERS)?.exists((account, member.as_str(), keys))?)).await
     }
 
     /// The keys that the scope would list, the newest first; those that are gone are none of them.
     pub async fn witnessed_keys(&self, account: i64, scope: ScopeId) -> Stored<Vec<RemoteId>> {
-        self.reader()
-            .read(move |connection| {
-                let mut select = connection.prepare_cached(WITNESSED)?;
-                let of = scope.of.as_ref().map_or("", RemoteId::as_str);
-                let ids: Vec<String> =
-                    select.query_map((account, scope.kind.as_str(), of), |row| row.get(1))?.collect::<Result<_, _>>()?;
-                ids.into_iter().map(key_id).collect()
-            })
-            .await
+        self.read(move |connection| {
+            let mut select = connection.prepare_cached(WITNESSED)?;
+            let of = scope.of.as_ref().map_or("", RemoteId::as_str);
+            let ids: Vec<String> =
+                select.query_map((account, scope.kind.as_str(), of), |row| row.get(1))?.collect::<Result<_, _>>()?;
+            ids.into_iter().map(key_id).collect()
+        })
+        .await
     }
 }

@@ -102,8 +102,7 @@ impl Batch {
         let mut walks = std::mem::take(&mut self.waiting);
         self.rows = 0;
         while !walks.is_empty() {
-            let Applied { refused_once, unread } =
-                self.inventory.apply(row, self.poll.id, Arc::clone(&self.judge), walks).await?;
+            let Applied { refused_once, unread } = self.inventory.apply(row, self.poll, Arc::clone(&self.judge), walks).await?;
             self.refused_once.extend(refused_once);
             walks = unread.into_iter().map(|walked| self.read_all(walked)).collect();
         }

@@ -115,7 +115,7 @@ impl World {
         }
     }
 
-    /// Both accounts, one after the other, at once.
+    /// Both accounts, side by side, at once.
     fn poll(&self) -> Running {
         self.site.start(&["poll", "--config", self.site.config().to_str().unwrap()])
     }
@@ -225,10 +225,8 @@ fn place(left: &Left) -> &'static str {
     } else if left.number(&format!("SELECT count(*) {unsettled} AND EXISTS (SELECT 1 FROM walk AS w WHERE w.poll_id = p.id)")) > 0
     {
         "between applying and settling"
-    } else if left.number(&format!("SELECT count(*) {unsettled}")) > 0 {
-        "while reading"
     } else if left.number(&format!("SELECT count(*) FROM poll WHERE {of_run}")) == 0 {
-        "before a poll"
+        "before a poll stored anything"
     } else {
         "after settling"
     }

@@ -34,7 +34,7 @@ async fn a_poll_that_outlasts_its_account_changes_nothing() {
     let (poll, row) = site.begin().await;
     let walks = site.walks();
     site.configure(&["other"]).await;
-    site.apply(row, poll.id, walks).await;
+    site.apply(row, poll, walks).await;
     let end = PollEnd { failure: None, organization: Some(row), members_still: MembersStill::default() };
     let now = Stamp { wall: Time::from_unix(site.now), boot: std::time::Duration::from_secs(1) };
     site.inventory.settle(poll, end, Arc::new(Policy::default()), LIMITS, now).await.unwrap();

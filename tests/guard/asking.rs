@@ -17,7 +17,7 @@ async fn lists_that_prove_nothing_keep_no_other_from_being_asked_about() {
     let (poll, row) = site.begin().await;
     assert!(site.inventory.held_lists(poll).await.unwrap().is_empty(), "no list was read in this poll");
     let walks = site.walks();
-    site.apply(row, poll.id, walks).await;
+    site.apply(row, poll, walks).await;
     let lists = site.inventory.held_lists(poll).await.unwrap();
     let [list] = &lists[..] else { panic!("{lists:?}") };
     assert_eq!(list.scope.of.as_ref().unwrap().as_str(), "shrunk", "the other holds no key that could answer");

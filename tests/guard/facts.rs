@@ -204,7 +204,7 @@ async fn what_one_poll_finds_on_two_lists_is_told_as_one_find() {
     let (poll, row) = site.begin().await;
     let mut walks = site.walks();
     walks.reverse();
-    site.apply(row, poll.id, walks).await;
+    site.apply(row, poll, walks).await;
     assert_eq!(site.rows("SELECT key_id, kind, scope_id FROM keys WHERE key_id = 'p_001'"), ["p_001|project|p"]);
     assert_eq!(history(&site), ["p_001|appeared|-|-"]);
 }

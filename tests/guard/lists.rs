@@ -254,7 +254,7 @@ async fn a_word_in_the_middle_of_a_poll_covers_nothing_that_was_not_shown_yet() 
     site.now += crate::site::HOUR;
     let (poll, row) = site.begin().await;
     let walks = site.walks();
-    site.apply(row, poll.id, walks).await;
+    site.apply(row, poll, walks).await;
     assert_eq!(site.holds(), ["list_shrank|people||30"], "which is what a person sees");
     assert_eq!(site.ack(Some("people")).await.holds, 1);
     site.poll_nothing().await;

@@ -143,6 +143,6 @@ async fn a_word_in_the_middle_of_a_poll_leaves_nothing_to_apply_it_to() {
     let poll = site.inventory.begin_poll("acme".into(), keymuster::domain::Time::from_unix(site.now)).await.unwrap();
     let walks = site.walks();
     site.ack(None).await;
-    site.apply(row.unwrap(), poll.id, walks).await;
+    site.apply(row.unwrap(), poll, walks).await;
     assert_eq!(site.of("p"), ["unmanaged 6 held 0"], "what was begun for the old organisation brings its keys back");
 }

@@ -160,7 +160,7 @@ impl Site {
         };
         match row {
             Some(row) => {
-                self.apply(row, poll.id, walks).await;
+                self.apply(row, poll, walks).await;
                 let told = InGroups::Members(self.only_in_groups.clone());
                 inventory.keep_group_members(row.organization, told).await.unwrap();
             }
@@ -188,7 +188,7 @@ impl Site {
         self.inventory.settle(poll, end, Arc::new(Policy::default()), self.guard, now).await.unwrap();
     }
 
-    pub async fn apply(&self, row: OrganizationRow, poll: i64, walks: Vec<Walked>) {
+    pub async fn apply(&self, row: OrganizationRow, poll: Poll, walks: Vec<Walked>) {
         let judge = Judge { policy: Arc::new(Policy::default()), provider: "openai".into(), account: "acme".into() };
         self.inventory.apply(row, poll, Arc::new(judge), walks).await.unwrap();
     }

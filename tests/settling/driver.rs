@@ -255,7 +255,7 @@ impl Driver {
         let judge = Arc::new(Judge { policy: Arc::clone(&self.policy), provider: "openai".into(), account: "acme".into() });
         let mut left = walks.clone();
         while !left.is_empty() {
-            let applied = self.inventory().apply(row, poll.id, Arc::clone(&judge), left).await;
+            let applied = self.inventory().apply(row, poll, Arc::clone(&judge), left).await;
             let unread = applied.map_err(|error| error.to_string())?.unread;
             left = unread.into_iter().map(|walked| walked.read_all(&|bytes| self.elements.read(bytes))).collect();
         }

@@ -40,7 +40,7 @@ impl Filling {
     pub async fn list(&self, project: &str, ids: &[String]) {
         let judge = Judge { policy: Arc::clone(&self.policy), provider: "openai".into(), account: "acme".into() };
         let walked = walked(&self.inventory, project, ids);
-        self.inventory.apply(self.row, self.poll.id, Arc::new(judge), vec![walked]).await.unwrap();
+        self.inventory.apply(self.row, self.poll, Arc::new(judge), vec![walked]).await.unwrap();
     }
 
     pub async fn settle(&self) {

@@ -53,7 +53,7 @@ async fn a_key_without_an_owner_is_strange_where_it_is_known_as_anothers() {
         walked(&inventory, "bo", &[("b", Some("bo"))]),
     ];
     let judge = Judge { policy: Arc::new(Policy::default()), provider: "braintrust".into(), account: "acme".into() };
-    inventory.apply(row, poll.id, Arc::new(judge), stored).await.unwrap();
+    inventory.apply(row, poll, Arc::new(judge), stored).await.unwrap();
 
     let against = async |keys: &[(&str, Option<&str>)], proof: Proof| {
         let subject = Subject { member: Some(id("ana")), proof, organization: None };
