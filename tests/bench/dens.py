@@ -14,6 +14,12 @@ KEYS = "/v1/api-keys"
 SELECT = "x-openwork-org-id"
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # All accounts may come at once.
+    request_queue_size = 4096
+
+
 class Answers(BaseHTTPRequestHandler):
     """The organisation that is asked for is the one that answers."""
 
@@ -65,8 +71,7 @@ def dens(site, accounts, keys):
         ask = urllib.request.Request(base_url + path, headers={"authorization": f"Bearer {session}", SELECT: organization})
         return urllib.request.urlopen(ask, timeout=60).read()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Answers)
     server.organization = organization.encode()
     server.others = {path: simulated(path) for path in ("/v1/me", "/v1/org")}
     server.keys = site.folder / "den-keys.json"

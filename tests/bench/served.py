@@ -27,11 +27,11 @@ class Daemon:
     began: float
     started: float
 
-    def poll(self, account):
-        """Polls once, and returns what that cost."""
+    def poll(self, *accounts):
+        """Polls these accounts once, or all, and returns what that cost."""
         (self._proc / "clear_refs").write_text("5")
         before = self.cost()
-        run([self.program, "ctl", "--config", self.config, "poll", account])
+        run([self.program, "ctl", "--config", self.config, "poll", *accounts])
         after = self.cost()
         return Cost(after.wall - before.wall, after.cpu - before.cpu, after.peak, after.written - before.written)
 

@@ -268,7 +268,7 @@ async fn an_owner_is_judged_by_the_name_that_was_read_between_two_lists_of_keys(
     assert_eq!(people.scope().id.kind, ScopeKind::People);
     walks.insert(2, people);
     let (poll, row) = site.begin().await;
-    site.apply(row, poll.id, walks).await;
+    site.apply(row, poll, walks).await;
     assert_eq!(site.rows("SELECT key_id || ' ' || team FROM keys ORDER BY key_id"), ["p_000 machines", "q_000 machines"]);
 }
 
