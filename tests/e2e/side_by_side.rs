@@ -1,5 +1,6 @@
 //! One `keymuster poll` of several accounts: none waits for another, and none is cut off by another, but where the inventory fails.
 
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -82,4 +83,15 @@ fn several_accounts_that_take_long_are_told_of_in_one_line() {
     assert!(told.starts_with("acme-den, acme-openai: ") && told.contains(" lists, "), "{told}");
     poll.signal(Signal::TERM);
     poll.finish(PATIENCE).ended(69);
+}
+
+/// A process begins with few: accounts polled at the same time would have to share them.
+#[test]
+fn as_many_files_and_sockets_are_used_as_the_system_lets_us() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    let mut limited = Command::new("sh");
+    let typed = r#"ulimit -S -n 12 && exec "$0" poll --config "$1""#;
+    limited.args(["-c", typed, env!("CARGO_BIN_EXE_keymuster"), site.config().to_str().unwrap()]).env("TMPDIR", site.path("tmp"));
+    Running::start(limited, "dash").finish(PATIENCE).ended(0);
 }
