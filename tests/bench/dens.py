@@ -1,6 +1,7 @@
 """Dens of as many keys as are wanted, and as many of them: one server on loopback, which repeats what the simulated Den answers."""
 
 import json
+import resource
 import shutil
 import threading
 import urllib.request
@@ -18,6 +19,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     # All accounts may come at once.
     request_queue_size = 4096
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 
 
 class Answers(BaseHTTPRequestHandler):
