@@ -87,5 +87,7 @@ fn tls(route: Route<'_>) -> Result<rustls::ClientConfig, SetupError> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // Of the account's provider and of a proxy before it, eight each: room for many servers would be made at once.
+    config.resumption = rustls::client::Resumption::in_memory_sessions(16);
     Ok(config)
 }
