@@ -6,7 +6,11 @@
 //!
 //! What is posted to a webhook goes another way ([`Webhook`]): it has nothing to do with any provider.
 
+mod answers;
 mod broken;
+mod bucket;
+#[cfg(test)]
+mod bucket_tests;
 mod carrier;
 mod client;
 mod elements;
