@@ -7,7 +7,7 @@ use super::line::Line;
 use super::proofs::Proofs;
 use super::report::ScopeReport;
 use super::round::{Answered, Ended};
-use crate::domain::{Failure, Lists, OwnerKind, Reason, RemoteId, Scope, ScopeId, ScopeKind, WalkEnd};
+use crate::domain::{Failure, Lists, OwnerKind, Person, Reason, RemoteId, Scope, ScopeId, ScopeKind, WalkEnd};
 use crate::inventory::InGroups;
 use crate::providers::{Fetch, GROUPS, Known, Proof, Target, Way};
 use crate::walk::{Found, Walked};
@@ -56,6 +56,22 @@ impl Course {
             Some(scope) => (2, attempts.get(&scope.id).copied().unwrap_or(0)),
         });
         self.planned += planned.iter().filter(|fetch| fetch.scope().is_some()).count();
+        planned
+    }
+
+    /// What the adapter will ask for these people, who are on pages of a list of people that is still being read: what it would
+    /// ask if nobody else were on the list.
+    pub fn ahead(&self, line: &Line, attempts: &HashMap<ScopeId, i64>, people: &[Person]) -> Vec<Fetch> {
+        if !matches!(self.known.way, Some(Way::Header | Way::Token)) {
+            return Vec::new();
+        }
+        let mut known = self.known.clone();
+        known.people = people.iter().map(|person| (person.id.clone(), person.clone())).collect();
+        known.group_members.clear();
+        known.ended.insert(ScopeId { kind: ScopeKind::People, of: None }, WalkEnd::Complete);
+        let mut planned = line.provider.plan(&line.account, &known);
+        planned.retain(|fetch| fetch.scope().is_some_and(|scope| scope.id.kind == ScopeKind::Member));
+        planned.sort_by_key(|fetch| fetch.scope().and_then(|scope| attempts.get(&scope.id)).copied().unwrap_or(0));
         planned
     }
 

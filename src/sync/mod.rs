@@ -16,6 +16,7 @@ mod poll;
 mod proofs;
 mod report;
 mod round;
+mod rounds;
 mod second_look;
 mod supervisor;
 mod turns;

@@ -1,5 +1,6 @@
 //! One poll of one account: plan, walk, apply, settle.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,14 +14,15 @@ use super::line::Line;
 use super::own_key::OwnKeySearch;
 use super::people_again::members_still;
 use super::report::{Progress, Report, ScopeReport};
-use super::round::{Common, Round};
+use super::round::{Common, Ended};
+use super::rounds::{Heard, Rounds};
 use super::second_look::{before, identity, second_look};
 use super::twins::twins;
 use crate::clock::Clock;
-use crate::domain::{Failure, Reason, ScopeKind};
+use crate::domain::{Failure, Person, Reason, ScopeKind};
 use crate::inventory::{Inventory, Judge, MembersStill, OwnCredential, Poll, PollEnd, Stored};
 use crate::policy::Policy;
-use crate::providers::Way;
+use crate::providers::{Fetch, Way};
 use crate::walk::{Stamp, Walked};
 
 /// Polls once. However it goes, the poll settles; what could not be read is in the report.
@@ -77,6 +79,7 @@ impl Polling<'_> {
     /// Asks all that the adapter plans, round by round, until it plans nothing more or there is no time left.
     async fn read(&mut self) -> Stored<()> {
         let attempts = self.inventory.attempts(self.poll.account).await?;
+        let mut rounds = Rounds::new(self.common(), self.deadline, self.stop.clone());
         while !self.stop.is_cancelled() {
             let planned = self.course.plan(self.line, &attempts);
             if planned.is_empty() {
@@ -85,26 +88,50 @@ impl Polling<'_> {
                 }
                 break;
             }
-            for (member, fetch) in self.course.canaries(self.line, &planned) {
-                let answered = self.stop.run_until_cancelled(identity(self.line, &self.course.known, &fetch)).await.flatten();
-                self.course.proofs.identity(&member, answered.as_ref(), &self.course.known);
-                if answered.is_some() {
-                    break;
+            self.canaries(&planned).await;
+            rounds.begin(self.common(), planned);
+            // Pages of people whose lists are not asked for yet.
+            let mut listed: VecDeque<Vec<Person>> = VecDeque::new();
+            while let Some(heard) = rounds.next().await {
+                match heard {
+                    Heard::People(people) => listed.push_back(people),
+                    Heard::Ended(ended) => rounds.meanwhile(self.take(ended)).await?,
+                }
+                while let Some(people) = listed.front() {
+                    let fetches = self.course.ahead(self.line, &attempts, people);
+                    if fetches.is_empty() {
+                        break;
+                    }
+                    listed.pop_front();
+                    rounds.meanwhile(self.canaries(&fetches)).await;
+                    rounds.ask_ahead(self.common(), fetches);
                 }
             }
-            let mut round = Round::new(self.common(), planned);
-            while let Some(ended) = round.next(self.deadline, self.stop).await {
-                let before = before(self.inventory, self.poll, &ended).await?;
-                if let Some(walked) = self.course.take(ended, before) {
-                    self.keep(walked).await?;
-                }
-            }
-            self.course.not_opened.extend(round.left().filter_map(|fetch| fetch.scope().cloned()));
+            self.course.not_opened.extend(rounds.left().filter_map(|fetch| fetch.scope().cloned()));
             if !self.course.not_opened.is_empty() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Asks whom the provider takes us for, before the first list is read in somebody's name.
+    async fn canaries(&mut self, planned: &[Fetch]) {
+        for (member, fetch) in self.course.canaries(self.line, planned) {
+            let answered = self.stop.run_until_cancelled(identity(self.line, &self.course.known, &fetch)).await.flatten();
+            self.course.proofs.identity(&member, answered.as_ref(), &self.course.known);
+            if answered.is_some() {
+                break;
+            }
+        }
+    }
+
+    async fn take(&mut self, ended: Ended) -> Stored<()> {
+        let before = before(self.inventory, self.poll, &ended).await?;
+        match self.course.take(ended, before) {
+            Some(walked) => self.keep(walked).await,
+            None => Ok(()),
+        }
     }
 
     /// In a poll that was cut short too: what was read in vain is not to be read first again.

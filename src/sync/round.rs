@@ -1,16 +1,14 @@
-//! The walks of one round: everything that the adapter planned on what is known, a bounded number of them at once.
+//! What one task of a round does: walks a scope, or asks a question to its last page.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::line::Line;
 use crate::clock::Clock;
-use crate::domain::{ClosedReason, Failure, Reason, Refused, RemoteId, Scope, ScopeId, WalkEnd};
+use crate::domain::{ClosedReason, Failure, Person, Reason, Refused, RemoteId, Scope, ScopeId, WalkEnd};
 use crate::inventory::Inventory;
 use crate::providers::{Fetch, Item, Known, Learnt, Next, OwnKeys, Subject, Target};
 use crate::remote::{As, Exchanged};
@@ -50,75 +48,14 @@ impl Common {
     }
 }
 
-/// A round under way.
-pub(super) struct Round {
-    common: Arc<Common>,
-    waiting: VecDeque<Fetch>,
-    tasks: JoinSet<Ended>,
-    in_flight: HashMap<Id, Fetch>,
-}
-
-impl Round {
-    /// Begins a round; the fetches are asked in their order.
-    pub fn new(common: Common, planned: Vec<Fetch>) -> Self {
-        Self { common: Arc::new(common), waiting: planned.into(), tasks: JoinSet::new(), in_flight: HashMap::new() }
-    }
-
-    /// The next task that ended; `None` when the round is over. After `deadline` no scope is opened any more, and those under
-    /// way are finished; `stop` ends them too.
-    pub async fn next(&mut self, deadline: Instant, stop: &CancellationToken) -> Option<Ended> {
-        while !stop.is_cancelled() && Instant::now() < deadline && self.tasks.len() < self.common.line.concurrency {
-            let Some(fetch) = self.waiting.pop_front() else { break };
-            let task = self.tasks.spawn(run(Arc::clone(&self.common), fetch.clone()));
-            self.in_flight.insert(task.id(), fetch);
-        }
-        let ended = tokio::select! {
-            biased;
-            () = stop.cancelled() => {
-                self.tasks.shutdown().await;
-                self.in_flight.clear();
-                return None;
-            }
-            ended = self.tasks.join_next_with_id() => ended?,
-        };
-        Some(match ended {
-            Ok((id, ended)) => {
-                self.in_flight.remove(&id);
-                ended
-            }
-            Err(error) => self.broken(&error)?,
-        })
-    }
-
-    /// What never got its turn.
-    pub fn left(self) -> impl Iterator<Item = Fetch> {
-        self.waiting.into_iter()
-    }
-
-    /// A task that panicked is a bug of ours; it costs its scope this walk and nothing else.
-    fn broken(&mut self, error: &JoinError) -> Option<Ended> {
-        let fetch = self.in_flight.remove(&error.id())?;
-        let failure = Failure::new(Reason::Internal, "reading the answer failed inside keymuster");
-        Some(match &fetch.target {
-            Target::Question(question) => Ended::Question(question, Err(failure)),
-            Target::Scope(scope) => {
-                let walk = begin(&self.common, scope.clone(), &fetch);
-                Ended::Walk(
-                    Box::new(walk.finish(WalkEnd::Incomplete(failure), self.common.clock.now())),
-                    Learnt::default(),
-                    fetch.subject,
-                )
-            }
-        })
-    }
-}
-
-async fn run(common: Arc<Common>, fetch: Fetch) -> Ended {
+/// Asks that; `people` hears of each page of people that is not the last.
+pub(super) async fn run(common: Arc<Common>, fetch: Fetch, people: UnboundedSender<Vec<Person>>) -> Ended {
     match fetch.target.clone() {
         Target::Question(name) => Ended::Question(name, question(&common, fetch).await),
         Target::Scope(scope) => {
             let subject = fetch.subject.clone();
-            let (walked, learnt) = walk(&common, scope, fetch).await;
+            // Nobody may listen any more.
+            let (walked, learnt) = walk_told(&common, scope, fetch, &|page| drop(people.send(page.to_vec()))).await;
             Ended::Walk(Box::new(walked), learnt, subject)
         }
     }
@@ -185,11 +122,16 @@ pub(super) fn planned(common: &Common) -> HashMap<ScopeId, (Scope, Fetch)> {
 
 /// Walks one scope to its end.
 pub(super) async fn walk(common: &Common, scope: Scope, first: Fetch) -> (Walked, Learnt) {
+    walk_told(common, scope, first, &|_| {}).await
+}
+
+/// The same, where `told` hears of each page of people that is not the last.
+async fn walk_told(common: &Common, scope: Scope, first: Fetch, told: &(dyn Fn(&[Person]) + Sync)) -> (Walked, Learnt) {
     let line = &common.line;
     let mut walk = begin(common, scope, &first);
     let mut learnt = Learnt::default();
     let end = match token(common, &first).await {
-        Ok(token) => pages(common, &mut walk, &mut learnt, first, token.as_ref()).await,
+        Ok(token) => pages(common, &mut walk, &mut learnt, first, token.as_ref(), told).await,
         Err(NoToken::Refused(reason)) => walk.refused_at_the_door(reason),
         Err(NoToken::Failed(failure)) => WalkEnd::Incomplete(failure),
     };
@@ -217,9 +159,17 @@ enum NoToken {
     Failed(Failure),
 }
 
-async fn pages(common: &Common, walk: &mut Walk, learnt: &mut Learnt, first: Fetch, token: Option<&SecretString>) -> WalkEnd {
+async fn pages(
+    common: &Common,
+    walk: &mut Walk,
+    learnt: &mut Learnt,
+    first: Fetch,
+    token: Option<&SecretString>,
+    told: &(dyn Fn(&[Person]) + Sync),
+) -> WalkEnd {
     let mut fetch = first;
     loop {
+        let before = walk.found_mut().len();
         let mut page = match ask(common, &fetch, As { token, recognise: walk.recognise() }).await {
             Ok(page) => page,
             Err(failure) => return WalkEnd::Incomplete(failure),
@@ -231,6 +181,9 @@ async fn pages(common: &Common, walk: &mut Walk, learnt: &mut Learnt, first: Fet
         match walk.page(page, &fetch.subject, stamp(&common.clock)) {
             Turn::Next(next) => fetch = *next,
             Turn::Ended(end) => return end,
+        }
+        if let Found::People(people) = walk.found_mut() {
+            told(&people[before..]);
         }
     }
 }
@@ -248,6 +201,18 @@ fn read(common: &Common, fetch: &Fetch, bytes: &[u8]) -> Result<Item, Refused> {
     let mut item = common.line.provider.item(fetch, bytes)?;
     item.tag(common.inventory.tag_key());
     Ok(item)
+}
+
+/// A task that panicked is a bug of ours; it costs its scope this walk and nothing else.
+pub(super) fn broken(common: &Common, fetch: &Fetch) -> Ended {
+    let failure = Failure::new(Reason::Internal, "reading the answer failed inside keymuster");
+    match &fetch.target {
+        Target::Question(question) => Ended::Question(question, Err(failure)),
+        Target::Scope(scope) => {
+            let walked = begin(common, scope.clone(), fetch).finish(WalkEnd::Incomplete(failure), common.clock.now());
+            Ended::Walk(Box::new(walked), Learnt::default(), fetch.subject.clone())
+        }
+    }
 }
 
 fn begin(common: &Common, scope: Scope, first: &Fetch) -> Walk {

@@ -1,0 +1,189 @@
+//! What is asked at once and what ahead, of a provider that takes its time, in paused time.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::*;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::{RemoteId, Scope, ScopeKind, Text, Time, WalkEnd};
+use crate::inventory::Inventory;
+use crate::providers::{Known, PROVIDERS, Target};
+use crate::remote::{Carried, Carrier, Requests};
+use crate::sync::line::Line;
+
+const CONFIG: &str = "
+[accounts.acme]
+provider = 'braintrust'
+credential_file = '/none'
+base_url = 'http://127.0.0.1:1'
+concurrency = 3
+pace = 60000
+schedule = '0 0 1 1 *'
+";
+
+/// Answers with an empty list, or with people, after a tenth of a second; below `/slow` after a second.
+#[derive(Debug, Default)]
+struct Provider(Mutex<Vec<String>>);
+
+impl Carrier for Provider {
+    fn carry(&self, request: reqwest::Request) -> Carried<'_> {
+        let asked = request.url().path().to_owned();
+        let second = request.url().query().is_some_and(|query| query.contains("starting_after"));
+        self.0.lock().unwrap().push(asked.clone());
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(if asked == "/slow" { 1_000 } else { 100 })).await;
+            let objects = if asked == "/people" && !second { r#"{"id":"ana","given_name":"Ana"}"# } else { "" };
+            let answer = axum::http::Response::builder().header("content-type", "application/json");
+            Ok(answer.body(format!(r#"{{"objects":[{objects}]}}"#)).unwrap().into())
+        })
+    }
+}
+
+struct Uncounted;
+
+impl Requests for Uncounted {
+    fn ended(&self, _: &'static str, _: &'static str, _: Duration) {}
+}
+
+struct Site {
+    _folder: tempfile::TempDir,
+    provider: Arc<Provider>,
+    line: Arc<Line>,
+    clock: Clock,
+    inventory: Inventory,
+}
+
+impl Site {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::runtime(Time::from_unix(1_749_945_600));
+        let inventory = Inventory::open(&folder.path().join("inventory.db"), clock.now()).unwrap();
+        let config = Config::parse(Path::new("/keymuster.toml"), CONFIG, std::iter::empty(), PROVIDERS).unwrap();
+        let provider = Arc::new(Provider::default());
+        let carrier = Arc::clone(&provider) as Arc<dyn Carrier>;
+        let credential = SecretString::from("none");
+        let line = Line::carried(carrier, &config, &config.accounts["acme"], credential, &clock, Arc::new(Uncounted)).unwrap();
+        Self { _folder: folder, provider, line: Arc::new(line), clock, inventory }
+    }
+
+    fn common(&self) -> Common {
+        Common {
+            line: Arc::clone(&self.line),
+            known: Known::default(),
+            clock: self.clock.clone(),
+            inventory: self.inventory.clone(),
+            account: 1,
+        }
+    }
+
+    fn rounds(&self, planned: Vec<Fetch>) -> Rounds {
+        let mut rounds = Rounds::new(self.common(), Instant::now() + Duration::from_secs(600), CancellationToken::new());
+        rounds.begin(self.common(), planned);
+        rounds
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.provider.0.lock().unwrap().drain(..).collect()
+    }
+}
+
+fn list(member: &str) -> Fetch {
+    let scope = Scope::of(ScopeKind::Member, RemoteId::new(member).unwrap(), None);
+    Fetch { list: Some("objects"), ..Fetch::get(Target::Scope(scope), "list", format!("/{member}")) }
+}
+
+fn named(member: &str) -> Fetch {
+    let scope = Scope::of(ScopeKind::Member, RemoteId::new(member).unwrap(), Some(Text::clean("Somebody")));
+    Fetch { target: Target::Scope(scope), ..list(member) }
+}
+
+/// The scopes that ended, in order, to the end of the round; each of them whole.
+async fn ended(rounds: &mut Rounds) -> Vec<String> {
+    let mut ended = Vec::new();
+    while let Some(heard) = rounds.next().await {
+        let Heard::Ended(Ended::Walk(walked, ..)) = heard else { continue };
+        assert_eq!(*walked.end(), WalkEnd::Complete);
+        ended.push(walked.scope().id.of.as_ref().map_or("people".to_owned(), ToString::to_string));
+    }
+    ended
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_ahead_counts_where_that_very_request_is_planned() {
+    let site = Site::new();
+    let mut rounds = site.rounds(vec![list("slow")]);
+    rounds.ask_ahead(site.common(), [list("ana"), list("bo"), list("cy")]);
+    assert_eq!(ended(&mut rounds).await, ["slow"], "what was asked ahead waits for its turn");
+    assert_eq!(site.asked(), ["/slow", "/ana", "/bo", "/cy"]);
+    rounds.begin(site.common(), vec![list("dee"), list("ana"), named("bo")]);
+    assert_eq!(ended(&mut rounds).await, ["ana", "dee", "bo"]);
+    assert_eq!(site.asked(), ["/dee", "/bo"], "nobody planned the nameless");
+    rounds.begin(site.common(), vec![list("cy")]);
+    assert_eq!(ended(&mut rounds).await, ["cy"]);
+    assert_eq!(site.asked(), ["/cy"], "what nobody planned was dropped");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_ahead_is_not_asked_twice_and_else_ended() {
+    let site = Site::new();
+    let mut rounds = site.rounds(vec![list("ana")]);
+    let another = Fetch { path: "/slow".to_owned(), ..list("bo") };
+    rounds.ask_ahead(site.common(), [list("slow"), another, list("cy")]);
+    assert_eq!(ended(&mut rounds).await, ["ana"]);
+    assert_eq!(site.asked(), ["/ana", "/slow", "/slow"], "three at once");
+    let began = Instant::now();
+    rounds.begin(site.common(), vec![list("slow"), list("dee"), list("eve")]);
+    assert_eq!(ended(&mut rounds).await, ["dee", "eve", "slow"]);
+    assert_eq!(site.asked(), ["/dee", "/eve"], "cy waits no more");
+    assert!(began.elapsed() < Duration::from_millis(950), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_go_on_while_something_else_is_done() {
+    let site = Site::new();
+    let members = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+    let mut rounds = site.rounds(members.map(list).into());
+    rounds.meanwhile(tokio::time::sleep(Duration::from_millis(950))).await;
+    assert_eq!(site.asked().len(), members.len());
+    let began = Instant::now();
+    assert_eq!(ended(&mut rounds).await, members);
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_begun_after_the_deadline_nor_after_the_stop() {
+    for stopped in [false, true] {
+        let site = Site::new();
+        let stop = CancellationToken::new();
+        let mut rounds = Rounds::new(site.common(), Instant::now() + Duration::from_secs(1), stop.clone());
+        rounds.begin(site.common(), vec![list("slow")]);
+        rounds.ask_ahead(site.common(), ["a", "b", "c"].map(list));
+        rounds.meanwhile(tokio::time::sleep(Duration::from_millis(50))).await;
+        assert_eq!(site.asked().len(), 3);
+        if stopped {
+            stop.cancel();
+            assert_eq!(ended(&mut rounds).await.len(), 0);
+        } else {
+            assert_eq!(ended(&mut rounds).await, ["slow"]);
+        }
+        rounds.begin(site.common(), ["a", "b", "c", "d"].map(list).into());
+        let (expected, left): (&[&str], _) = if stopped { (&[], 4) } else { (&["a", "b", "c"], 1) };
+        assert_eq!(ended(&mut rounds).await, expected);
+        assert_eq!(rounds.left().count(), left);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn people_are_heard_of_before_their_list_has_ended() {
+    let site = Site::new();
+    let scope = Target::Scope(Scope::only(ScopeKind::People));
+    let people = Fetch { list: Some("objects"), ..Fetch::get(scope, "users", "/people") };
+    let mut rounds = site.rounds(vec![people]);
+    let Some(Heard::People(page)) = rounds.next().await else { panic!("the first page") };
+    assert_eq!(page.iter().map(|person| person.id.as_str()).collect::<Vec<_>>(), ["ana"]);
+    assert_eq!(ended(&mut rounds).await, ["people"]);
+}
