@@ -5,7 +5,8 @@ use keymuster::sim::{Remote, Size, TrueKey};
 use serde_json::{Value, json};
 
 use super::{KEYS, member, odd, poll, site, stored, told_and_harmless, truth};
-use crate::support::Sim;
+use crate::process::{PATIENCE, eventually};
+use crate::support::{BRAINTRUST, Sim};
 
 #[test]
 fn two_hundred_and_fifty_users_in_three_pages() {
@@ -15,6 +16,24 @@ fn two_hundred_and_fifty_users_in_three_pages() {
     assert_eq!(sim.asked("/v1/user"), 4, "three pages and the empty one that is the last");
     assert_eq!(site.count("people WHERE account = 'acme-braintrust' AND kind = 'user'"), 250);
     assert_eq!(stored(&site), truth(&sim, "header"));
+}
+
+/// The second page of people takes its time: the members of the first do not wait for it, and nobody is asked for twice.
+#[test]
+fn members_are_asked_for_while_the_people_are_still_read() {
+    let sim = Sim::of(Size::members(250, 1));
+    let swift = site(&sim, "header");
+    poll(&swift, 0);
+    let lists = sim.asked("/v1/api_key");
+    let slow = site(&sim, "header");
+    sim.faults("latency:braintrust:8000 on /v1/user from 2 to 2");
+    let config = slow.config();
+    let polling = slow.start(&["poll", "--config", config.to_str().unwrap(), "--account", BRAINTRUST]);
+    eventually("a member's list", PATIENCE, || (sim.asked("/v1/api_key") >= lists + lists / 5).then_some(()));
+    assert_eq!(sim.asked("/v1/user"), 4 + 1, "the second page has come");
+    polling.finish(PATIENCE).ended(0);
+    assert_eq!((sim.asked("/v1/user"), sim.asked("/v1/api_key")), (4 + 4, lists * 2));
+    assert_eq!(stored(&slow), truth(&sim, "header"));
 }
 
 #[test]
