@@ -71,6 +71,8 @@ impl Rounds {
     pub fn begin(&mut self, common: Common, planned: Vec<Fetch>) {
         self.common = Arc::new(common);
         self.ahead.clear();
+        // Pages that nobody listened to before their list had ended: whom they name is planned by now.
+        while self.people.1.try_recv().is_ok() {}
         let mut under_way: HashMap<ScopeId, Id> =
             self.in_flight.iter().filter_map(|(id, flight)| Some((flight.fetch.scope()?.id.clone(), *id))).collect();
         for fetch in planned {

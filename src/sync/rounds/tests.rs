@@ -177,13 +177,27 @@ async fn nothing_is_begun_after_the_deadline_nor_after_the_stop() {
     }
 }
 
+/// The first request of a list of people on two pages.
+fn people() -> Fetch {
+    let scope = Target::Scope(Scope::only(ScopeKind::People));
+    Fetch { list: Some("objects"), ..Fetch::get(scope, "users", "/people") }
+}
+
 #[tokio::test(start_paused = true)]
 async fn people_are_heard_of_before_their_list_has_ended() {
     let site = Site::new();
-    let scope = Target::Scope(Scope::only(ScopeKind::People));
-    let people = Fetch { list: Some("objects"), ..Fetch::get(scope, "users", "/people") };
-    let mut rounds = site.rounds(vec![people]);
+    let mut rounds = site.rounds(vec![people()]);
     let Some(Heard::People(page)) = rounds.next().await else { panic!("the first page") };
     assert_eq!(page.iter().map(|person| person.id.as_str()).collect::<Vec<_>>(), ["ana"]);
     assert_eq!(ended(&mut rounds).await, ["people"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_a_list_that_ended_unheard_are_no_news_in_the_next_round() {
+    let site = Site::new();
+    let mut rounds = site.rounds(vec![people()]);
+    rounds.meanwhile(tokio::time::sleep(Duration::from_secs(1))).await;
+    let Some(Heard::Ended(_)) = rounds.next().await else { panic!("the list, whose pages nobody waited for") };
+    rounds.begin(site.common(), vec![list("ana")]);
+    let Some(Heard::Ended(_)) = rounds.next().await else { panic!("a page of the round before") };
 }
