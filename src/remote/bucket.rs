@@ -18,8 +18,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 /// One request goes out alone when a pause ends: a pause that was too short costs one more refusal and not many.
 const ALONE: Duration = Duration::from_millis(500);
-/// The rate never falls below this: one request a minute.
-const FLOOR: f64 = 1.0 / 60.0;
+/// The rate never falls below this, or below this part of the configured one where that is less: what waits for long may be too
+/// late, as a token that was exchanged for one walk.
+const FLOOR: f64 = 0.5;
+const FLOOR_PART: f64 = 1.0 / 8.0;
 /// How far below what was allowed the rate stays, as a part of it.
 const MARGIN: f64 = 0.025;
 const MOST_MARGIN: f64 = 0.5;
@@ -169,7 +171,7 @@ impl Bucket {
         };
         if let Some(allowed) = self.answers.allowed(&span, self.rate) {
             self.margin = if span.is_short() { (self.margin * 2.0).clamp(MARGIN, MOST_MARGIN) } else { MARGIN };
-            self.rate = self.rate.min(allowed * (1.0 - self.margin)).max(FLOOR.min(self.full_rate));
+            self.rate = self.rate.min(allowed * (1.0 - self.margin)).max(FLOOR.min(self.full_rate * FLOOR_PART));
             self.ascent.refused(strike.answers, span.resumed);
         }
         self.since = span.resumed;

@@ -339,9 +339,12 @@ fn an_hour_in_which_nobody_asked_says_nothing_of_the_limit() {
 }
 
 #[test]
-fn one_request_a_minute_is_always_asked() {
-    let mut bucket = bucket();
-    bucket.answered(s(0));
-    bucket.limited(s(1), s(1), Some(s(3_600)));
-    assert_eq!(turns(&mut bucket, s(3_601), s(3_601 + 600)).len(), 10);
+fn the_rate_has_a_floor() {
+    for (per_minute, in_ten_minutes) in [(60, 75), (6, 7), (60_000, 300)] {
+        let mut bucket = Bucket::new(Pace { per_minute, burst: 3 }, s(0));
+        bucket.answered(s(0));
+        bucket.limited(s(1), s(1), Some(s(3_600)));
+        let taken = turns(&mut bucket, s(3_602), s(3_602 + 600)).len();
+        assert!((in_ten_minutes..=in_ten_minutes + 1).contains(&taken), "{per_minute}: {taken}");
+    }
 }
