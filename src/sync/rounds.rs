@@ -23,8 +23,8 @@ pub(super) enum Heard {
 
 /// Lists that are asked for ahead in one poll at most: they are held until their turn.
 const MOST_AHEAD: usize = 4_096;
-/// Tasks that ended while something else was done; with more no further ones are begun.
-const MOST_ENDED: usize = 256;
+/// Lists, and elements of lists, that ended while something else was done; with more no further ones are begun.
+const MOST_ENDED: usize = 2_000;
 
 /// The rounds of a poll.
 ///
@@ -129,7 +129,7 @@ impl Rounds {
     pub async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
-            if self.ended.len() < MOST_ENDED {
+            if self.ended.iter().map(size).sum::<usize>() < MOST_ENDED {
                 self.fill();
             }
             tokio::select! {
@@ -179,6 +179,14 @@ impl Rounds {
             }
             Some(_) | None => self.ended.push_back(ended),
         }
+    }
+}
+
+/// A list and its elements.
+fn size(ended: &Ended) -> usize {
+    match ended {
+        Ended::Walk(walked, ..) => walked.found().len() + walked.unchanged().len() + 1,
+        Ended::Question(..) => 1,
     }
 }
 

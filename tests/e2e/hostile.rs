@@ -10,7 +10,7 @@ use keymuster::sim::{Happening, Size};
 use serde_json::Value;
 
 use crate::process::{PATIENCE, Running, get};
-use crate::support::{Daemon, OPENAI, Settings, Sim, Site, log_events, text};
+use crate::support::{BRAINTRUST, DEN, Daemon, OPENAI, Settings, Sim, Site, log_events, text};
 
 const SHORT: &[&str] = &[
     "\"quoted\" 'and' `so`",
@@ -86,9 +86,14 @@ impl Twins {
         let tables = "[policy]\nmax_age = \"60d\"\nignore = []\n[metrics]\nper_key = \"all\"\n";
         let settings = || Settings { tables, braintrust: Some("listing = 'auto'"), ..Settings::default() };
         let twins = Self { plain: Site::new(&sim, &settings()), hostile: Site::new(&sim, &settings()) };
-        for site in [&twins.plain, &twins.hostile] {
-            site.poll(&[]).ended(0);
-        }
+        // One after the other: side by side they end in another order each time, and so do the newest changes.
+        let poll = |site: &Site| {
+            for account in [BRAINTRUST, DEN, OPENAI] {
+                site.poll(&["--account", account]).ended(0);
+            }
+        };
+        poll(&twins.plain);
+        poll(&twins.hostile);
         // Something for the history of both.
         for what in [Happening::MadeAdmin, Happening::MadeDen, Happening::MadeMember, Happening::Disabled] {
             sim.change(|world| world.happen(what, 0, Clock::system().now())).unwrap();
@@ -96,7 +101,7 @@ impl Twins {
         let plain = ["one plain name", "another"].map(str::to_owned).to_vec();
         for (site, names) in [(&twins.plain, plain), (&twins.hostile, names())] {
             sim.change(|world| world.name_all(&names.iter().map(String::as_str).collect::<Vec<_>>()));
-            site.poll(&[]).ended(0);
+            poll(site);
         }
         (sim, twins)
     }

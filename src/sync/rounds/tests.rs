@@ -201,3 +201,12 @@ async fn pages_of_a_list_that_ended_unheard_are_no_news_in_the_next_round() {
     rounds.begin(site.common(), vec![list("ana")]);
     let Some(Heard::Ended(_)) = rounds.next().await else { panic!("a page of the round before") };
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_more_is_asked_for_than_may_be_held_while_something_else_is_done() {
+    let site = Site::new();
+    let mut rounds = site.rounds((0..MOST_ENDED + 50).map(|number| list(&format!("m{number}"))).collect());
+    rounds.meanwhile(tokio::time::sleep(Duration::from_secs(500))).await;
+    let asked = site.asked().len();
+    assert!((MOST_ENDED..MOST_ENDED + 3).contains(&asked), "{asked}");
+}
