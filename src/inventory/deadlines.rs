@@ -13,13 +13,14 @@ use super::sql::word;
 use crate::domain::{Deadlines, KeyKind, Moment, Time};
 use crate::policy::{Policy, Profile, Verdict};
 
-/// What policy may know of the keys behind row ?1, up to row ?2, at most ?3.
+/// What policy may know of the keys behind row ?1, up to row ?2, at most ?3. Begun with those rows, whatever SQLite knows of the tables: by
+/// its statistics it would go through all keys of the one organisation that there is.
 pub(super) const TO_JUDGE: &str =
     "SELECT k.id, a.provider, a.name, k.remote_id, k.kind, s.name, p.remote_id, p.name, p.email, k.name, k.created_at,
                 u.used_at, u.used_state, k.expires_at, k.expires_state, k.enabled, k.disabled_at,
                 coalesce(min(k.access_lost_at, k.left_at), k.access_lost_at, k.left_at), k.self
-           FROM key AS k JOIN organization AS o ON o.id = k.organization_id JOIN account AS a ON a.id = o.account_id
-           JOIN scope AS s ON s.id = k.scope_id JOIN last_use AS u ON u.key_id = k.id LEFT JOIN person AS p ON p.id = k.person_id
+           FROM key AS k CROSS JOIN organization AS o ON o.id = k.organization_id CROSS JOIN account AS a ON a.id = o.account_id
+           CROSS JOIN scope AS s ON s.id = k.scope_id CROSS JOIN last_use AS u ON u.key_id = k.id LEFT JOIN person AS p ON p.id = k.person_id
           WHERE k.id > ?1 AND k.id <= ?2 ORDER BY k.id LIMIT ?3";
 
 /// The policy, and for which account it judges.

@@ -8,8 +8,9 @@ use super::declared::{Metric, Type};
 /// One family, of which each series is appended to the text.
 pub(super) struct Lines<'a> {
     metric: &'static Metric,
-    /// The labels, each with its place in the declaration, in the order of their names, as the library writes its own.
-    labels: Vec<(usize, &'static str)>,
+    /// Of each label its place in the declaration, and what stands before its value. In the order of their names, as the library writes
+    /// its own.
+    labels: Vec<(usize, String)>,
     text: &'a mut String,
     begun: bool,
 }
@@ -17,8 +18,12 @@ pub(super) struct Lines<'a> {
 impl<'a> Lines<'a> {
     pub fn new(metric: &'static Metric, text: &'a mut String) -> Self {
         let mut labels: Vec<(usize, &str)> = metric.labels.iter().copied().enumerate().collect();
-        labels.sort_by_key(|(_, name)| *name);
-        Self { metric, labels, text, begun: false }
+        labels.sort_by_key(|(_, label)| *label);
+        let before = |(nth, (place, label))| match nth {
+            0 => (place, format!("{}{{{label}=\"", metric.name)),
+            _ => (place, format!("\",{label}=\"")),
+        };
+        Self { metric, labels: labels.into_iter().enumerate().map(before).collect(), text, begun: false }
     }
 
     /// Adds a series; the labels' values are in the order of the declaration.
@@ -27,17 +32,13 @@ impl<'a> Lines<'a> {
         if !self.begun {
             self.begin();
         }
-        self.text.push_str(self.metric.name);
-        for (nth, (place, label)) in self.labels.iter().enumerate() {
-            self.text.push(if nth == 0 { '{' } else { ',' });
-            self.text.push_str(label);
-            self.text.push_str("=\"");
+        for (place, before) in &self.labels {
+            self.text.push_str(before);
             push_escaped(self.text, values[*place]);
-            self.text.push('"');
         }
-        self.text.push_str(if N == 0 { " " } else { "} " });
+        self.text.push_str(if N == 0 { self.metric.name } else { "\"}" });
         // A string takes all that is written to it.
-        let _ = writeln!(self.text, "{value}");
+        let _ = writeln!(self.text, " {value}");
     }
 
     /// A family without series is not told of.
@@ -56,7 +57,7 @@ impl<'a> Lines<'a> {
 /// What may not stand in a label's value as it is: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 fn push_escaped(text: &mut String, value: &str) {
     let mut rest = value;
-    while let Some(at) = rest.find(['\\', '"', '\n']) {
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'\\' | b'"' | b'\n')) {
         text.push_str(&rest[..at]);
         text.push_str(match rest.as_bytes()[at] {
             b'\\' => r"\\",

@@ -12,6 +12,9 @@ use crate::views::{Counts, KeyRow, Views, Which};
 /// What the names of these families begin with, and of no others.
 pub(super) const NAMES: &str = "keymuster_key_";
 
+/// About so long are the series of a key.
+const KEY_BYTES: usize = 600;
+
 /// The keys that have series of their own, and how many have none for want of room.
 pub(super) struct PerKeySeries {
     keys: Arc<[KeyRow]>,
@@ -38,6 +41,7 @@ impl PerKeySeries {
 
     /// Appends their families, in the order of their names.
     pub fn write(&self, text: &mut String) {
+        text.reserve(self.keys.len() * KEY_BYTES);
         self.times(&KEY_CREATED, |key| key.created_at, text);
         self.times(&KEY_EXPIRY, |key| key.expires.at(), text);
         let mut info = Lines::new(&KEY_INFO, text);
