@@ -223,7 +223,6 @@ async fn what_is_written_is_told() {
          INSERT INTO last_use SELECT id, NULL, 'never', NULL, NULL, NULL FROM key WHERE id IN (50, 9000);
          INSERT INTO change (at, key_id, change) VALUES (1799999999, 50, 'appeared');",
         "UPDATE person SET name = 'Somebody' WHERE id = 2",
-        "INSERT INTO organization VALUES (4, 1, 'r', 'r', 0); UPDATE key SET organization_id = 4 WHERE id = 9000",
         "UPDATE organization SET account_id = 1 WHERE id = 3",
     ] {
         both.write(written).await;
