@@ -25,7 +25,7 @@ pace = 60000
 schedule = '0 0 1 1 *'
 ";
 
-/// Answers with an empty list, or with people, after a tenth of a second; below `/slow` after a second.
+/// Answers with an empty list, or with people, after a tenth of a second; below `/slow` after a second. A crowd is three hundred.
 #[derive(Debug, Default)]
 struct Provider(Mutex<Vec<String>>);
 
@@ -36,7 +36,11 @@ impl Carrier for Provider {
         self.0.lock().unwrap().push(asked.clone());
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(if asked == "/slow" { 1_000 } else { 100 })).await;
-            let objects = if asked == "/people" && !second { r#"{"id":"ana","given_name":"Ana"}"# } else { "" };
+            let objects = match asked.as_str() {
+                "/people" if !second => r#"{"id":"ana","given_name":"Ana"}"#.to_owned(),
+                "/crowd" if !second => (0..300).map(|number| format!(r#"{{"id":"p{number}"}}"#)).collect::<Vec<_>>().join(","),
+                _ => String::new(),
+            };
             let answer = axum::http::Response::builder().header("content-type", "application/json");
             Ok(answer.body(format!(r#"{{"objects":[{objects}]}}"#)).unwrap().into())
         })
@@ -177,16 +181,16 @@ async fn nothing_is_begun_after_the_deadline_nor_after_the_stop() {
     }
 }
 
-/// The first request of a list of people on two pages.
-fn people() -> Fetch {
+/// The first request of a list of people on two pages, of which the second is empty.
+fn people(path: &str) -> Fetch {
     let scope = Target::Scope(Scope::only(ScopeKind::People));
-    Fetch { list: Some("objects"), ..Fetch::get(scope, "users", "/people") }
+    Fetch { list: Some("objects"), ..Fetch::get(scope, "users", path) }
 }
 
 #[tokio::test(start_paused = true)]
 async fn people_are_heard_of_before_their_list_has_ended() {
     let site = Site::new();
-    let mut rounds = site.rounds(vec![people()]);
+    let mut rounds = site.rounds(vec![people("/people")]);
     let Some(Heard::People(page)) = rounds.next().await else { panic!("the first page") };
     assert_eq!(page.iter().map(|person| person.id.as_str()).collect::<Vec<_>>(), ["ana"]);
     assert_eq!(ended(&mut rounds).await, ["people"]);
@@ -195,7 +199,7 @@ async fn people_are_heard_of_before_their_list_has_ended() {
 #[tokio::test(start_paused = true)]
 async fn pages_of_a_list_that_ended_unheard_are_no_news_in_the_next_round() {
     let site = Site::new();
-    let mut rounds = site.rounds(vec![people()]);
+    let mut rounds = site.rounds(vec![people("/people")]);
     rounds.meanwhile(tokio::time::sleep(Duration::from_secs(1))).await;
     let Some(Heard::Ended(_)) = rounds.next().await else { panic!("the list, whose pages nobody waited for") };
     rounds.begin(site.common(), vec![list("ana")]);
@@ -204,9 +208,13 @@ async fn pages_of_a_list_that_ended_unheard_are_no_news_in_the_next_round() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_is_asked_for_than_may_be_held_while_something_else_is_done() {
-    let site = Site::new();
-    let mut rounds = site.rounds((0..MOST_ENDED + 50).map(|number| list(&format!("m{number}"))).collect());
-    rounds.meanwhile(tokio::time::sleep(Duration::from_secs(500))).await;
-    let asked = site.asked().len();
-    assert!((MOST_ENDED..MOST_ENDED + 3).contains(&asked), "{asked}");
+    let few = |number| list(&format!("m{number}"));
+    // Lists that are full as soon as they are seven, and three are under way; each has two pages.
+    for (planned, asked) in [((0..MOST_ENDED + 50).map(few).collect(), MOST_ENDED), (vec![people("/crowd"); 50], 2 * 7)] {
+        let site = Site::new();
+        let mut rounds = site.rounds(planned);
+        rounds.meanwhile(tokio::time::sleep(Duration::from_secs(500))).await;
+        let found = site.asked().len();
+        assert!((asked..=asked + 6).contains(&found), "{found}, not about {asked}");
+    }
 }
