@@ -81,9 +81,21 @@ impl Driver {
 
     /// Reads a config that names the account, or no account at all.
     pub async fn configure(&self, named: bool) {
-        let account = ConfiguredAccount { name: "acme".into(), provider: "openai", formerly: None, interval: 3_600 };
-        let accounts = if named { vec![account] } else { Vec::new() };
+        self.configure_all(if named { &["acme"] } else { &[] }).await;
+    }
+
+    async fn configure_all(&self, names: &[&str]) {
+        let account = |name: &&str| ConfiguredAccount { name: (*name).into(), provider: "openai", formerly: None, interval: 3_600 };
+        let accounts = names.iter().map(account).collect();
         self.inventory().configure(accounts, Time::from_unix(self.wall)).await.unwrap();
+    }
+
+    /// Begins the first poll of an account beside ours.
+    pub async fn begin_another(&self) {
+        self.configure_all(&["acme", "beside"]).await;
+        let poll = self.inventory().begin_poll("beside".into(), Time::from_unix(self.wall)).await.unwrap();
+        let seen = SeenOrganization::Named(Organization { id: id("org_2"), name: None });
+        assert!(matches!(self.inventory().confirm(poll, seen).await.unwrap(), Confirmed::Yes(_)));
     }
 
     fn inventory(&self) -> &Inventory {

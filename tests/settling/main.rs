@@ -216,6 +216,8 @@ async fn only_what_changed_is_read_again_and_what_somebody_else_wrote() {
     assert_eq!(read_and_unchanged(&mut driver), (0, all));
     driver.round(&after(30, vec![Change::Use(0)], vec![])).await.unwrap();
     assert_eq!(read_and_unchanged(&mut driver), (0, all), "the list's own walk wrote it");
+    driver.begin_another().await;
+    assert_eq!(read_and_unchanged(&mut driver), (0, all), "another organisation is no news of this one");
     // The keys are nobody's, and then ours again.
     driver.configure(false).await;
     driver.configure(true).await;

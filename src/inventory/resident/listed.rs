@@ -44,9 +44,6 @@ struct Kept {
     all: bool,
 }
 
-/// Touched keys looked up one by one; where there are more, nothing is known any more.
-const MOST: usize = 20_000;
-
 impl Lists {
     /// What the newest complete walk of that account's list held.
     pub fn before(&self, account: i64, scope: &ScopeId) -> Option<Arc<Before>> {
@@ -137,7 +134,7 @@ impl Kept {
         let is_told = |row: &i64| u32::try_from(*row).is_ok_and(|row| told.binary_search(&row).is_ok());
         let known = !self.lists.is_empty() || !self.pending.is_empty();
         let strange: Vec<i64> = since.iter().copied().filter(|row| known && !is_told(row)).collect();
-        if touched.all || strange.len() > MOST {
+        if touched.all {
             self.all = true;
             self.pending.clear();
         }

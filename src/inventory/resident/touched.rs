@@ -17,6 +17,8 @@ pub(super) struct Touched {
     pub left_home: Vec<(i64, i64)>,
     /// So much that reading everything costs no more.
     pub all: bool,
+    /// An organisation is new: its first poll touches more keys than it costs to read them all once, when somebody asks.
+    pub is_new: bool,
     last: Option<i64>,
 }
 
@@ -40,11 +42,12 @@ impl Touched {
         }
     }
 
-    fn row(&mut self, table: &str, row: i64) {
+    fn row(&mut self, action: Action, table: &str, row: i64) {
         match table {
             // Narrow tables beside the keys, whose rows have the same numbers.
             "key" | "last_use" | "deadline" => self.key(row),
             "scope" if self.scopes.last() != Some(&row) => self.scopes.push(row),
+            "organization" if action == Action::SQLITE_INSERT => self.is_new = true,
             "organization" => self.all = true,
             _ => {}
         }
@@ -62,9 +65,9 @@ CREATE TEMP TRIGGER sighting_deleted AFTER DELETE ON main.sighting BEGIN SELECT 
 /// Has the connection tell what it writes from now on.
 pub(super) fn listen(connection: &mut Connection, touched: &Arc<Mutex<Touched>>) -> Stored<()> {
     let by_hook = Arc::clone(touched);
-    connection.update_hook(Some(move |_: Action, database: &str, table: &str, row| {
+    connection.update_hook(Some(move |action: Action, database: &str, table: &str, row| {
         if database == "main" {
-            by_hook.lock().unwrap_or_else(PoisonError::into_inner).row(table, row);
+            by_hook.lock().unwrap_or_else(PoisonError::into_inner).row(action, table, row);
         }
     }))?;
     by_trigger(connection, "touched", 1, touched, |touched, context| {
