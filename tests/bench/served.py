@@ -26,12 +26,13 @@ class Daemon:
     pid: int
     began: float
     started: float
+    environment: dict
 
     def poll(self, *accounts):
         """Polls these accounts once, or all, and returns what that cost."""
         (self._proc / "clear_refs").write_text("5")
         before = self.cost()
-        run([self.program, "ctl", "--config", self.config, "poll", *accounts])
+        run([self.program, "ctl", "--config", self.config, "poll", *accounts], self.environment)
         after = self.cost()
         return Cost(after.wall - before.wall, after.cpu - before.cpu, after.peak, after.written - before.written)
 
@@ -56,11 +57,11 @@ class Daemon:
 @contextmanager
 def served(program, config, log, environment=None, under=()):
     """The daemon; `under` is a command that runs it."""
-    own = {"KEYMUSTER__LOG__FORMAT": "json", "KEYMUSTER__WEB__LISTEN": "127.0.0.1:0"}
+    own = {"KEYMUSTER__LOG__FORMAT": "json", "KEYMUSTER__WEB__LISTEN": "127.0.0.1:0"} | (environment or {})
     with open(log, "w") as file:
         began = time.perf_counter()
         process = subprocess.Popen(
-            [*under, program, "run", "--config", config], env=os.environ | own | (environment or {}), stdout=file, stderr=file
+            [*under, program, "run", "--config", config], env=os.environ | own, stdout=file, stderr=file
         )
     try:
         lines = []
@@ -68,7 +69,9 @@ def served(program, config, log, environment=None, under=()):
             time.sleep(0.001)
             lines = [json.loads(line) for line in open(log) if '"message":"started"' in line and line.endswith("\n")]
         started = (time.perf_counter() - began) * 1e3
-        yield Daemon(program, config, lines[0]["address"], process.pid, began, started) if lines else sys.exit(open(log).read())
+        if not lines:
+            sys.exit(open(log).read())
+        yield Daemon(program, config, lines[0]["address"], process.pid, began, started, own)
     finally:
         process.terminate()
         process.wait()
