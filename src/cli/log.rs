@@ -6,16 +6,18 @@ mod lines;
 use std::io::IsTerminal;
 use std::sync::OnceLock;
 
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
+use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::config::{Log, LogFormat, LogLevel};
 use journal::Journal;
 use lines::{Escapes, Lines};
 
 /// Where the level of the running log is changed.
-static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Starts the log. Called once, before anything may log.
 pub fn start(log: &Log) {
@@ -46,11 +48,15 @@ pub fn set_level(level: LogLevel) {
 }
 
 /// Of libraries only what they warn of, whatever the level: below that they tell of bytes, and of headers, which hold secrets.
-fn filter(level: LogLevel) -> EnvFilter {
-    EnvFilter::new(match level {
-        LogLevel::Error | LogLevel::Warn => level.as_str().to_owned(),
-        LogLevel::Info | LogLevel::Debug | LogLevel::Trace => format!("warn,keymuster={}", level.as_str()),
-    })
+fn filter(level: LogLevel) -> Targets {
+    let (libraries, ours) = match level {
+        LogLevel::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
+        LogLevel::Warn => (LevelFilter::WARN, LevelFilter::WARN),
+        LogLevel::Info => (LevelFilter::WARN, LevelFilter::INFO),
+        LogLevel::Debug => (LevelFilter::WARN, LevelFilter::DEBUG),
+        LogLevel::Trace => (LevelFilter::WARN, LevelFilter::TRACE),
+    };
+    Targets::new().with_default(libraries).with_target("keymuster", ours)
 }
 
 /// What is written to standard error stands beside the daemon's own lines: systemd runs us for its unit, as `ExecReload` does.
