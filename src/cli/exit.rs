@@ -137,6 +137,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
             | StoreError::File { .. }
             | StoreError::Sqlite(_)
             | StoreError::Inconsistent { .. }
+            | StoreError::Panicked
             | StoreError::Stopped,
         )
         | None => Exit::Unexpected.code(),

@@ -127,6 +127,9 @@ pub enum StoreError {
         /// Table and column.
         column: &'static str,
     },
+    /// What was to be written met a bug of ours.
+    #[error("nothing was written: a bug of keymuster, which its log names")]
+    Panicked,
     /// The writer's thread is gone.
     #[error("the database writer has stopped")]
     Stopped,

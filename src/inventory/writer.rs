@@ -1,5 +1,6 @@
 //! The only connection that writes, and the thread that owns it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 
@@ -68,8 +69,11 @@ impl Writer {
         let (answer, result) = oneshot::channel();
         let queue = queue.lock().map_err(|_| StoreError::Stopped)?.clone().ok_or(StoreError::Stopped)?;
         let work: Work = Box::new(move |connection| {
+            // A bug costs the work that it is in, and not all that comes behind it: unwinding has rolled its transaction back, and
+            // what is in memory of the file is forgotten by whoever finds its lock poisoned.
+            let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or(Err(StoreError::Panicked));
             // Whoever asked may have been cancelled; the work is done all the same.
-            let _ = answer.send(work(connection));
+            let _ = answer.send(result);
         });
         queue.send(work).await.map_err(|_| StoreError::Stopped)?;
         result.await.map_err(|_| StoreError::Stopped)?
@@ -91,8 +95,35 @@ impl Writer {
         }
         let thread = thread.lock().ok().and_then(|mut thread| thread.take());
         if let Some(thread) = thread {
-            // A panic of the thread was already told to whoever asked.
+            // No work can make it panic.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::Time;
+    use crate::inventory::{Inventory, StoreError};
+
+    #[tokio::test]
+    async fn work_that_panics_leaves_nothing_and_stops_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let inventory = Inventory::open(&folder.path().join("inventory.db"), Time::from_unix(1_749_945_600)).unwrap();
+        let insert =
+            |name: &'static str| format!("INSERT INTO account (name, provider, configured) VALUES ('{name}', 'openai', 1)");
+        let failed: Result<(), _> = inventory
+            .write(move |transaction| {
+                transaction.execute(&insert("lost"), [])?;
+                panic!("a bug");
+            })
+            .await;
+        assert!(matches!(failed, Err(StoreError::Panicked)));
+        inventory.write(move |transaction| Ok(transaction.execute(&insert("kept"), [])?)).await.unwrap();
+        let names: String = inventory
+            .write(|all| Ok(all.query_row("SELECT group_concat(name) FROM account", [], |row| row.get(0))?))
+            .await
+            .unwrap();
+        assert_eq!(names, "kept");
     }
 }

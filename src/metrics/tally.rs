@@ -169,6 +169,11 @@ impl Polls for Tally {
         tracing::error!(provider, account, %error, "a poll could not be written to the inventory");
     }
 
+    fn broke(&self, account: &str, provider: &str) {
+        self.poll_failures.with_label_values(&[provider, account, Reason::Internal.as_str()]).inc();
+        tracing::error!(provider, account, "a poll was ended by a bug of keymuster");
+    }
+
     fn overlapped(&self, account: &str) {
         tracing::warn!(account, "due while its poll is still running; polls take longer than the schedule's gap");
     }

@@ -1,9 +1,11 @@
 //! Which account is polled when: one poll per account at a time, a stable splay, catch-up after downtime, an orderly stop.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tokio_cron_scheduler::JobSchedulerError;
@@ -54,6 +56,8 @@ pub trait Polls: Send + Sync {
     fn ended(&self, report: &Report);
     /// The inventory could not be written.
     fn failed(&self, account: &str, provider: &str, error: &crate::inventory::StoreError);
+    /// It met a bug of ours, and nothing more comes of it.
+    fn broke(&self, account: &str, provider: &str);
     /// An account was due while its poll was still running.
     fn overlapped(&self, account: &str);
 }
@@ -244,12 +248,19 @@ impl Supervisor {
                 () = turn.hurry.notified() => {}
                 () = tokio::time::sleep(wait) => {}
             }
-            match poll(&inventory, &line, &policy, &clock, &turn.stop, &|_| {}).await {
-                Ok(report) => {
-                    polls.ended(&report);
-                    turn.answer(&report);
+            let (account, provider) = (line.account.name.as_str(), line.provider.spec().id);
+            let polled = async {
+                match poll(&inventory, &line, &policy, &clock, &turn.stop, &|_| {}).await {
+                    Ok(report) => {
+                        polls.ended(&report);
+                        turn.answer(&report);
+                    }
+                    Err(error) => polls.failed(account, provider, &error),
                 }
-                Err(error) => polls.failed(&line.account.name, line.provider.spec().id, &error),
+            };
+            // What a poll holds is its own, but for the inventory, which bears a panic.
+            if AssertUnwindSafe(polled).catch_unwind().await.is_err() {
+                polls.broke(account, provider);
             }
         });
     }

@@ -26,6 +26,7 @@ schedule = '0 0 1 1 *'
 ";
 
 /// Answers with an empty list, or with people, after a tenth of a second; below `/slow` after a second. A crowd is three hundred.
+/// Who asks for `/bug` meets one.
 #[derive(Debug, Default)]
 struct Provider(Mutex<Vec<String>>);
 
@@ -36,6 +37,7 @@ impl Carrier for Provider {
         self.0.lock().unwrap().push(asked.clone());
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(if asked == "/slow" { 1_000 } else { 100 })).await;
+            assert!(asked != "/bug", "as a bug would");
             let objects = match asked.as_str() {
                 "/people" if !second => r#"{"id":"ana","given_name":"Ana"}"#.to_owned(),
                 "/crowd" if !second => (0..300).map(|number| format!(r#"{{"id":"p{number}"}}"#)).collect::<Vec<_>>().join(","),
@@ -217,4 +219,18 @@ async fn no_more_is_asked_for_than_may_be_held_while_something_else_is_done() {
         let found = site.asked().len();
         assert!((asked..=asked + 6).contains(&found), "{found}, not about {asked}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bug_costs_the_list_that_it_is_in_and_no_other() {
+    let site = Site::new();
+    let mut rounds = site.rounds(vec![list("ana"), list("bug"), list("ben")]);
+    let mut ends = Vec::new();
+    while let Some(heard) = rounds.next().await {
+        let Heard::Ended(Ended::Walk(walked, ..)) = heard else { continue };
+        ends.push((walked.scope().id.of.clone().unwrap().to_string(), walked.end().reason()));
+    }
+    ends.sort();
+    let expected = [("ana", None), ("ben", None), ("bug", Some("internal"))];
+    assert_eq!(ends, expected.map(|(list, reason)| (list.to_owned(), reason)));
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
 
 use secrecy::SecretString;
 
@@ -22,11 +24,22 @@ schedule = '0 0 1 1 *'
 ";
 
 #[derive(Default)]
-struct Ended(Mutex<Vec<Time>>);
+struct Ended {
+    polls: Mutex<Vec<Time>>,
+    /// So many more meet a bug.
+    bugs: AtomicU32,
+    broken: AtomicU32,
+}
 
 impl Polls for Ended {
     fn ended(&self, report: &Report) {
-        self.0.lock().unwrap().push(report.started);
+        let bug = self.bugs.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        assert!(bug.is_err(), "as a bug would");
+        self.polls.lock().unwrap().push(report.started);
+    }
+
+    fn broke(&self, _: &str, _: &str) {
+        self.broken.fetch_add(1, SeqCst);
     }
 
     fn failed(&self, _: &str, _: &str, error: &StoreError) {
@@ -49,7 +62,7 @@ impl Ended {
     async fn come_to(&self, polls: usize) -> Vec<Time> {
         let began = std::time::Instant::now();
         loop {
-            let ended = self.0.lock().unwrap().clone();
+            let ended = self.polls.lock().unwrap().clone();
             if ended.len() >= polls {
                 return ended;
             }
@@ -65,7 +78,7 @@ struct Site {
     polls: Arc<Ended>,
     stop: CancellationToken,
     supervisor: tokio::task::JoinHandle<Result<(), JobSchedulerError>>,
-    _commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Command>,
 }
 
 async fn supervised() -> Site {
@@ -85,12 +98,12 @@ async fn supervised() -> Site {
     let (commands, told) = mpsc::channel(1);
     let supervisor = Supervisor::new(inventory, clock.clone(), Arc::clone(&polls) as Arc<dyn Polls>, plan, stop.clone());
     let supervisor = tokio::spawn(supervisor.run(told));
-    Site { folder, clock, polls, stop, supervisor, _commands: commands }
+    Site { folder, clock, polls, stop, supervisor, commands }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_clock_that_was_set_passed_over_is_made_up_for() {
-    let Site { folder: _folder, clock, polls, stop, supervisor, _commands } = supervised().await;
+    let Site { folder: _folder, clock, polls, stop, supervisor, commands: _commands } = supervised().await;
     polls.come_to(1).await;
     clock.jump(366 * 86_400);
     let ended = polls.come_to(2).await;
@@ -105,7 +118,7 @@ async fn what_a_clock_that_was_set_passed_over_is_made_up_for() {
 
 #[tokio::test(start_paused = true)]
 async fn the_inventory_is_tidied_up_each_day_and_not_at_the_start() {
-    let Site { folder, clock: _, polls, stop, supervisor, _commands } = supervised().await;
+    let Site { folder, clock: _, polls, stop, supervisor, commands: _commands } = supervised().await;
     polls.come_to(1).await;
     tokio::time::sleep(Duration::from_hours(1)).await;
     // What tidying empties. Closing does so too, but nothing is closed here.
@@ -116,6 +129,21 @@ async fn the_inventory_is_tidied_up_each_day_and_not_at_the_start() {
         assert!(began.elapsed() < Duration::from_mins(1), "{} bytes", log());
         tokio::time::sleep(Duration::from_mins(10)).await;
     }
+    stop.cancel();
+    supervisor.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bug_costs_one_poll_and_the_next_one_begins() {
+    let Site { folder: _folder, clock: _, polls, stop, supervisor, commands } = supervised().await;
+    polls.come_to(1).await;
+    polls.bugs.store(1, SeqCst);
+    for is_answered in [false, true] {
+        let (answer, report) = oneshot::channel();
+        commands.send(Command::Poll("acme".into(), answer)).await.unwrap();
+        assert_eq!(report.await.is_ok(), is_answered, "nobody waits for ever");
+    }
+    assert_eq!((polls.come_to(2).await.len(), polls.broken.load(SeqCst)), (2, 1));
     stop.cancel();
     supervisor.await.unwrap().unwrap();
 }
