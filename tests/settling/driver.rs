@@ -85,7 +85,8 @@ impl Driver {
     }
 
     async fn configure_all(&self, names: &[&str]) {
-        let account = |name: &&str| ConfiguredAccount { name: (*name).into(), provider: "openai", formerly: None, interval: 3_600 };
+        let account =
+            |name: &&str| ConfiguredAccount { name: (*name).into(), provider: "openai", formerly: None, interval: 3_600 };
         let accounts = names.iter().map(account).collect();
         self.inventory().configure(accounts, Time::from_unix(self.wall)).await.unwrap();
     }
