@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::Semaphore;
 
 use super::backup::remove_copies_beside;
@@ -74,8 +74,8 @@ impl Inventory {
         }
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         migrate(&mut connection, path, MIGRATIONS)?;
-        connection
-            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;")?;
+        turn_to(&connection, "WAL")?;
+        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;")?;
         if threads == Threads::Callers {
             connection.execute_batch("PRAGMA synchronous = OFF;")?;
         }
@@ -255,11 +255,12 @@ impl Inventory {
             .writer
             .run(|connection| {
                 connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")?;
-                // Refused while somebody reads; then the log stays, and readers of the group can still open the file.
-                let _mode: String = connection
-                    .pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))
-                    .or_else(|_| connection.pragma_query_value(None, "journal_mode", |row| row.get(0)))?;
-                Ok(())
+                match turn_to(connection, "DELETE") {
+                    // Somebody reads; the log stays, and readers of the group can still open the file.
+                    Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+                    // Nothing is lost, but nobody can read the file until a writer has put it right.
+                    done => Ok(done?),
+                }
             })
             .await?;
         self.0.writer.stop();
@@ -267,6 +268,15 @@ impl Inventory {
         // Not left to the end of the last clone: a process that is just being started shares the lock until it is another program.
         self.0.lock.unlock().map_err(|error| StoreError::File { path: self.0.path.clone(), error })
     }
+}
+
+/// Gives the file another kind of log. SQLite tells the new one before it is written, so that whoever hears no more than that misses why
+/// it failed.
+fn turn_to(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
+    let mut turn = connection.prepare(&format!("PRAGMA journal_mode = {mode}"))?;
+    let mut told = turn.query([])?;
+    while told.next()?.is_some() {}
+    Ok(())
 }
 
 /// A connection with the settings that every connection has.

@@ -10,6 +10,7 @@
 
 mod acks;
 mod backups;
+mod first_schema;
 mod kills;
 mod left;
 mod polls;

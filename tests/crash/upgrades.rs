@@ -6,11 +6,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::first_schema::first_schema;
 use crate::kills::{Figures, Random, kill, share, start};
 use crate::left::{Left, beside, texts};
 use crate::support::{Settings, Sim, Site};
-
-const FIRST: &str = include_str!("../../src/inventory/migrations/0001.sql");
 
 /// What an upgrade must not touch, of any schema.
 const KEPT: &str = "SELECT concat_ws(' ', 'key', id, remote_id, presence, first_seen_at, first_walk) FROM key
@@ -18,21 +17,6 @@ const KEPT: &str = "SELECT concat_ws(' ', 'key', id, remote_id, presence, first_
       UNION SELECT concat_ws(' ', 'walk', id, scope_id, outcome, items) FROM walk
       UNION SELECT concat_ws(' ', 'change', id, key_id, change) FROM change
       UNION SELECT concat_ws(' ', 'last_use', key_id, used_at, used_state) FROM last_use";
-
-/// The rows of a file of the newest schema in one of the first.
-fn first_schema(of: &Path, to: &Path) {
-    let connection = Connection::open_with_flags(to, OpenFlags::default()).unwrap();
-    connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA application_id = 0x6b6d7374; PRAGMA user_version = 1").unwrap();
-    connection.execute_batch(FIRST).unwrap();
-    connection.execute("ATTACH ?1 AS newest", [of.to_str().unwrap()]).unwrap();
-    let tables = texts(&connection, "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'");
-    for table in tables {
-        let columns: Vec<String> =
-            texts(&connection, &format!("SELECT name FROM pragma_table_info('{table}', 'main')")).into_iter().collect();
-        let columns = columns.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(", ");
-        connection.execute_batch(&format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newest.{table}")).unwrap();
-    }
-}
 
 #[test]
 fn kills_of_an_upgrade() {

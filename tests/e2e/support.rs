@@ -244,9 +244,15 @@ options = {{ organization_id = "{organization}" }}
 
     /// Starts the program with those arguments and nothing of our environment.
     pub fn start(&self, arguments: &[&str]) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keymuster"));
-        command.args(arguments).env_clear().env("TMPDIR", self.path("tmp")).current_dir(self.folder.path());
-        Running::start(command, "none, it is ours")
+        self.start_under(&[], arguments)
+    }
+
+    /// The same under another program, which has its own arguments before ours.
+    pub fn start_under(&self, program: &[&str], arguments: &[&str]) -> Running {
+        let words = [program, &[env!("CARGO_BIN_EXE_keymuster")], arguments].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).env_clear().env("TMPDIR", self.path("tmp")).current_dir(self.folder.path());
+        Running::start(command, program.first().unwrap_or(&"none, it is ours"))
     }
 
     /// A command with `--config`, to its end.

@@ -1,0 +1,131 @@
+//! Pages of the file that are not what was written: empty, cut off, in each other's place, or a bit of them turned. What changes anything
+//! that is told is found by `db check`, and nothing is made anew in its place; single bits are counted.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use keymuster::domain::Time;
+use keymuster::inventory::{Inventory, PUBLIC_VIEWS, Piece, Reader, Stored};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::left::beside;
+use crate::support::{Settings, Sim, Site};
+
+const PAGE: usize = 4096;
+
+/// What became of damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    /// The file is not opened, or `db check` says what is wrong.
+    Detected,
+    /// All that is told is what it was.
+    Harmless,
+    /// Something is told that was not written, and nobody notices.
+    Silent,
+}
+
+/// An inventory that two polls filled, closed.
+fn polled() -> (Site, Vec<u8>) {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    site.poll(&[]).ended(0);
+    sim.beat();
+    site.poll(&[]).ended(0);
+    let bytes = fs::read(site.inventory()).unwrap();
+    assert_eq!(bytes.len() % PAGE, 0);
+    (site, bytes)
+}
+
+/// Everything that is told by the views that people read.
+fn told(path: &Path) -> Option<String> {
+    let mut told = String::new();
+    Reader::open(path)
+        .ok()?
+        .export(PUBLIC_VIEWS, |piece| -> Stored<()> {
+            if let Piece::Row { columns: _, values } = piece {
+                told.push_str(&format!("{values:?}\n"));
+            }
+            Ok(())
+        })
+        .ok()?;
+    Some(told)
+}
+
+fn judge(path: &Path, bytes: &[u8], right: &str) -> Found {
+    fs::write(path, bytes).unwrap();
+    let sound = Reader::open(path).and_then(|reader| reader.look_over()).is_ok_and(|looked| looked.wrong.is_empty());
+    match (sound, told(path)) {
+        (false, _) | (true, None) => Found::Detected,
+        (true, Some(told)) if told == right => Found::Harmless,
+        (true, Some(_)) => Found::Silent,
+    }
+}
+
+/// A start on it makes no new inventory in its place: it ends, or leaves the pages that it need not write.
+fn is_kept_by_a_start(path: &Path, bytes: &[u8], what: &str) {
+    fs::write(path, bytes).unwrap();
+    if Inventory::open(path, Time::from_unix(1_795_000_000)).is_ok() {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+        // What it wrote comes into the file, as far as that is possible.
+        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+    let after = fs::read(path).unwrap();
+    let same = bytes.chunks(PAGE).zip(after.chunks(PAGE)).filter(|(before, after)| before == after).count();
+    assert!(same * 2 > bytes.len() / PAGE, "{what}: {same} pages of {} are left", bytes.len().div_ceil(PAGE));
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let _ = fs::remove_file(beside(path, suffix));
+    }
+}
+
+#[test]
+fn pages_that_are_not_what_was_written_are_found() {
+    let (site, bytes) = polled();
+    let pages = bytes.len() / PAGE;
+    let path = site.path("damaged.db");
+    fs::write(&path, &bytes).unwrap();
+    let right = told(&path).unwrap();
+    assert_eq!(judge(&path, &bytes, &right), Found::Harmless, "what is not damaged is told");
+    let mut found: BTreeMap<(&str, Found), u32> = BTreeMap::new();
+    for page in 0..pages {
+        let (from, to) = (page * PAGE, (page + 1) * PAGE);
+        let mut zeroed = bytes.clone();
+        zeroed[from..to].fill(0);
+        let cut = bytes[..from].to_vec();
+        let half = bytes[..from + PAGE / 2].to_vec();
+        let mut swapped = bytes.clone();
+        let other = (page + 1) % pages;
+        swapped.copy_within(from..to, other * PAGE);
+        swapped[from..to].copy_from_slice(&bytes[other * PAGE..(other + 1) * PAGE]);
+        for (what, damaged) in [("zeroed", zeroed), ("cut off", cut), ("cut in two", half), ("swapped", swapped)] {
+            let judged = judge(&path, &damaged, &right);
+            assert_ne!(judged, Found::Silent, "page {page} {what} is told as if it were whole");
+            *found.entry((what, judged)).or_default() += 1;
+            // Of an empty file nobody can tell that it was more.
+            if !damaged.is_empty() {
+                is_kept_by_a_start(&path, &damaged, &format!("page {page} {what}"));
+            }
+        }
+    }
+    writeln!(std::io::stderr(), "of {pages} pages: {found:?}").unwrap();
+}
+
+/// Each bit is a bit of some page: as many as there are places, spread over the file; with `KEYMUSTER_LONG` one of every byte.
+#[test]
+fn bits_that_turn_are_counted() {
+    let (site, mut bytes) = polled();
+    let path = site.path("damaged.db");
+    fs::write(&path, &bytes).unwrap();
+    let right = told(&path).unwrap();
+    let step = if std::env::var_os("KEYMUSTER_LONG").is_some() { 1 } else { bytes.len() / 400 };
+    let mut found: BTreeMap<Found, u32> = BTreeMap::new();
+    for (number, place) in (0..bytes.len()).step_by(step).enumerate() {
+        let bit = 1 << (number * 5 % 8);
+        bytes[place] ^= bit;
+        *found.entry(judge(&path, &bytes, &right)).or_default() += 1;
+        bytes[place] ^= bit;
+    }
+    writeln!(std::io::stderr(), "single bits: {found:?}").unwrap();
+    assert!(found.get(&Found::Detected).is_some_and(|detected| *detected > 10), "{found:?}");
+}

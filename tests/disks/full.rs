@@ -1,0 +1,137 @@
+//! A file system that is full, or may not be written, under a running daemon: it says so, shows what it knows, and goes on once it can.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+
+use keymuster::sim::Remote;
+
+use crate::process::get;
+use crate::support::{Settings, Sim, Site, lacks_root};
+
+/// A small file system in memory, for as long as the test runs.
+struct Small(PathBuf);
+
+impl Small {
+    fn mounted(at: PathBuf) -> Self {
+        fs::create_dir(&at).unwrap();
+        mount(&["-t", "tmpfs", "-o", "size=4m", "none", at.to_str().unwrap()]);
+        Self(at)
+    }
+
+    /// Leaves no room at all.
+    fn fill(&self) -> PathBuf {
+        let path = self.0.join("filler");
+        let mut filler = File::create(&path).unwrap();
+        while filler.write_all(&[0; 512]).is_ok() {}
+        path
+    }
+
+    fn again(&self, mode: &str) {
+        mount(&["-o", &format!("remount,{mode}"), self.0.to_str().unwrap()]);
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        // Whoever still has a file of it open keeps it until then.
+        let _ = Command::new("umount").args(["-l", self.0.to_str().unwrap()]).status();
+    }
+}
+
+#[track_caller]
+fn mount(arguments: &[&str]) {
+    assert!(Command::new("mount").args(arguments).status().unwrap().success(), "mount {arguments:?}");
+}
+
+fn ctl_poll(site: &Site) -> (Option<i32>, String) {
+    let ended = site.run("ctl", &["poll"]);
+    (ended.code, ended.all())
+}
+
+/// Lets the daemon poll while `broken` holds, and once more behind it; `words` have to be said.
+fn goes_on(breaks: impl Fn(&Small) -> Option<PathBuf>, mends: impl Fn(&Small, Option<PathBuf>), words: &[&str]) {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    let small = Small::mounted(site.path("small"));
+    site.edit("path = \"inventory.db\"", "path = \"small/inventory.db\"");
+    let mut daemon = site.daemon();
+    assert_eq!(ctl_poll(&site).0, Some(0));
+    let page = |path: &str| get(daemon.address, path).unwrap();
+    let keys = page("/keys.csv").body;
+    let failures = || {
+        let text = page("/metrics").body;
+        let line = text.lines().find(|line| line.starts_with("keymuster_inventory_write_failures_total ")).unwrap().to_owned();
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    assert!(failures() < 1.0);
+
+    let revoked =
+        sim.truth().into_iter().find(|key| key.provider == Remote::OpenAi && key.listed && !key.name.contains("keymuster"));
+    let revoked = revoked.unwrap().id;
+    sim.change(|world| world.revoke(&revoked));
+    let broken = breaks(&small);
+    let (code, said) = ctl_poll(&site);
+    assert_ne!(code, Some(0), "{said}");
+    assert!(failures() >= 1.0, "{}", daemon.process.stderr());
+    let log = daemon.process.stderr();
+    assert!(words.iter().any(|word| log.contains(word)), "{log}");
+    assert!(!log.contains("panicked"), "{log}");
+    for path in ["/healthz", "/readyz", "/", "/accounts"] {
+        assert_eq!(page(path).status, 200, "{path}");
+    }
+    assert_eq!(page("/keys.csv").body, keys, "what was known before is shown");
+
+    mends(&small, broken);
+    let (code, said) = ctl_poll(&site);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(daemon.process.runs());
+    daemon.stop().ended(0);
+    let file = small.0.join("inventory.db");
+    site.start(&["db", "check", "--inventory", file.to_str().unwrap()]).finish(crate::process::PATIENCE).ended(0);
+    let missing = crate::support::sql(&file, "SELECT key_id FROM keys WHERE presence = 'missing'");
+    assert_eq!(missing.iter().map(|row| crate::support::text(row, "key_id")).collect::<Vec<_>>(), [revoked]);
+}
+
+#[test]
+fn a_full_file_system_is_told_and_the_daemon_goes_on_once_there_is_room() {
+    if lacks_root("mount a file system") {
+        return;
+    }
+    goes_on(|small| Some(small.fill()), |_, filler| fs::remove_file(filler.unwrap()).unwrap(), &["full"]);
+}
+
+#[test]
+fn a_file_system_that_may_not_be_written_is_told_and_the_daemon_goes_on_once_it_may() {
+    if lacks_root("mount a file system") {
+        return;
+    }
+    let read_only = |small: &Small| {
+        // Files that are open for writing keep it from being so.
+        if Command::new("mount").args(["-o", "remount,ro", small.0.to_str().unwrap()]).status().unwrap().success() {
+            return None;
+        }
+        Some(small.fill())
+    };
+    let mend = |small: &Small, filler: Option<PathBuf>| match filler {
+        Some(filler) => fs::remove_file(filler).unwrap(),
+        None => small.again("rw"),
+    };
+    goes_on(read_only, mend, &["readonly", "read-only", "Read-only", "full", "I/O"]);
+}
+
+#[test]
+fn a_start_where_nothing_may_be_written_ends_with_the_reason() {
+    if lacks_root("mount a file system") {
+        return;
+    }
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    let small = Small::mounted(site.path("small"));
+    site.edit("path = \"inventory.db\"", "path = \"small/inventory.db\"");
+    small.again("ro");
+    let ended = site.run("run", &[]);
+    assert_eq!(ended.code, Some(1), "{}", ended.all());
+    assert!(ended.all().contains("small/inventory.db") && ended.all().contains("Read-only file system"), "{}", ended.all());
+}
