@@ -35,6 +35,8 @@ installs() {
     grep -q "^$crate [0-9]" "$scratch/notices" || fail "the notices do not name $crate"
   done
   grep -q 'Permission is hereby granted' "$scratch/notices" || fail 'the notices hold no licence'
+  inside cat /usr/share/doc/keymuster/keymuster.cdx.json >"$scratch/materials"
+  grep -q '"pkg:cargo/rusqlite@' "$scratch/materials" || fail 'the bill of materials does not name rusqlite'
   # shellcheck disable=SC2016 # for the shell inside
   is 'a completion' backup "$(inside bash -c '. /usr/share/bash-completion/completions/keymuster
     COMP_WORDS=(keymuster db b) COMP_CWORD=2; _keymuster keymuster b db; echo "${COMPREPLY[@]}"')"
