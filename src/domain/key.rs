@@ -89,4 +89,14 @@ impl KeyFacts {
         let owner = self.owner.iter().flat_map(|owner| owner.name.iter().chain(&owner.email));
         self.name.iter().chain(owner)
     }
+
+    /// The field whose time lies after that instant, of those that tell what has happened. What expires may do so at any time.
+    pub fn ahead_of(&self, latest: Time) -> Option<&'static str> {
+        let is_ahead = |time: Option<Time>| time.is_some_and(|time| time > latest);
+        match (is_ahead(self.created_at), is_ahead(self.last_used.at())) {
+            (true, _) => Some("created_at"),
+            (false, true) => Some("last_used"),
+            (false, false) => None,
+        }
+    }
 }

@@ -144,7 +144,7 @@ closed_enum! {
         Malformed = "malformed",
         /// The id is empty, too long, or holds characters that no id has.
         BadId = "bad_id",
-        /// A time outside 2015 to 2099, or not a time.
+        /// A time outside 2015 to 2099, or not a time; a key made or used at a time that has not come.
         BadTime = "bad_time",
     }
 }

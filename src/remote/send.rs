@@ -8,7 +8,7 @@ use secrecy::zeroize::Zeroizing;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::domain::{Failure, Reason, Refused, RemoteId, Time};
+use crate::domain::{Failure, ItemReason, Reason, Refused, RemoteId, Time};
 use crate::providers::{Fetch, Item, Method, Provider};
 use crate::walk::{Digest, Recognise, Unchanged};
 
@@ -23,6 +23,13 @@ use super::retry_after::{http_date, retry_after};
 const HEADER_BYTES: usize = 64 * 1024;
 /// What is read of a body whose status is not 2xx.
 const REFUSAL_BYTES: usize = 4 * 1024;
+/// How far ahead, in seconds, a key may be said to have been made or used: two days, for zones and days taken for instants.
+///
+/// With a later time it would be neither stale nor overdue until then, and nothing would show that; so it is refused like any
+/// element that cannot be true, and its list is not whole. It is measured from the later of our clock and the answer's own
+/// `Date`. Where ours is behind, `Date` keeps every young key from being refused for that: the walk says `clock_skew`, which
+/// is what is wrong. Where an answer has no `Date`, a clock that is days behind shows in these refusals and in nothing else.
+const MOST_AHEAD: i64 = 48 * 3_600;
 
 /// An answer that was read to its end, elements apart.
 #[derive(Debug, Default)]
@@ -114,7 +121,8 @@ impl Line<'_> {
         }
         let status = response.status().as_u16();
         let mut elements = Elements::new(fetch.list, self.limits);
-        let mut read = Elementwise::default();
+        let now = self.clock.now();
+        let mut read = Elementwise::until(server_time.map_or(now, |theirs| theirs.max(now)).plus(MOST_AHEAD));
         let mut intake = Intake::new(coding, self.limits, |bytes: &[u8]| {
             elements.feed(bytes, |index, element| {
                 read.element(question, index, element);
@@ -127,7 +135,7 @@ impl Line<'_> {
         let wire_bytes = intake.finish().map_err(Setback::last)?;
         let rest = elements.finish().map_err(Setback::last)?;
         let last_id = read.last_id(question);
-        let Elementwise { items, digests, unchanged, refused, last: _ } = read;
+        let Elementwise { items, digests, unchanged, refused, last: _, latest: _ } = read;
         Ok(Reading { status, items, digests, unchanged, refused, last_id, rest, server_time, wire_bytes })
     }
 
@@ -205,8 +213,9 @@ pub(super) const fn outcome(status: u16) -> &'static str {
 }
 
 /// The elements of an answer, as they arrive.
-#[derive(Default)]
 struct Elementwise {
+    /// No key was made or used later.
+    latest: Time,
     items: Vec<Item>,
     digests: Vec<Digest>,
     unchanged: Vec<Unchanged>,
@@ -215,15 +224,19 @@ struct Elementwise {
 }
 
 /// Where the id of the last element stands that passed the gate.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 enum Last {
-    #[default]
     Nowhere,
     Read,
     Unchanged,
 }
 
 impl Elementwise {
+    fn until(latest: Time) -> Self {
+        let (items, digests, unchanged, refused) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { latest, items, digests, unchanged, refused, last: Last::Nowhere }
+    }
+
     fn element(&mut self, question: Question<'_>, index: u64, element: &[u8]) {
         let known = question.recognise.map(|recognise| recognise.look(element));
         if let Some((_, Some(unchanged))) = known {
@@ -231,7 +244,7 @@ impl Elementwise {
             self.last = Last::Unchanged;
             return;
         }
-        match question.provider.item(question.fetch, element) {
+        match question.provider.item(question.fetch, element).and_then(|item| self.timely(item)) {
             Ok(item) => {
                 if id(&item).is_some() {
                     self.last = Last::Read;
@@ -240,6 +253,17 @@ impl Elementwise {
                 self.digests.extend(known.map(|(digest, _)| digest));
             }
             Err(why) => self.refused.push((index, why)),
+        }
+    }
+
+    fn timely(&self, item: Item) -> Result<Item, Refused> {
+        let ahead = match &item {
+            Item::Key(key) => key.ahead_of(self.latest),
+            Item::Person(_) | Item::Project(_) | Item::Skipped => None,
+        };
+        match ahead {
+            Some(field) => Err(Refused::new(ItemReason::BadTime, format!("{field} has not come yet"))),
+            None => Ok(item),
         }
     }
 

@@ -109,6 +109,50 @@ async fn an_element_that_is_no_utf8_is_refused_alone() {
     assert_eq!((page.items.len(), page.refused.len(), page.refused[0].0), (2, 1, 1));
 }
 
+/// OpenAI's own adapter, and its request for the list of admin keys.
+fn openai() -> (&'static dyn Provider, Fetch) {
+    let provider = crate::providers::by_id("openai").unwrap();
+    let account = Account { name: "acme".to_owned(), options: Default::default() };
+    let plan = provider.plan(&account, &Known::default());
+    (provider, plan.into_iter().find(|fetch| fetch.path == "/organization/admin_api_keys").unwrap())
+}
+
+#[tokio::test]
+async fn a_key_that_was_made_or_used_at_a_time_to_come_is_refused_alone() {
+    const NOW: i64 = 1_795_293_181;
+    const YEAR: i64 = 365 * 86_400;
+    const TWO_DAYS: i64 = 48 * 3_600;
+    let (provider, fetch) = openai();
+    let key = |created: i64, used: i64, expires: i64| {
+        format!(
+            r#"{{"id":"key_{created}_{used}","redacted_value":"sk-admin...x1y","created_at":{created},"last_used_at":{used},"expires_at":{expires}}}"#
+        )
+    };
+    for (date, latest) in [
+        (None, NOW),
+        // Ours is behind: whoever sent the keys sent the date.
+        (Some("date: Sun, 21 Nov 2027 20:33:01 GMT"), NOW + YEAR),
+        // Theirs is.
+        (Some("date: Fri, 21 Nov 2025 20:33:01 GMT"), NOW),
+    ] {
+        let late = latest + TWO_DAYS + 60;
+        let keys = [
+            key(latest, latest, NOW + 40 * YEAR),
+            key(late, 0, 1_900_000_000),
+            key(latest + TWO_DAYS, latest + TWO_DAYS, 1_900_000_000),
+            key(NOW, late, 1_900_000_000),
+        ];
+        let body = format!(r#"{{"object":"list","data":[{}],"has_more":false}}"#, keys.join(","));
+        let headers: Vec<&str> = std::iter::once(JSON).chain(date).collect();
+        let server = Server::one(reply("200 OK", &headers, body)).await;
+        let (remote, _) = connect(settings(&server.url()));
+        let page = remote.ask(provider, &fetch, &Known::default()).await.unwrap();
+        assert_eq!((page.items.len(), page.elements), (2, 4), "{date:?}");
+        let refused = |index, field| (index, Refused::new(ItemReason::BadTime, format!("{field} has not come yet")));
+        assert_eq!(page.refused, [refused(1, "created_at"), refused(3, "last_used")], "{date:?}");
+    }
+}
+
 #[tokio::test]
 async fn refusals_go_to_the_adapter_at_once() {
     for (status, outcome) in
