@@ -61,7 +61,7 @@ pub struct Limits {
     pub items_per_scope: u32,
     /// Pages in one walk of a scope.
     pub pages_per_scope: u32,
-    /// How often a request is tried again that failed in passing.
+    /// How often a request is tried again that failed in passing, as long as the poll has retries left.
     pub retries: u32,
 }
 

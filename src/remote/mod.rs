@@ -53,7 +53,7 @@ use carrier::Transport;
 use client::Route;
 use pace::Paces;
 use request::Signer;
-use retry::{Cause, Next, Setback, Tally};
+use retry::{Budget, Cause, Next, Setback, Tally};
 use send::{Line, Question, Reading};
 
 /// Told of each request as it ends; one that is dropped on its way is not told of.
@@ -102,6 +102,7 @@ struct Inner {
     signer: Signer,
     limits: Limits,
     paces: Paces,
+    budget: Budget,
     clock: Clock,
     requests: Arc<dyn Requests>,
 }
@@ -148,9 +149,15 @@ impl Remote {
             signer: Signer::new(&settings)?,
             limits: settings.limits,
             paces: Paces::new(settings.pace, clock.clone()),
+            budget: Budget::default(),
             clock,
             requests,
         })))
+    }
+
+    /// A poll begins: its requests share retries of their own.
+    pub fn poll_begins(&self) {
+        self.0.budget.renew();
     }
 
     /// Asks for one page: waits for its turn, sends, tries again what may be tried again, reads.
@@ -202,6 +209,7 @@ impl Remote {
         let endpoint = inner.paces.of(fetch.endpoint);
         let line = Line { transport: &inner.transport, limits: &inner.limits, clock: &inner.clock };
         let mut tally = Tally::default();
+        inner.budget.request();
         loop {
             let request = inner.signer.request(fetch, token)?;
             let sent_at = endpoint.turn(&|wait| inner.requests.waits(wait)).await?;
@@ -227,6 +235,10 @@ impl Remote {
             }
             match tally.next(setback.cause, inner.limits.retries, fetch) {
                 Next::GiveUp => return Err(last(setback, &tally)),
+                Next::After(_) if !inner.budget.spend() => {
+                    let Failure { reason, detail } = last(setback, &tally);
+                    return Err(Failure { reason, detail: format!("{detail}; the poll has no retries left") });
+                }
                 Next::After(wait) => tokio::time::sleep(wait).await,
                 Next::WhenPaced => {}
             }

@@ -1,5 +1,6 @@
 //! Whether and when to ask again; pure.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::jitter::thousandths;
@@ -92,6 +93,41 @@ impl Tally {
     }
 }
 
+/// The retries that all requests of a poll share, beside the few that each of them has.
+///
+/// A provider that is down answers 503 to every list: with retries of its own each of ten thousand would be asked for five
+/// times, which keeps down what tries to come up again. A poll has [`Budget::LEAST`] retries, and one more for every
+/// [`Budget::SHARE`] requests: what fails now and then never notices. 429s are not counted: each pauses its endpoint, so
+/// that they cost time and hardly a request.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    requests: AtomicU32,
+    spent: AtomicU32,
+}
+
+impl Budget {
+    /// Enough for twenty-five lists that fail for good.
+    pub(super) const LEAST: u32 = 100;
+    pub(super) const SHARE: u32 = 5;
+
+    /// A poll begins.
+    pub(super) fn renew(&self) {
+        self.requests.store(0, Ordering::Relaxed);
+        self.spent.store(0, Ordering::Relaxed);
+    }
+
+    /// A request is made, with all of its attempts.
+    pub(super) fn request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes one retry; false where there is none left.
+    pub(super) fn spend(&self) -> bool {
+        let all = Self::LEAST.max(self.requests.load(Ordering::Relaxed) / Self::SHARE);
+        self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |spent| (spent < all).then_some(spent + 1)).is_ok()
+    }
+}
+
 /// Full jitter: somewhere between nothing and 0.5 s·2ⁿ.
 fn backoff(fetch: &Fetch, attempt: u32) -> Duration {
     let most = FIRST_BACKOFF.saturating_mul(1 << attempt.min(10)).min(LONGEST_BACKOFF);
@@ -122,6 +158,18 @@ mod tests {
         }
         assert_eq!(tally.next(PASSING, 4, &fetch("/a")), Next::GiveUp);
         assert_eq!(tally.attempts(), 5);
+    }
+
+    #[test]
+    fn the_retries_of_a_poll_are_a_hundred_or_a_fifth_of_its_requests() {
+        let budget = Budget::default();
+        let spent = || std::iter::repeat_with(|| budget.spend()).take_while(|more| *more).count();
+        budget.request();
+        assert_eq!((spent(), spent()), (100, 0));
+        (1..600).for_each(|_| budget.request());
+        assert_eq!((spent(), spent()), (20, 0));
+        budget.renew();
+        assert_eq!(spent(), 100);
     }
 
     #[test]

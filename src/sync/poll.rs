@@ -39,6 +39,7 @@ pub async fn poll(
 ) -> Stored<Report> {
     let began = clock.boot();
     let deadline = Instant::now() + line.deadline;
+    line.remote.poll_begins();
     let (provider, account) = (line.provider.spec().id.to_owned(), line.account.name.clone());
     let poll = inventory.begin_poll(account.clone(), clock.now()).await?;
     let judge = Arc::new(Judge { policy: Arc::clone(policy), provider, account });

@@ -26,6 +26,25 @@ async fn a_server_that_does_not_recover_is_left() {
 }
 
 #[tokio::test]
+async fn lists_that_all_fail_share_the_retries_of_the_poll() {
+    const LISTS: usize = 60;
+    let server = Server::one(status("503 Busy", &[])).await;
+    let (remote, _) = connect(settings(&server.url()));
+    let (fetch, known) = (fetch(Some("data")), Known::default());
+    for poll in 1..=2 {
+        remote.poll_begins();
+        let all = (0..LISTS).map(|_| remote.ask(&Simple, &fetch, &known));
+        for answer in futures_util::future::join_all(all).await {
+            let failure = answer.unwrap_err();
+            assert_eq!(failure.reason, Reason::Server);
+            assert!(failure.detail.ends_with("; the poll has no retries left"), "{failure}");
+        }
+        // Each by itself would have been asked for five times.
+        assert_eq!(server.heard().len(), poll * (LISTS + 100));
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_cut_is_asked_for_again_from_the_start() {
     let longer = format!("HTTP/1.1 200 OK\r\n{JSON}\r\ncontent-length: 1000\r\n\r\n{PAGE}").into_bytes();
     let chunk =
