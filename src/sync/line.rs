@@ -147,3 +147,65 @@ fn settings(config: &Config, account: &AccountConfig, credential: SecretString) 
         proxy: account.proxy.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::providers::PROVIDERS;
+
+    /// Each a number of its own, so that two of them that changed places show.
+    const CONFIG: &str = "
+[limits]
+connect_timeout = '2s'
+read_timeout = '3s'
+request_timeout = '4s'
+scope_timeout = '5s'
+wire_bytes = '6KiB'
+inflated_bytes = '7KiB'
+items_per_page = 8
+items_per_answer = 9
+items_per_scope = 10
+pages_per_scope = 11
+retries = 12
+[accounts.den]
+provider = 'den'
+base_url = 'http://127.0.0.1:1'
+credential_file = '/none'
+schedule = '@hourly'
+[accounts.openai]
+provider = 'openai'
+base_url = 'http://127.0.0.1:1'
+credential_file = '/none'
+schedule = '@hourly'
+";
+
+    #[test]
+    fn each_limit_of_the_config_reaches_its_place() {
+        let config = Config::parse(Path::new("/keymuster.toml"), CONFIG, std::iter::empty(), PROVIDERS).unwrap();
+        for (name, items_per_answer) in [("openai", 8), ("den", 9)] {
+            let account = &config.accounts[name];
+            let settings = settings(&config, account, SecretString::from("none"));
+            let remote::Limits { connect, read, request, wire_bytes, inflated_bytes, items_per_answer: items, retries, .. } =
+                settings.limits;
+            assert_eq!([connect, read, request].map(|time| time.as_secs()), [2, 3, 4]);
+            assert_eq!((wire_bytes, inflated_bytes, items, retries), (6 << 10, 7 << 10, items_per_answer, 12));
+            let line = Line::new(
+                &config,
+                account,
+                SecretString::from("none"),
+                &Roots::default(),
+                &Clock::stopped(crate::domain::Time::from_unix(0)),
+                Arc::new(Uncounted),
+            );
+            assert_eq!(line.unwrap().caps, Caps { items: 10, pages: 11, time: Duration::from_secs(5) });
+        }
+    }
+
+    struct Uncounted;
+
+    impl Requests for Uncounted {
+        fn ended(&self, _: &'static str, _: &'static str, _: Duration) {}
+    }
+}

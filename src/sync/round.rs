@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::sync::mpsc::UnboundedSender;
@@ -61,13 +62,14 @@ pub(super) async fn run(common: Arc<Common>, fetch: Fetch, people: UnboundedSend
     }
 }
 
-/// Asks a question to its last page.
+/// Asks a question to its last page, within the bounds of a walk.
 pub(super) async fn question(common: &Common, mut fetch: Fetch) -> Result<Answered, Failure> {
     let line = &common.line;
     let mut learnt = Learnt::default();
     let mut keys = fetch.list.map(|_| OwnKeys::default());
     let mut owners = BTreeSet::new();
     let mut asked = HashSet::new();
+    let (mut elements, mut took) = (0, Duration::ZERO);
     loop {
         if !asked.insert(fetch.query.clone()) {
             return Err(Failure::new(Reason::RepeatedPage, format!("page {} leads back to one that was read", asked.len())));
@@ -76,6 +78,15 @@ pub(super) async fn question(common: &Common, mut fetch: Fetch) -> Result<Answer
             return Err(Failure::new(Reason::TooManyPages, format!("over {} pages", line.caps.pages)));
         }
         let page = ask(common, &fetch, As::default()).await?;
+        elements += page.elements;
+        took += page.took;
+        if elements > line.caps.items {
+            return Err(Failure::new(Reason::TooManyItems, format!("over {} elements in one list", line.caps.items)));
+        }
+        if took > line.caps.time {
+            let detail = format!("{} pages took over {} s", asked.len(), line.caps.time.as_secs());
+            return Err(Failure::new(Reason::Timeout, detail));
+        }
         if let Some((index, refused)) = page.refused.first() {
             return Err(Failure::new(Reason::ItemRefused, format!("number {index}: {}: {}", refused.reason, refused.detail)));
         }

@@ -4,16 +4,18 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use secrecy::SecretString;
 
 use super::*;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{RemoteId, Scope, ScopeKind, Text, Time, WalkEnd};
+use crate::domain::{Reason, RemoteId, Scope, ScopeKind, Text, Time, WalkEnd};
 use crate::inventory::Inventory;
 use crate::providers::{Known, PROVIDERS, Target};
 use crate::remote::{Carried, Carrier, Requests};
 use crate::sync::line::Line;
+use crate::sync::round::question;
 
 const CONFIG: &str = "
 [accounts.acme]
@@ -25,21 +27,33 @@ pace = 60000
 schedule = '0 0 1 1 *'
 ";
 
-/// Answers with an empty list, or with people, after a tenth of a second; below `/slow` after a second. A crowd is three hundred.
-/// Who asks for `/bug` meets one.
+/// Answers with an empty list, or with people, after a tenth of a second; below `/slow` after a second. A crowd is three hundred;
+/// `/endless` and `/keys` have a hundred more on each page, `/circle` the same one for ever, and `/stuck` stops in the middle. Who asks for
+/// `/bug` meets one.
 #[derive(Debug, Default)]
 struct Provider(Mutex<Vec<String>>);
 
 impl Carrier for Provider {
     fn carry(&self, request: reqwest::Request) -> Carried<'_> {
         let asked = request.url().path().to_owned();
-        let second = request.url().query().is_some_and(|query| query.contains("starting_after"));
+        let after = request.url().query_pairs().find(|(name, _)| name == "starting_after").map(|(_, id)| id.into_owned());
+        let second = after.is_some();
+        let next = after.and_then(|id| id.get(1..)?.parse::<u64>().ok()).map_or(0, |number| number + 1);
         self.0.lock().unwrap().push(asked.clone());
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(if asked == "/slow" { 1_000 } else { 100 })).await;
             assert!(asked != "/bug", "as a bug would");
             let objects = match asked.as_str() {
                 "/people" if !second => r#"{"id":"ana","given_name":"Ana"}"#.to_owned(),
+                "/endless" => hundred(next, r#"{"id":"pNUMBER"}"#),
+                "/keys" => hundred(next, r#"{"id":"kNUMBER","name":"","preview_name":"sk-...abc"}"#),
+                "/circle" => r#"{"id":"k1","name":"","preview_name":"sk-...abc"}"#.to_owned(),
+                "/stuck" => {
+                    let begun = futures_util::stream::iter([Ok::<_, std::io::Error>(r#"{"objects":["#)]);
+                    let body = reqwest::Body::wrap_stream(begun.chain(futures_util::stream::pending()));
+                    let answer = axum::http::Response::builder().header("content-type", "application/json");
+                    return Ok(answer.body(body).unwrap().into());
+                }
                 "/crowd" if !second => (0..300).map(|number| format!(r#"{{"id":"p{number}"}}"#)).collect::<Vec<_>>().join(","),
                 _ => String::new(),
             };
@@ -47,6 +61,11 @@ impl Carrier for Provider {
             Ok(answer.body(format!(r#"{{"objects":[{objects}]}}"#)).unwrap().into())
         })
     }
+}
+
+/// A hundred elements, numbered from there on.
+fn hundred(from: u64, element: &str) -> String {
+    (from..from + 100).map(|number| element.replace("NUMBER", &number.to_string())).collect::<Vec<_>>().join(",")
 }
 
 struct Uncounted;
@@ -65,10 +84,17 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
+        Self::within("")
+    }
+
+    /// With those limits.
+    fn within(limits: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::runtime(Time::from_unix(1_749_945_600));
         let inventory = Inventory::open(&folder.path().join("inventory.db"), clock.now()).unwrap();
-        let config = Config::parse(Path::new("/keymuster.toml"), CONFIG, std::iter::empty(), PROVIDERS).unwrap();
+        let config =
+            Config::parse(Path::new("/keymuster.toml"), &format!("[limits]\n{limits}\n{CONFIG}"), std::iter::empty(), PROVIDERS)
+                .unwrap();
         let provider = Arc::new(Provider::default());
         let carrier = Arc::clone(&provider) as Arc<dyn Carrier>;
         let credential = SecretString::from("none");
@@ -233,4 +259,47 @@ async fn a_bug_costs_the_list_that_it_is_in_and_no_other() {
     ends.sort();
     let expected = [("ana", None), ("ben", None), ("bug", Some("internal"))];
     assert_eq!(ends, expected.map(|(list, reason)| (list.to_owned(), reason)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_without_end_ends_at_each_bound() {
+    for (limits, path, reason, requests) in [
+        ("pages_per_scope = 7", "/endless", Reason::TooManyPages, 7),
+        ("items_per_scope = 250", "/endless", Reason::TooManyItems, 3),
+        ("items_per_page = 99", "/endless", Reason::TooManyItems, 1),
+        ("items_per_answer = 1\npages_per_scope = 2", "/endless", Reason::TooManyPages, 2),
+        // Each page takes a tenth of a second.
+        ("scope_timeout = '1s'", "/endless", Reason::Timeout, 11),
+        ("read_timeout = '3s'", "/stuck", Reason::Timeout, 1),
+        ("request_timeout = '3s'", "/stuck", Reason::Timeout, 1),
+    ] {
+        let site = Site::within(limits);
+        let mut rounds = site.rounds(vec![people(path)]);
+        let began = Instant::now();
+        let ended = loop {
+            match rounds.next().await.expect("the list ends") {
+                Heard::People(_) => {}
+                Heard::Ended(Ended::Walk(walked, ..)) => break walked.end().clone(),
+                Heard::Ended(Ended::Question(..)) => panic!("nobody asked"),
+            }
+        };
+        let WalkEnd::Incomplete(failure) = ended else { panic!("{limits}: {ended:?}") };
+        assert_eq!((failure.reason, site.asked().len()), (reason, requests), "{limits}: {failure}");
+        assert!(began.elapsed() < Duration::from_secs(4), "{limits}: {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_has_the_bounds_of_a_list() {
+    for (limits, path, reason, requests) in [
+        ("pages_per_scope = 7", "/keys", Reason::TooManyPages, 7),
+        ("items_per_scope = 250", "/keys", Reason::TooManyItems, 3),
+        ("scope_timeout = '1s'", "/keys", Reason::Timeout, 11),
+        ("", "/circle", Reason::RepeatedPage, 2),
+    ] {
+        let site = Site::within(limits);
+        let asked = Fetch { list: Some("objects"), ..Fetch::get(Target::Question("own_keys"), "api_keys", path) };
+        let failure = question(&site.common(), asked).await.err().unwrap();
+        assert_eq!((failure.reason, site.asked().len()), (reason, requests), "{limits}: {failure}");
+    }
 }
