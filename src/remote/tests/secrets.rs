@@ -16,13 +16,21 @@ fn ca_file() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/remote/tests/loopback.crt"))
 }
 
+/// The same for another time: one that ended with the year 2020, one that begins with 2110.
+const EXPIRED: &[u8] = include_bytes!("expired.crt");
+const NOT_YET: &[u8] = include_bytes!("tomorrow.crt");
+
 async fn tls_server() -> Server {
+    tls_server_with(CERTIFICATE).await
+}
+
+async fn tls_server_with(certificate: &[u8]) -> Server {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![CertificateDer::from_pem_slice(CERTIFICATE).unwrap()], PrivateKeyDer::from_pem_slice(KEY).unwrap())
+        .with_single_cert(vec![CertificateDer::from_pem_slice(certificate).unwrap()], PrivateKeyDer::from_pem_slice(KEY).unwrap())
         .unwrap();
     Server::listen(vec![vec![Step::Send(ok(PAGE))]], Some(Arc::new(config).into())).await
 }
@@ -58,6 +66,44 @@ async fn ca_file_is_the_only_root() {
     relay.abort();
     assert_eq!(failure, Failure::new(Reason::Tls, "certificate not trusted: not for this host"));
     assert_eq!(server.heard().len(), 1);
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_time_ends_before_any_header() {
+    for (certificate, why) in [(EXPIRED, "expired"), (NOT_YET, "not valid yet")] {
+        let server = tls_server_with(certificate).await;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), certificate).unwrap();
+        let mut trusting = settings(&format!("https://{}", server.address));
+        trusting.ca_file = Some(file.path().to_owned());
+        let (page, outcomes) = ask(trusting).await;
+        assert_eq!(page.unwrap_err(), Failure::new(Reason::Tls, format!("certificate not trusted: {why}")));
+        assert_eq!((outcomes, server.heard().len()), (vec!["tls"], 0));
+    }
+}
+
+/// A server that answers the hello with one of TLS 1.1, and takes down what it is sent.
+#[tokio::test]
+async fn a_server_that_speaks_tls_1_1_alone_gets_no_header() {
+    let mut hello = vec![22, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2];
+    hello.extend([7; 32]);
+    // No session, ECDHE-RSA with AES, no compression.
+    hello.extend([0, 0xc0, 0x13, 0]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let recorded = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut all = vec![0; 4_096];
+        let first = stream.read(&mut all).await.unwrap();
+        stream.write_all(&hello).await.unwrap();
+        all.truncate(first);
+        drop(stream.read_to_end(&mut all).await);
+        all
+    });
+    let (page, outcomes) = ask(settings(&format!("https://{address}"))).await;
+    assert_eq!((page.unwrap_err().reason, outcomes), (Reason::Tls, vec!["tls"]));
+    let recorded = String::from_utf8_lossy(&recorded.await.unwrap()).into_owned();
+    assert!(!recorded.is_empty() && !recorded.contains("canary") && !recorded.contains("x-api-key"), "{recorded}");
 }
 
 #[tokio::test]
@@ -184,6 +230,29 @@ async fn asks_with_a_proxy_in_the_environment() {
         limits.retries = 0;
     });
     assert_eq!(reason(secure).await, Reason::Timeout);
+}
+
+/// The other half of the next test: runs in a process whose environment asks for the keys of its connections.
+#[tokio::test]
+#[ignore = "started by the next test, which sets its environment"]
+async fn asks_where_keys_are_to_be_logged() {
+    assert!(std::env::var_os("SSLKEYLOGFILE").is_some());
+    let server = tls_server().await;
+    let mut trusting = settings(&format!("https://{}", server.address));
+    trusting.ca_file = Some(ca_file());
+    assert_eq!(ask(trusting).await.0.unwrap().elements, 2);
+}
+
+#[test]
+fn the_keys_of_connections_are_logged_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys");
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "remote::tests::secrets::asks_where_keys_are_to_be_logged", "--ignored"]);
+    let output = child.env("SSLKEYLOGFILE", &file).output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && shown.contains("1 passed"), "{shown}");
+    assert!(!file.exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
