@@ -154,6 +154,45 @@ async fn a_key_that_was_made_or_used_at_a_time_to_come_is_refused_alone() {
 }
 
 #[tokio::test]
+async fn a_cursor_is_a_value_of_the_same_path_or_refused() {
+    let (provider, first) = openai();
+    let long = "c".repeat(513);
+    for (cursor, sent) in [
+        ("https://evil.example/x", Some("https%3A%2F%2Fevil.example%2Fx")),
+        ("//evil.example/x", Some("%2F%2Fevil.example%2Fx")),
+        ("../../admin", Some("..%2F..%2Fadmin")),
+        ("a&limit=1", Some("a%26limit%3D1")),
+        ("a#b", Some("a%23b")),
+        ("a?b=c", Some("a%3Fb%3Dc")),
+        ("a%2e%2e/b", Some("a%252e%252e%2Fb")),
+        ("é\\u202e", Some("%C3%A9%E2%80%AE")),
+        (long.as_str(), None),
+        ("a\\r\\nx-evil: 1", None),
+        ("a\\u0000b", None),
+        ("a\\u0085b", None),
+        ("", Some("key_1")),
+    ] {
+        let body = format!(
+            r#"{{"object":"list","data":[{{"id":"key_1","redacted_value":"sk-admin...x1y","created_at":1700000000}}],"has_more":true,"next":"{cursor}","last_id":"key_1"}}"#
+        );
+        let server = Server::one(ok(body)).await;
+        let (remote, _) = connect(settings(&format!("{}/v1", server.url())));
+        let page = remote.ask(provider, &first, &Known::default()).await;
+        let Some(sent) = sent else {
+            assert_eq!(page.unwrap_err().reason, Reason::Malformed, "{cursor}");
+            assert_eq!(server.heard().len(), 1, "{cursor}");
+            continue;
+        };
+        let Closing::Page(next) = page.unwrap().end.next else { panic!("{cursor}: no page") };
+        remote.ask(provider, &next, &Known::default()).await.unwrap();
+        let heard = server.heard();
+        let line = heard[1].lines().next().unwrap();
+        assert_eq!(line, format!("GET /v1/organization/admin_api_keys?limit=100&order=asc&after={sent} HTTP/1.1"), "{cursor}");
+        assert!(heard[1].contains(&format!("host: {}", server.address)), "{}", heard[1]);
+    }
+}
+
+#[tokio::test]
 async fn refusals_go_to_the_adapter_at_once() {
     for (status, outcome) in
         [(400, "unexpected_status"), (401, "auth"), (403, "forbidden"), (404, "not_found"), (409, "unexpected_status")]
@@ -210,4 +249,48 @@ async fn a_connection_is_used_again() {
         assert_eq!(remote.ask(&Simple, &fetch(Some("data")), &Known::default()).await.unwrap().elements, 2);
     }
     server.await.unwrap();
+}
+
+/// What follows an answer on its connection is not taken for the next one's.
+#[tokio::test]
+async fn a_body_longer_than_announced_is_cut_there_and_its_rest_is_nobodys_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&served);
+    let server = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let count = Arc::clone(&count);
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while let Ok(byte) = stream.read_u8().await {
+                    head.push(byte);
+                    if !head.ends_with(b"\r\n\r\n") {
+                        continue;
+                    }
+                    head.clear();
+                    *count.lock().unwrap() += 1;
+                    let answer =
+                        |body: &str| format!("HTTP/1.1 200 OK\r\n{JSON}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                    let forged = answer(r#"{"object":"list","data":[{"id":"forged"}],"has_more":false}"#);
+                    drop(stream.write_all(format!("{}{forged}", answer(PAGE)).as_bytes()).await);
+                }
+            });
+        }
+    });
+    let (remote, _) = connect(settings(&format!("http://{address}")));
+    for asked in 1..=5 {
+        let page = remote.ask(&Simple, &fetch(Some("data")), &Known::default()).await.unwrap();
+        let ids: Vec<&str> = page
+            .items
+            .iter()
+            .map(|item| match item {
+                Item::Person(person) => person.id.as_str(),
+                Item::Key(_) | Item::Project(_) | Item::Skipped => "",
+            })
+            .collect();
+        assert_eq!(ids, ["a", "b"]);
+        assert_eq!(*served.lock().unwrap(), asked, "each answer was asked for");
+    }
+    server.abort();
 }
