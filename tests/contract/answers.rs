@@ -100,6 +100,19 @@ fn success_needs_the_documented_shape() {
 }
 
 #[test]
+fn unknown_fields_of_an_answer_are_ignored() {
+    for_each_page(|provider, page, known| {
+        if page.status != 200 {
+            return;
+        }
+        let mut more: Value = serde_json::from_slice(&page.rest).unwrap();
+        more.as_object_mut().unwrap().extend((0..10_000).map(|n| (format!("x_{n}"), json!({ "id": n }))));
+        let read = end(provider, page, 200, more.to_string().as_bytes(), page.elements, known);
+        assert_eq!(read, Ok(page.end.clone()), "{}", page.fetch.path);
+    });
+}
+
+#[test]
 fn complaints_quote_nothing() {
     for_each_page(|provider, page, known| {
         let body =

@@ -4,6 +4,7 @@
 
 mod answers;
 mod elements;
+mod fields;
 mod reading;
 
 use std::collections::BTreeSet;
