@@ -10,13 +10,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use keymuster::clock::Clock;
 use keymuster::config::CredentialSource;
-use keymuster::config::credential::load;
+use keymuster::config::credential::{load, load_secret};
 use keymuster::domain::RemoteId;
 use keymuster::providers::{Fetch, Grant, Known, Method, PROVIDERS, Pace, Provider, SignIn, Target};
-use keymuster::remote::{BaseUrl, Carried, Carrier, Exchanged, Limits, Remote, Requests, Settings};
+use keymuster::remote::{BaseUrl, Carried, Carrier, Exchanged, Limits, Remote, Requests, Settings, WebhookSecret};
 use secrecy::SecretString;
 use secrecy::zeroize::{Zeroize, Zeroizing};
 
@@ -35,13 +37,25 @@ impl Canary {
 
     /// Byte by byte, so that it stands nowhere in a row.
     fn write(&self, path: &Path) {
+        self.write_after("", path);
+    }
+
+    fn write_after(&self, prefix: &str, path: &Path) {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
+        file.write_all(prefix.as_bytes()).unwrap();
         self.0.iter().for_each(|inverted| file.write_all(&[!inverted]).unwrap());
+    }
+
+    /// The bytes that it stands for as base64.
+    fn decoded(&self) -> Self {
+        let text: Zeroizing<Vec<u8>> = Zeroizing::new(self.0.iter().map(|inverted| !inverted).collect());
+        let bytes = Zeroizing::new(BASE64_STANDARD.decode(&*text).unwrap());
+        Self(bytes.iter().map(|byte| !byte).collect())
     }
 
     /// Of a freed block the allocator overwrites the beginning: the second half will do.
     fn is_in(&self, bytes: &[u8]) -> bool {
-        let half = &self.0[Self::LENGTH / 2..];
+        let half = &self.0[self.0.len() / 2..];
         bytes.windows(half.len()).any(|window| window.iter().zip(half).all(|(byte, inverted)| *byte == !inverted))
     }
 }
@@ -166,4 +180,19 @@ fn a_secret_that_is_let_go_is_wiped() {
     assert!(!memory.holds(&token), "the exchange of a token leaves it behind");
     drop(remote);
     assert!(!memory.holds(&credential), "the line to a provider leaves its credential behind");
+
+    // One test, because a secret that another one holds would be found here.
+    let written = Canary::new();
+    let signs = written.decoded();
+    let path = folder.path().join("webhook");
+    written.write_after("whsec_", &path);
+    assert!(!memory.holds(&written) && !memory.holds(&signs), "the test itself holds it");
+    let text = load_secret(&CredentialSource::File(path)).unwrap();
+    assert!(memory.holds(&written));
+    let secret = WebhookSecret::parse(&text).unwrap();
+    drop(text);
+    assert!(!memory.holds(&written), "reading the webhook's secret leaves it behind");
+    assert!(memory.holds(&signs));
+    drop(secret);
+    assert!(!memory.holds(&signs), "what signs for the webhook is left behind");
 }
