@@ -9,7 +9,6 @@ mod webhook;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -410,13 +409,6 @@ fn exit_codes() -> String {
         "Try it without a config or a credential: keymuster demo\nThen write {CONFIG}, and: keymuster check\n\nExit codes:\n{}",
         codes.join("\n")
     )
-}
-
-/// Prints what clap has to say: help on standard output, mistakes on standard error with exit code 64.
-pub fn refuse(error: &clap::Error) -> ExitCode {
-    // Nobody is left to tell where printing fails.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage.code() } else { Exit::Ok.code() }
 }
 
 /// What is made up is shown to this machine alone: neither the page nor the simulated providers ask who is there.

@@ -9,7 +9,7 @@ use super::exit::{Exit, UsageError};
 use super::output::Output;
 use super::{log, markdown, setup};
 use crate::clock::Clock;
-use crate::domain::Presence;
+use crate::domain::{Presence, Text};
 use crate::inventory::Reader;
 use crate::views::{Filter, KeyRow, KeysAsked, Views, spreadsheet};
 use told::{HEADINGS, Told};
@@ -63,7 +63,10 @@ async fn meant(views: &Views, text: &str) -> anyhow::Result<KeyRow> {
     found.sort_by_key(|key| (key.account.clone(), key.key_id.clone(), key.presence == Presence::Unmanaged));
     found.dedup_by(|next, kept| (&next.account, &next.key_id) == (&kept.account, &kept.key_id));
     match found.len() {
-        0 => Err(UsageError(format!("no key '{text}' in {}; 'keymuster keys' lists them", views.path().display())).into()),
+        0 => {
+            Err(UsageError(format!("no key '{}' in {}; 'keymuster keys' lists them", Text::clean(text), views.path().display()))
+                .into())
+        }
         1 => Ok(found.swap_remove(0)),
         several => {
             let names: Vec<String> = found.iter().map(|key| format!("{}/{}", key.account, key.key_id)).collect();

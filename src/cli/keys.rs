@@ -3,6 +3,7 @@
 use super::args::{self, Format};
 use super::exit::{Exit, UsageError};
 use super::looked_at::LookedAt;
+use super::mistyped::repeated;
 use super::output::{Output, Tone, counted};
 use super::{log, markdown, table};
 use crate::domain::{Condition, Moment, Presence};
@@ -46,7 +47,7 @@ pub fn file(mut file: KeysFile, rows: &[KeyRow]) -> anyhow::Result<String> {
 pub async fn known(accounts: &[String], views: &Views) -> anyhow::Result<()> {
     let known = &views.counts().await?.accounts;
     let Some(account) = accounts.iter().find(|account| !known.contains_key(account.as_str())) else { return Ok(()) };
-    let known: Vec<&str> = known.keys().map(String::as_str).collect();
+    let (account, known): (_, Vec<&str>) = (repeated(account), known.keys().map(String::as_str).collect());
     Err(UsageError(format!("no account '{account}' in {}; it has {}", views.path().display(), known.join(", "))).into())
 }
 

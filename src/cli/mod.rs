@@ -23,6 +23,7 @@ mod log;
 mod looked_at;
 mod man;
 mod markdown;
+mod mistyped;
 mod output;
 mod owners;
 mod policy;
@@ -50,7 +51,7 @@ pub use exit::Exit;
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return args::refuse(&error),
+        Err(error) => return mistyped::refuse(error),
     };
     let Ok(result) = std::panic::catch_unwind(|| run(arguments.command)) else {
         return Exit::Bug.code();

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args;
 use super::exit::{ConfigError, Exit, UsageError, refusal};
+use super::mistyped::repeated;
 use super::output::{Output, Tone, counted};
 use super::progress::{Counted, UnderWay, shown};
 use super::setup;
@@ -33,6 +34,7 @@ pub async fn poll(arguments: args::Poll) -> anyhow::Result<Exit> {
         if !config.accounts.contains_key(name) {
             let known: Vec<&str> = config.accounts.keys().map(String::as_str).collect();
             let file = arguments.config.display();
+            let name = repeated(name);
             return Err(UsageError(format!("no account '{name}' in {file}; it has {}", known.join(", "))).into());
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::exit::ConfigError;
+use super::mistyped::repeated;
 use super::setup::{self, Source};
 use super::{listener, log};
 use crate::clock::Clock;
@@ -98,7 +99,7 @@ impl Served {
     /// The refusal, where one of the names is no account's.
     fn unknown(&self, names: &[String]) -> Option<Answer> {
         let known = self.names();
-        let unknown = names.iter().find(|name| !known.contains(name))?;
+        let unknown = repeated(names.iter().find(|name| !known.contains(name))?);
         Some(Answer::refused(Fault::Request, format!("no account '{unknown}'; there are {}", known.join(", "))))
     }
 

@@ -34,8 +34,53 @@ fn a_credential_in_the_environment_is_refused_where_it_would_be_expected_and_not
     // Of a provider without an account here it is somebody else's.
     let checked = started("check", "BRAINTRUST_API_KEY");
     assert_eq!(checked.code, Some(0), "{}", checked.all());
-    let refused = site.start(&["poll", "--openai-admin-key", "canary-of-the-arguments"]).finish(PATIENCE).ended(64);
-    assert!(!refused.all().contains("canary"), "{}", refused.all());
+}
+
+#[test]
+fn a_secret_as_an_argument_is_told_the_right_way_and_not_repeated() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    let config = site.config();
+    let config = config.to_str().unwrap();
+    const PASTED: &str = "sk-proj-cAnaRyq8Zt4Lw0Vx7Kd2Rb5Hn9Jf3Gs6";
+    let (word, session) = ("canary-of-the-arguments", "cAnaRyq8Zt4Lw0Vx7Kd2Rb5Hn9Jf3Gs6");
+    for arguments in [
+        &["poll", "--openai-admin-key", word][..],
+        &["poll", "--key", word],
+        &["check", "--token=canary-of-the-arguments"],
+        &["run", word],
+        &["poll", "--config", config, word],
+        &["ctl", "status", word],
+        &[word],
+        &["ctl", word],
+        &["db", session],
+    ] {
+        let refused = site.start(arguments).finish(PATIENCE).ended(64).all();
+        assert!(!refused.to_lowercase().contains("canary"), "{arguments:?}: {refused}");
+        assert!(refused.contains("credential_file") && refused.contains("systemd credential"), "{arguments:?}: {refused}");
+    }
+    // In the place of something else that is expected.
+    for arguments in
+        [&["poll", "--config", config, "--account", session][..], &["changes", "--config", config, "--format", session]]
+    {
+        let refused = site.start(arguments).finish(PATIENCE).ended(64).all();
+        assert!(!refused.to_lowercase().contains("canary"), "{arguments:?}: {refused}");
+    }
+    site.poll(&[]).ended(0);
+    for arguments in [&["keys", "--config", config, "--account", session][..], &["explain", "--config", config, PASTED]] {
+        let refused = site.start(arguments).finish(PATIENCE).ended(64).all();
+        assert!(!refused.to_lowercase().contains("canary"), "{arguments:?}: {refused}");
+    }
+    let daemon = site.daemon();
+    let refused = site.run("ctl", &["poll", session]).ended(64).all();
+    assert!(!refused.to_lowercase().contains("canary"), "{refused}");
+    let stopped = daemon.stop().ended(0).all();
+    assert!(!stopped.to_lowercase().contains("canary"), "{stopped}");
+    // What was mistyped is named where it cannot be one.
+    let mistyped = site.start(&["poll", "--acount", "x"]).finish(PATIENCE).ended(64).all();
+    assert!(mistyped.contains("--acount") && mistyped.contains("--account") && !mistyped.contains("credential"), "{mistyped}");
+    let mistyped = site.start(&["kyes"]).finish(PATIENCE).ended(64).all();
+    assert!(mistyped.contains("'kyes'") && mistyped.contains("'keys'"), "{mistyped}");
 }
 
 #[track_caller]
