@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::canaries::Canaries;
 use crate::process::{PATIENCE, Running, eventually, get};
 use crate::support::{Settings, Sim, Site};
 
@@ -179,6 +180,10 @@ fn nobody_looks_into_the_process_and_a_crash_leaves_no_core() {
         left.extend(std::fs::read_dir(site.path(folder)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()));
     }
     assert!(!left.iter().any(|name| name.starts_with("core")), "{left:?}");
+    // The program itself holds the simulators' secrets.
+    std::fs::remove_file(site.path("keymuster")).unwrap();
+    let searched = Canaries::of(&sim).sing_not_in_files(&site);
+    assert!(searched.iter().any(|name| name == "inventory.db"), "{searched:?}");
 }
 
 fn peek_at(mut command: Command, path: &str) -> Command {
