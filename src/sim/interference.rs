@@ -70,6 +70,10 @@ pub(super) async fn interfere(
     let path = full.strip_prefix(base).unwrap_or(&full);
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let template = matched.as_ref().and_then(|m| m.as_str().strip_prefix(base)).unwrap_or("unknown");
+    shared.note(provider, template, request.headers());
+    if matched.is_none() {
+        shared.note_stray(provider, &method, path);
+    }
     let faults = Arc::clone(&shared.faults.read().unwrap_or_else(PoisonError::into_inner));
     let happening: Vec<&Active> = faults.iter().filter(|active| active.happens(provider, path, template)).collect();
 

@@ -30,6 +30,7 @@ mod truth;
 mod unasked;
 mod world;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -55,7 +56,7 @@ pub use in_process::InProcess;
 pub use kinds::{KINDS, Kind};
 pub use life::Event;
 pub use members::BraintrustCast;
-pub use serve::Asked;
+pub use serve::{Asked, Headed, Stray};
 pub use truth::TrueKey;
 pub use unasked::{LEAKED_SECRET, UNASKED_SECRET};
 pub use world::{Size, World};
@@ -257,6 +258,16 @@ impl Simulation {
     /// What was asked since the start, in order of provider, path and method.
     pub fn requests(&self) -> Vec<Asked> {
         self.shared.asked()
+    }
+
+    /// Which headers of a remote's own came with what was asked since the start, and with which values.
+    pub fn headed(&self) -> BTreeMap<Headed, BTreeSet<String>> {
+        self.shared.headed()
+    }
+
+    /// What was asked since the start where nothing answers.
+    pub fn strays(&self) -> BTreeSet<Stray> {
+        self.shared.strays()
     }
 
     /// Stops: answers that are under way have a second to end.

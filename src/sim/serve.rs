@@ -1,6 +1,6 @@
 //! Serving: the listener, what all fronts share, and the count of what was asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use axum::extract::connect_info::Connected;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::serve::{IncomingStream, Listener};
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,8 @@ pub(super) struct Shared {
     /// The admin key that replaced the first one.
     pub(super) rotated: RwLock<Option<String>>,
     asked: Mutex<BTreeMap<Request, Counts>>,
+    headed: Mutex<BTreeMap<Headed, BTreeSet<String>>>,
+    strays: Mutex<BTreeSet<Stray>>,
     changes: AtomicU64,
 }
 
@@ -97,6 +99,20 @@ pub struct Asked {
     pub refused: u64,
 }
 
+/// What was asked where nothing answers: the remote, the method and the whole path below the base URL.
+pub type Stray = (Remote, String, String);
+
+/// A header of a remote's own, `x-…`, and where it came.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Headed {
+    /// Which remote.
+    pub provider: Remote,
+    /// The template of the path, as in [`Asked`].
+    pub path: String,
+    /// The header's name.
+    pub header: String,
+}
+
 impl Shared {
     pub(super) fn new(clock: Clock, credentials: Credentials, main: World, neighbour: World) -> Self {
         Self {
@@ -107,6 +123,8 @@ impl Shared {
             faults: RwLock::default(),
             rotated: RwLock::default(),
             asked: Mutex::default(),
+            headed: Mutex::default(),
+            strays: Mutex::default(),
             changes: AtomicU64::new(0),
         }
     }
@@ -185,6 +203,30 @@ impl Shared {
                 refused: counts.refused,
             })
             .collect()
+    }
+
+    /// Remembers the headers of a remote's own.
+    pub(super) fn note(&self, provider: Remote, path: &str, headers: &HeaderMap) {
+        let own = headers.iter().filter(|(name, _)| name.as_str().starts_with("x-"));
+        for (name, value) in own {
+            let headed = Headed { provider, path: path.to_owned(), header: name.as_str().to_owned() };
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            self.headed.lock().unwrap_or_else(PoisonError::into_inner).entry(headed).or_default().insert(value);
+        }
+    }
+
+    pub(super) fn headed(&self) -> BTreeMap<Headed, BTreeSet<String>> {
+        self.headed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers what was asked where nothing answers.
+    pub(super) fn note_stray(&self, provider: Remote, method: &str, path: &str) {
+        let stray = (provider, method.to_owned(), path.to_owned());
+        self.strays.lock().unwrap_or_else(PoisonError::into_inner).insert(stray);
+    }
+
+    pub(super) fn strays(&self) -> BTreeSet<Stray> {
+        self.strays.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn counts(&self) -> MutexGuard<'_, BTreeMap<Request, Counts>> {

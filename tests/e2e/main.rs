@@ -9,9 +9,12 @@
 mod as_of;
 mod attribution;
 mod braintrust;
+#[path = "../simulation/checks/calls.rs"]
+mod calls;
 mod canaries;
 mod certificate;
 mod check;
+mod closed_list;
 mod control;
 mod daemon;
 mod db;

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::checks::{Checker, Polled, Verdict};
+use crate::checks::{Checker, Polled, Verdict, calls};
 use crate::site::{Setup, Site};
 use crate::truth::{Moment, Truth};
 
@@ -107,6 +107,7 @@ impl Driver {
     /// Everything has happened.
     pub async fn end(&mut self) -> Verdict {
         self.rest().await?;
+        calls::are_on_the_list(&self.site.simulation)?;
         self.checker.exported(&self.site, &self.truth, self.now).await
     }
 

@@ -3,6 +3,7 @@
 //! The checker believes the daemon in one thing: which lists it says it read whole. A list that was not read whole, and is said
 //! to be, shows in the keys.
 
+pub mod calls;
 mod claims;
 mod facts;
 mod history;

@@ -13,7 +13,7 @@ use keymuster::inventory::KeyRow;
 use keymuster::sim::{Happening, Remote, TrueKey};
 use keymuster::sync::Report;
 
-use crate::checks;
+use crate::checks::{self, calls};
 use crate::driver::Driver;
 use crate::site::Setup;
 
@@ -29,6 +29,7 @@ fn tell(setup: Setup, story: impl AsyncFnOnce(&mut Tale)) {
         story(&mut tale).await;
         let Tale { mut driver } = tale;
         driver.rest().await.unwrap();
+        calls::are_on_the_list(&driver.site.simulation).unwrap();
     });
 }
 
