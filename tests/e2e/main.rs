@@ -6,6 +6,7 @@
 
 #![cfg(test)]
 
+mod appetite;
 mod as_of;
 mod attribution;
 mod braintrust;
