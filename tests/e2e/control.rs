@@ -63,6 +63,24 @@ fn polls_are_told_alike_whoever_makes_them() {
 }
 
 #[test]
+fn whoever_asks_at_once_is_answered_by_one_poll() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &settings());
+    let daemon = site.daemon();
+    ctl(&site, &["poll", DEN]).ended(0);
+    let once = sim.asked("/v1/api-keys");
+    // Long enough for all of them to have come.
+    sim.faults("latency:den:15000 on /v1/api-keys");
+    let config = site.config();
+    let asking: Vec<Running> = (0..20).map(|_| site.start(&["ctl", "--config", config.to_str().unwrap(), "poll", DEN])).collect();
+    let answers: Vec<Vec<String>> = asking.into_iter().map(|one| told(&one.finish(PATIENCE).ended(0))).collect();
+    assert_eq!(sim.asked("/v1/api-keys"), 2 * once);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert_eq!(site.count(&format!("walks WHERE account = '{DEN}' AND kind = 'organization'")), 2);
+    daemon.stop().ended(0);
+}
+
+#[test]
 fn status_tells_what_each_account_does() {
     let sim = Sim::small();
     let site = Site::new(&sim, &settings());
