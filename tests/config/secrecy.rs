@@ -1,5 +1,6 @@
 //! Whatever is written where, a refusal repeats no value and nothing panics.
 
+use keymuster::config::PasswordHash;
 use proptest::prelude::*;
 
 use crate::{example, parse};
@@ -35,6 +36,13 @@ fn the_config_holds_no_secret() {
     let text = format!("[accounts.a]\nprovider = \"openai\"\ncredential_file = \"{}\"\n", key.display());
     let config = parse(&text, &[("OPENAI_ADMIN_KEY", "sk-admin-canary")]).unwrap();
     assert!(!format!("{config:?}").contains("canary"));
+}
+
+#[test]
+fn a_hash_of_a_password_is_not_shown() {
+    let hash = "$2y$10$abcdefghijklmnopqrstuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu";
+    let shown = format!("{:?}", PasswordHash::parse(hash).expect("bcrypt writes such"));
+    assert!(!shown.contains("uuuu") && !shown.contains("$2y"), "{shown}");
 }
 
 proptest! {

@@ -157,6 +157,23 @@ async fn what_can_occur_is_there_from_the_start_at_zero() {
 }
 
 #[tokio::test]
+async fn one_secret_in_one_name_counts_once_in_each_reading() {
+    let house = House::polled().await;
+    let exposition = house.exposition(OFF);
+    let counted = async || -> f64 {
+        let text = exposition.text(None).await.unwrap();
+        let all = series(&text);
+        all.iter().filter(|(name, _)| name.starts_with("keymuster_secret_like_values_total")).map(|(_, value)| value).sum()
+    };
+    assert_eq!(counted().await, 0.0);
+    house.simulation.set_faults(Fault::parse_all("secret_name:openai on /organization/admin_api_keys").unwrap());
+    for reading in 1..=2 {
+        house.poll().await;
+        assert_eq!(counted().await, f64::from(reading));
+    }
+}
+
+#[tokio::test]
 async fn state_is_that_of_the_inventory() {
     let house = House::polled().await;
     let before = house.clock.now().unix();
