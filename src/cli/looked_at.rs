@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::args::WhichInventory;
 use super::exit::UsageError;
 use super::output::warning_line;
-use super::setup;
+use super::{private, setup};
 use crate::clock::Clock;
 use crate::domain::{Condition, Time};
 use crate::inventory::Reader;
@@ -63,7 +63,7 @@ impl LookedAt {
     /// # Errors
     /// The inventory cannot be read, or does not go back so far.
     pub async fn turned_back(source: &Path, named: &Path, policy: Policy, to: Time) -> anyhow::Result<LookedBack> {
-        let folder = tempfile::Builder::new().prefix("keymuster-as-of-").tempdir()?;
+        let folder = private::folder("keymuster-as-of-")?;
         Ok(LookedBack::into(folder, &Reader::open(source)?, named, Arc::new(policy), to).await?)
     }
 }

@@ -28,6 +28,7 @@ mod output;
 mod owners;
 mod policy;
 mod poll;
+mod private;
 mod progress;
 mod report;
 mod run;

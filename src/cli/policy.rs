@@ -8,7 +8,7 @@ use super::args::{self, Format, PolicyCommand};
 use super::exit::{Exit, UsageError};
 use super::keys::known;
 use super::output::{Output, Tone, counted};
-use super::{log, markdown, setup, table};
+use super::{log, markdown, private, setup, table};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Condition, Presence};
@@ -84,7 +84,7 @@ async fn tried(config: &Config, reader: Reader, filter: &Filter) -> anyhow::Resu
     });
     let comparison = Comparison::new(renamed.collect(), filter.clone());
 
-    let scratch = tempfile::Builder::new().prefix("keymuster-policy-test-").tempdir()?;
+    let scratch = private::folder("keymuster-policy-test-")?;
     let path = scratch.path().join("inventory.db");
     reader.copy_to(path.clone()).await?;
     let now = clock.now();

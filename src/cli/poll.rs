@@ -15,7 +15,7 @@ use super::output::{Output, Tone, counted};
 use super::progress::{Counted, UnderWay, shown};
 use super::setup;
 use super::signals::Signals;
-use super::{log, table};
+use super::{log, private, table};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, Answer, AskError, PolledAccount, PolledScope, Request, Waits};
@@ -55,7 +55,7 @@ pub async fn poll(arguments: args::Poll) -> anyhow::Result<Exit> {
     let mut output = Output::new();
     let polled = if arguments.dry_run {
         output.line("dry run: nothing is stored")?;
-        let scratch = tempfile::Builder::new().prefix("keymuster-dry-run-").tempdir()?;
+        let scratch = private::folder("keymuster-dry-run-")?;
         let lines = lines()?;
         let path = copy(&config.inventory, scratch.path()).await?;
         ourselves(&mut output, &config, setup::inventory(&config, &path, &clock).await?, lines, &clock, &stop).await?

@@ -14,7 +14,7 @@ use super::args;
 use super::exit::{Exit, UsageError};
 use super::looked_at::LookedAt;
 use super::output::Output;
-use super::{log, setup};
+use super::{log, private, setup};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Condition, Time};
@@ -58,7 +58,7 @@ pub async fn report(arguments: args::Report) -> anyhow::Result<Exit> {
     let folder = Folder::beside(&arguments.out)?;
 
     // One state of the file for every table.
-    let scratch = tempfile::Builder::new().prefix("keymuster-report-").tempdir()?;
+    let scratch = private::folder("keymuster-report-")?;
     let snapshot = scratch.path().join("inventory.db");
     Reader::open(&source)?.copy_to(snapshot.clone()).await?;
     // Both ends by one policy, the one that the report shows: the daemon may not have read it yet.

@@ -51,7 +51,12 @@ impl Control {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let listener = UnixListener::bind(Short::of(path)?.path())?;
+        // Of that mode from its first moment on, whatever the umask. It is the whole process's for so long; the inventory's files are
+        // given their modes one by one.
+        let umask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o117));
+        let bound = Short::of(path).and_then(|short| UnixListener::bind(short.path()));
+        rustix::process::umask(umask);
+        let listener = bound?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
         Ok(Self { listener, path: path.to_owned() })
     }

@@ -31,6 +31,7 @@ mod listener;
 mod log;
 mod manual;
 mod member_outcomes;
+mod modes;
 mod outcomes;
 mod own_credential;
 mod owners;

@@ -14,6 +14,7 @@ use super::daemon::{Daemon, Look};
 use super::exit::Exit;
 use super::log;
 use super::output::{Output, Tone, fault_line};
+use super::private;
 use super::scratch::{self, WATCHED};
 use super::setup::{self, Source};
 use super::signals::Signals;
@@ -44,7 +45,7 @@ pub async fn demo(arguments: args::Demo) -> anyhow::Result<Exit> {
     let options =
         Options { seed: arguments.seed, size: Size::demo(), faults: arguments.faults, lively: Some(BEAT), ..Options::default() };
     let simulation = sim::start(options, clock.clone()).await?;
-    let folder = tempfile::Builder::new().prefix("keymuster-demo-").tempdir()?;
+    let folder = private::folder("keymuster-demo-")?;
     let path = std::path::absolute(scratch::write_config(&simulation, folder.path(), &WATCHED)?)?;
     let mut config = setup::config(&path)?;
     config.web.listen = listen(arguments.listen, config.web.listen).await;
