@@ -4,7 +4,7 @@ use super::args::{self, Format};
 use super::exit::Exit;
 use super::keys::known;
 use super::output::{Output, Tone, counted};
-use super::{log, markdown, table};
+use super::{log, markdown, table, worth};
 use crate::clock::Clock;
 use crate::inventory::Reader;
 use crate::views::{ChangeColumns, ChangeRow, ChangesAsked, Views, spreadsheet, told};
@@ -21,6 +21,7 @@ pub async fn changes(arguments: args::Changes) -> anyhow::Result<Exit> {
     log::start_quiet();
     let views = Views::of_file(Reader::open(&arguments.from.path()?)?, Clock::system(), Vec::new())?;
     known(&arguments.accounts, &views).await?;
+    let accounts = arguments.accounts.clone();
     let now = views.clock().now();
     let few = arguments.since.is_none().then_some(FEW);
     let limit = arguments.limit.or(few);
@@ -57,6 +58,7 @@ pub async fn changes(arguments: args::Changes) -> anyhow::Result<Exit> {
         }
         Format::Markdown => output.text(&markdown::table(&HEADINGS, rows.iter().map(row)))?,
     }
+    worth::tell(&views, &accounts).await?;
     Ok(Exit::Ok)
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::args::{self, Format};
 use super::exit::{Exit, UsageError};
 use super::output::Output;
-use super::{log, markdown, setup};
+use super::{log, markdown, setup, worth};
 use crate::clock::Clock;
 use crate::domain::{Presence, Text};
 use crate::inventory::Reader;
@@ -27,6 +27,7 @@ pub async fn explain(arguments: args::Explain) -> anyhow::Result<Exit> {
     let path = arguments.from.inventory.unwrap_or(config.inventory);
     let views = Views::of_file(Reader::open(&path)?, Clock::system(), Vec::new())?;
     let key = meant(&views, &arguments.key).await?;
+    let account = key.account.clone();
     views.judge_by(Arc::new(config.policy));
     let Some(explanation) = views.explain(key).await? else {
         return Err(UsageError(format!("the key {} is no longer in the inventory", arguments.key)).into());
@@ -43,6 +44,7 @@ pub async fn explain(arguments: args::Explain) -> anyhow::Result<Exit> {
         }
         Format::Markdown => output.text(&markdown::table(&HEADINGS, told.rows().into_iter()))?,
     }
+    worth::tell(&views, &[account]).await?;
     Ok(Exit::Ok)
 }
 

@@ -4,7 +4,7 @@ use super::args::{self, Format};
 use super::exit::Exit;
 use super::keys::{file, known, owner};
 use super::looked_at::LookedAt;
-use super::output::{Output, Tone, counted, warning_line};
+use super::output::{Output, Tone, counted};
 use super::{log, markdown, table};
 use crate::domain::{Condition, Time};
 use crate::views::told::{self, URGENCY};
@@ -23,7 +23,8 @@ pub async fn findings(arguments: args::Findings) -> anyhow::Result<Exit> {
     let asked = [arguments.selection.conditions.as_slice(), &arguments.fail_on].concat();
     let looked_at = LookedAt::open(arguments.from, arguments.as_of, &asked, arguments.selection.last_used).await?;
     let views = &looked_at.views;
-    known(&arguments.selection.accounts, views).await?;
+    let accounts = arguments.selection.accounts.clone();
+    known(&accounts, views).await?;
     let filter = Filter { flagged: Some(true), waived: Some(false), ..arguments.selection.filter() };
     let rows = views.keys(KeysAsked { filter, order: Order::Urgency, ..KeysAsked::default() }).await?;
     let now = views.clock().now();
@@ -41,12 +42,7 @@ pub async fn findings(arguments: args::Findings) -> anyhow::Result<Exit> {
         Format::Csv => output.text(&file(KeysFile::csv().looking_back(looked_at.is_turned_back()), &rows)?)?,
         Format::Markdown => output.text(&markdown::table(&headings, shown))?,
     }
-    // A short list is good news only where everything could be looked at.
-    let unseen = if looked_at.is_turned_back() { 0 } else { views.overview().await?.unseen_in_all };
-    if unseen > 0 {
-        let lists = counted(usize::try_from(unseen).unwrap_or(usize::MAX), "list", "lists");
-        warning_line(&format!("{lists} cannot be seen whole: 'keymuster db export --view scopes' tells which and why"));
-    }
+    looked_at.tell_worth(&accounts).await?;
     let fails = rows.iter().any(|key| key.conditions.iter().any(|condition| arguments.fail_on.contains(condition)));
     Ok(if fails { Exit::Findings } else { Exit::Ok })
 }

@@ -18,7 +18,8 @@ pub async fn keys(args::Keys { listed: arguments }: args::Keys) -> anyhow::Resul
     let looked_at =
         LookedAt::open(arguments.from, arguments.as_of, &arguments.selection.conditions, arguments.selection.last_used).await?;
     let views = &looked_at.views;
-    known(&arguments.selection.accounts, views).await?;
+    let accounts = arguments.selection.accounts.clone();
+    known(&accounts, views).await?;
     let filter = Filter { presences: but_gone(arguments.presences), ..arguments.selection.filter() };
     let rows = views.keys(KeysAsked { filter, order: Order::Urgency, ..KeysAsked::default() }).await?;
     let mut output = Output::new();
@@ -28,6 +29,7 @@ pub async fn keys(args::Keys { listed: arguments }: args::Keys) -> anyhow::Resul
         Format::Csv => output.text(&file(KeysFile::csv().looking_back(looked_at.is_turned_back()), &rows)?)?,
         Format::Markdown => output.text(&markdown::table(&HEADINGS, rows.iter().map(row)))?,
     }
+    looked_at.tell_worth(&accounts).await?;
     Ok(Exit::Ok)
 }
 
@@ -78,7 +80,11 @@ fn row(key: &KeyRow) -> Vec<(Tone, String)> {
         owner.map_or((Tone::Faint, "not reported".to_owned()), plain),
         day(key.last_used),
         day(key.expires),
-        (presence, key.presence.to_string()),
+        // Only a hold keeps it there.
+        match key.held_since {
+            Some(_) => (Tone::Warning, format!("{} (held)", key.presence)),
+            None => (presence, key.presence.to_string()),
+        },
         (if urgent { Tone::Bad } else { Tone::Warning }, conditions(key)),
     ]
 }

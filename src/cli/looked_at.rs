@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::args::WhichInventory;
 use super::exit::UsageError;
 use super::output::warning_line;
-use super::{private, setup};
+use super::{private, setup, worth};
 use crate::clock::Clock;
 use crate::domain::{Condition, Time};
 use crate::inventory::Reader;
@@ -56,6 +56,14 @@ impl LookedAt {
                 Ok(Self { views: back.views.clone(), back: Some(back) })
             }
         }
+    }
+
+    /// Tells on standard error what rows of these accounts, or of all, are worth; of a copy turned back that was told before.
+    ///
+    /// # Errors
+    /// The inventory cannot be read.
+    pub async fn tell_worth(&self, accounts: &[String]) -> anyhow::Result<()> {
+        if self.is_turned_back() { Ok(()) } else { worth::tell(&self.views, accounts).await }
     }
 
     /// A copy of that inventory turned back. `named` is what errors call it.

@@ -40,6 +40,7 @@ mod signals;
 mod simulate;
 mod table;
 mod webhook;
+mod worth;
 
 use std::process::ExitCode;
 

@@ -96,6 +96,12 @@ pub fn warning_line(text: &str) {
     let _ = if colours(&err) { writeln!(err, "\x1b[33mwarning:\x1b[0m {text}") } else { writeln!(err, "warning: {text}") };
 }
 
+/// Writes what is good to know on standard error.
+pub fn note_line(text: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = if colours(&err) { writeln!(err, "\x1b[2mnote: {text}\x1b[0m") } else { writeln!(err, "note: {text}") };
+}
+
 /// `1 key`, `2 keys`.
 pub fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })

@@ -21,7 +21,8 @@ pub async fn owners(args::Owners { listed: arguments }: args::Owners) -> anyhow:
     let looked_at =
         LookedAt::open(arguments.from, arguments.as_of, &arguments.selection.conditions, arguments.selection.last_used).await?;
     let views = &looked_at.views;
-    known(&arguments.selection.accounts, views).await?;
+    let accounts = arguments.selection.accounts.clone();
+    known(&accounts, views).await?;
     let filter = Filter { presences: but_gone(arguments.presences), ..arguments.selection.filter() };
     let owners = views.owners(KeysAsked { filter, ..KeysAsked::default() }).await?;
     let mut output = Output::new();
@@ -44,6 +45,7 @@ pub async fn owners(args::Owners { listed: arguments }: args::Owners) -> anyhow:
         }
         Format::Markdown => output.text(&markdown::table(&HEADINGS, owners.iter().map(row)))?,
     }
+    looked_at.tell_worth(&accounts).await?;
     Ok(Exit::Ok)
 }
 

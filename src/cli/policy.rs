@@ -8,7 +8,7 @@ use super::args::{self, Format, PolicyCommand};
 use super::exit::{Exit, UsageError};
 use super::keys::known;
 use super::output::{Output, Tone, counted};
-use super::{log, markdown, private, setup, table};
+use super::{log, markdown, private, setup, table, worth};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Condition, Presence};
@@ -40,7 +40,9 @@ async fn test(arguments: args::PolicyTest) -> anyhow::Result<Exit> {
     config.require_accounts(&arguments.from.config)?;
     let inventory = arguments.from.inventory.as_ref().unwrap_or(&config.inventory);
     let filter = arguments.selection.filter();
-    let compared = tried(&config, Reader::open(inventory)?, &filter).await?;
+    let reader = Reader::open(inventory)?;
+    let views = Views::of_file(reader.clone(), Clock::system(), Vec::new())?;
+    let compared = tried(&config, reader, &views, &filter).await?;
 
     let mut output = Output::new();
     match arguments.format {
@@ -66,17 +68,20 @@ async fn test(arguments: args::PolicyTest) -> anyhow::Result<Exit> {
             output.line(&sum(&compared))?;
         }
     }
+    // An account that is to be renamed is not in the inventory by its new name; all are told of then.
+    let stored = &views.counts().await?.accounts;
+    let asked: Vec<String> = filter.accounts.iter().filter(|name| stored.contains_key(*name)).cloned().collect();
+    worth::tell(&views, &asked).await?;
     let fails = compared.changed.iter().any(|pair| arguments.fail_on.iter().any(|condition| pair.comes_into(*condition)));
     Ok(if fails { Exit::Findings } else { Exit::Ok })
 }
 
 /// Does to a copy of the inventory what the daemon does to the inventory when it reads its config.
-async fn tried(config: &Config, reader: Reader, filter: &Filter) -> anyhow::Result<Compared> {
+async fn tried(config: &Config, reader: Reader, views: &Views, filter: &Filter) -> anyhow::Result<Compared> {
     let clock = Clock::system();
-    let views = Views::of_file(reader.clone(), clock.clone(), Vec::new())?;
     let stored = &views.counts().await?.accounts;
     let in_inventory: Vec<String> = filter.accounts.iter().filter(|name| !config.accounts.contains_key(*name)).cloned().collect();
-    known(&in_inventory, &views).await?;
+    known(&in_inventory, views).await?;
     let renamed = config.accounts.values().filter_map(|account| {
         let (old, new) = (account.formerly.as_ref()?, &account.name);
         let takes_over = !stored.contains_key(new) && stored.get(old)?.provider == account.provider.spec().id;

@@ -28,6 +28,8 @@ pub struct AccountCounts {
     pub provider: String,
     /// Whether the config names it.
     pub configured: bool,
+    /// Seconds between two polls, as the config said when it was last read.
+    pub interval: Option<i64>,
     /// The id of its organisation, where a poll confirmed one and the provider tells.
     pub organization_id: Option<String>,
     /// The organisation's name, likewise.
@@ -94,6 +96,11 @@ impl Group {
 }
 
 impl AccountCounts {
+    /// Something was read of it at some time; else that no key is counted says nothing.
+    pub fn is_read(&self) -> bool {
+        self.keys_read || !self.groups.is_empty()
+    }
+
     /// Keys of that kind and presence.
     pub fn keys(&self, kind: KeyKind, presence: Presence) -> u64 {
         self.sum(|group| group.kind == kind && group.presence == presence)
@@ -144,7 +151,8 @@ SELECT a.id, a.name, a.provider, a.configured, o.remote_id, o.name, p.started_at
            SELECT v.key_id FROM held_by_list AS v WHERE v.account_id = a.id)),
        EXISTS (SELECT 1 FROM scope AS s WHERE s.organization_id = a.organization_id
                   AND s.complete_at IS NOT NULL AND s.kind NOT IN ('people', 'projects')),
-       coalesce((SELECT k.expires_at FROM key AS k WHERE k.self = 1 AND k.organization_id = a.organization_id), a.credential_expires_at)
+       coalesce((SELECT k.expires_at FROM key AS k WHERE k.self = 1 AND k.organization_id = a.organization_id), a.credential_expires_at),
+       a.interval
   FROM account AS a
   LEFT JOIN organization AS o ON o.id = a.organization_id
   LEFT JOIN poll AS p ON p.id = (SELECT max(id) FROM poll WHERE account_id = a.id AND settled_at IS NOT NULL)";
@@ -243,6 +251,7 @@ fn account(row: &Row<'_>) -> Stored<AccountCounts> {
         held_keys: row.get::<_, i64>(10)?.unsigned_abs(),
         keys_read: row.get(11)?,
         credential_expires: time(12)?,
+        interval: row.get(13)?,
         ..AccountCounts::default()
     })
 }

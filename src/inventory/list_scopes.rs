@@ -39,7 +39,7 @@ const SELECT: &str = "
 SELECT provider, account, kind, scope_id, scope_name, state, reason, detail, last_walk_at, last_complete_at, keys,
        count(*) OVER ()
   FROM scopes
- WHERE (:account IS NULL OR account = :account)
+ WHERE (json_array_length(:accounts) = 0 OR account IN (SELECT value FROM json_each(:accounts)))
    AND (NOT :unseen OR (state NOT IN ('complete', 'retired') AND NOT (state = 'vanished' AND keys = 0)))
  ORDER BY account, state = 'complete', kind, scope_name, scope_id
  LIMIT :limit";
@@ -80,20 +80,21 @@ impl Reader {
 
     /// Every scope of an account, those first that cannot be seen whole.
     pub async fn scopes(&self, account: String) -> Stored<Vec<ScopeRow>> {
-        Ok(self.list_scopes(Some(account), false, None).await?.0)
+        Ok(self.list_scopes(vec![account], false, None).await?.0)
     }
 
-    /// Scopes of all accounts that are neither read completely nor retired, at most so many, and how many there are. What
-    /// vanished counts only while keys were last listed there.
-    pub async fn unseen_scopes(&self, limit: u32) -> Stored<(Vec<ScopeRow>, u64)> {
-        self.list_scopes(None, true, Some(limit)).await
+    /// Scopes of these accounts, or of all where none is named, that are neither read completely nor retired, at most so many,
+    /// and how many there are. What vanished counts only while keys were last listed there.
+    pub async fn unseen_scopes(&self, accounts: Vec<String>, limit: u32) -> Stored<(Vec<ScopeRow>, u64)> {
+        self.list_scopes(accounts, true, Some(limit)).await
     }
 
-    async fn list_scopes(&self, account: Option<String>, unseen: bool, limit: Option<u32>) -> Stored<(Vec<ScopeRow>, u64)> {
+    async fn list_scopes(&self, accounts: Vec<String>, unseen: bool, limit: Option<u32>) -> Stored<(Vec<ScopeRow>, u64)> {
         self.read(move |connection| {
             let mut select = connection.prepare_cached(SELECT)?;
             let limit = limit.map_or(-1, i64::from);
-            let mut rows = select.query(named_params! { ":account": account, ":unseen": unseen, ":limit": limit })?;
+            let accounts = serde_json::Value::from(accounts).to_string();
+            let mut rows = select.query(named_params! { ":accounts": accounts, ":unseen": unseen, ":limit": limit })?;
             let (mut scopes, mut all) = (Vec::new(), 0);
             while let Some(row) = rows.next()? {
                 scopes.push(scope(row)?);

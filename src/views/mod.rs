@@ -22,6 +22,7 @@ pub mod shown;
 mod since;
 pub mod spreadsheet;
 pub mod told;
+mod worth;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +53,7 @@ pub use key_columns::{KeyColumns, KeysFile, WITHOUT_HISTORY};
 pub use looked_back::{Basis, LEFT_OUT, LookedBack, cannot_tell, not_yet_read};
 pub use owners::{Owned, Owner, by_owner};
 pub use since::Since;
+pub use worth::{ALL_KEYS, Age, Unseen, is_late};
 
 /// The read model. Cheap to clone; clones remember together.
 #[derive(Debug, Clone)]
@@ -236,7 +238,7 @@ impl Views {
         {
             return Ok(Arc::clone(overview));
         }
-        let (unseen, unseen_in_all) = self.0.reader.unseen_scopes(UNSEEN).await?;
+        let (unseen, unseen_in_all) = self.unseen_scopes(Vec::new(), UNSEEN).await?;
         let overview = Arc::new(Overview {
             counts: Arc::clone(&counts),
             urgent: self.page_of_keys(Which { flagged: true, limit: URGENT }.asked()).await?.0,
@@ -389,6 +391,14 @@ impl Views {
     /// The file cannot be read.
     pub async fn scopes(&self, account: &str) -> Stored<Vec<ScopeRow>> {
         self.0.reader.scopes(account.to_owned()).await
+    }
+
+    /// Scopes of these accounts, or of all, that are not read completely; see [`Reader::unseen_scopes`].
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn unseen_scopes(&self, accounts: Vec<String>, limit: u32) -> Stored<(Vec<ScopeRow>, u64)> {
+        self.0.reader.unseen_scopes(accounts, limit).await
     }
 
     /// What waits for a person in an account.

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use askama::Template;
 
 use super::accounts::{Line, tone};
-use super::frame::{ALL_KEYS, Frame, list_state};
+use super::frame::{Frame, list_state};
 use super::marks::Shown;
 use crate::domain::{Condition, ScopeKind, ScopeState, Time};
 use crate::inventory::{Cause, Offered, OpenHold};
 use crate::views::shown::{Instant, number, several};
-use crate::views::{AccountFacts, Counts, ScopeRow, Waiting, told};
+use crate::views::{ALL_KEYS, AccountFacts, Counts, ScopeRow, Waiting, told};
 
 /// Lists that one page shows.
 const SHOWN: usize = 1_000;

@@ -4,8 +4,9 @@ use super::App;
 use super::as_of::Banner;
 use super::cards::{Account, NOT_READ};
 use crate::domain::Time;
+use crate::views;
 use crate::views::shown::{Instant, several};
-use crate::views::{AccountCounts, AccountFacts, Counts, Overview, told};
+use crate::views::{AccountCounts, AccountFacts, Age, Counts, Overview, Unseen};
 
 /// A page that the navigation leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,22 +88,12 @@ pub(super) struct Headline {
     pub unseen: Option<String>,
 }
 
-/// Polls that may be missed before the data are called old.
-const MISSED: i64 = 3;
-/// Lists that every page names.
-const NAMED: usize = 5;
-
 impl Frame {
     pub fn new(app: &App, tab: Tab, title: &str, facts: &[AccountFacts], overview: &Overview, now: Time) -> Self {
         let counts = &*overview.counts;
         let accounts = read_accounts(facts, counts);
-        let blind = blind(&accounts, counts).map(|facts| format!("{ALL_KEYS} ({})", facts.name));
-        let lists = overview.unseen.iter().map(|scope| format!("{} ({})", told::scope(scope), scope.account));
-        let mut unseen: Vec<String> = blind.chain(lists).collect();
-        let shown = unseen.len().min(NAMED);
-        let beyond =
-            unseen.len().saturating_sub(shown) as u64 + overview.unseen_in_all.saturating_sub(overview.unseen.len() as u64);
-        unseen.truncate(shown);
+        let blind = blind(&accounts, counts).map(|facts| facts.name.as_str());
+        let Unseen { named, beyond } = Unseen::new(blind, &overview.unseen, overview.unseen_in_all);
         Self {
             site: app.title.clone(),
             title: title.to_owned(),
@@ -112,16 +103,13 @@ impl Frame {
             refresh: app.refresh.filter(|_| tab == Tab::Overview).map(|every| every.as_secs().max(1)),
             now: Instant::new(now, now),
             headline: headline(&accounts, overview.unseen_in_all, now),
-            unseen,
+            unseen: named,
             unseen_beyond: beyond,
             banner: None,
             version: env!("CARGO_PKG_VERSION"),
         }
     }
 }
-
-/// What cannot be seen of an account that nothing was read of.
-pub(super) const ALL_KEYS: &str = "all keys of the account";
 
 /// The configured accounts with their counts, where anything was ever read: of others a zero would be a lie.
 pub(super) fn read_accounts<'a>(facts: &'a [AccountFacts], counts: &'a Counts) -> Vec<Account<'a>> {
@@ -131,7 +119,7 @@ pub(super) fn read_accounts<'a>(facts: &'a [AccountFacts], counts: &'a Counts) -
 /// The same of one.
 pub(super) fn read_account<'a>(facts: &'a AccountFacts, counts: &'a Counts) -> Account<'a> {
     let stored = counts.accounts.get(&facts.name);
-    (facts, stored.filter(|counts| counts.keys_read || !counts.groups.is_empty()))
+    (facts, stored.filter(|counts| counts.is_read()))
 }
 
 /// Accounts that were polled and of which nothing was read.
@@ -140,36 +128,26 @@ pub(super) fn blind<'a>(accounts: &[Account<'a>], counts: &Counts) -> impl Itera
     accounts.iter().filter(|(_, read)| read.is_none()).map(|(facts, _)| *facts).filter(move |facts| polled(facts))
 }
 
-/// Since when everything of all accounts was read; `None` until it was.
-pub(super) fn read_whole_since(accounts: &[Account<'_>]) -> Option<Time> {
-    let since: Option<Vec<Time>> = accounts.iter().map(|(_, counts)| counts.and_then(|counts| counts.read_since)).collect();
-    since.and_then(|since| since.into_iter().min())
+/// How old everything is that was read of them.
+pub(super) fn age(accounts: &[Account<'_>], now: Time) -> Age {
+    Age::of(accounts.iter().map(|(facts, counts)| (facts.interval, *counts)), now)
 }
 
 fn headline(accounts: &[Account<'_>], unseen: u64, now: Time) -> Headline {
-    let plain = |tone, text| Headline { tone, text, since: None, unseen: None };
-    if accounts.is_empty() {
-        return plain("wait", "No account is configured.");
-    }
-    if accounts.iter().all(|(_, counts)| counts.is_none()) {
-        return plain("wait", "No key was read yet. Until a poll has read some, there are no numbers.");
-    }
-    let Some(since) = read_whole_since(accounts) else {
-        return plain("warn", "Not everything was read yet: numbers count only what was seen so far.");
+    let age = age(accounts, now);
+    let tone = match age {
+        Age::NoAccount | Age::Unread => "wait",
+        Age::Partly | Age::Whole { late: true, .. } => "warn",
+        Age::Whole { late: false, .. } => "good",
     };
-    let since = Some(Instant::new(since, now));
-    let (tone, text) = if accounts.iter().any(|account| is_late(*account, now)) {
-        ("warn", "This is older than the schedule allows: every open list was read completely, the oldest of them")
-    } else {
-        ("good", "Every open list was read completely, the oldest of them")
-    };
-    Headline { tone, text, since, unseen: (unseen > 0).then(|| several(unseen, "list")) }
+    let since = age.since().map(|since| Instant::new(since, now));
+    let unseen = (unseen > 0 && since.is_some()).then(|| several(unseen, "list"));
+    Headline { tone, text: age.sentence(), since, unseen }
 }
 
 /// Everything that was read is older than some polls of the schedule.
 pub(super) fn is_late((facts, counts): (&AccountFacts, Option<&AccountCounts>), now: Time) -> bool {
-    let since = counts.and_then(|counts| counts.read_since);
-    since.is_some_and(|since| now.since(since) > MISSED.saturating_mul(facts.interval).saturating_add(60))
+    counts.and_then(|counts| counts.read_since).is_some_and(|since| views::is_late(facts.interval, since, now))
 }
 
 /// The word for a list's state: one that was never read says so.

@@ -8,12 +8,12 @@ use super::App;
 use super::cards::{Account, Card, NO_NUMBER, cards, tone};
 use super::changes;
 use super::charts::{Chart, charts};
-use super::frame::{self, ALL_KEYS, Frame, Tab, is_late, list_state};
+use super::frame::{self, Frame, Tab, is_late, list_state};
 use super::marks::{self, Badge, NOT_REPORTED};
 use super::query::Query;
 use crate::domain::{Condition, ScopeState, Time};
 use crate::views::shown::{Instant, number, spaced};
-use crate::views::{AccountCounts, AccountFacts, Charts, Counts, KeyRow, Overview, ScopeRow, address, told};
+use crate::views::{ALL_KEYS, AccountCounts, AccountFacts, Charts, Counts, KeyRow, Overview, ScopeRow, address, told};
 
 /// The page's text.
 #[derive(Debug, Template)]

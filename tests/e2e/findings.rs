@@ -46,20 +46,6 @@ fn findings_are_the_keys_in_a_condition_and_fail_what_asked_for_them() {
 }
 
 #[test]
-fn a_short_list_of_findings_says_what_could_not_be_seen() {
-    let sim = Sim::small();
-    let site = Site::new(&sim, &Settings::default());
-    sim.faults("http_500:openai on /organization/projects/{project_id}/api_keys");
-    site.poll(&[]).ended(69);
-    let told = site.run("findings", &[]).ended(0).stderr;
-    assert!(told.contains("cannot be seen whole"), "{told}");
-    sim.faults("");
-    site.poll(&[]).ended(0);
-    let unseen = site.count("scopes WHERE state NOT IN ('complete', 'retired')");
-    assert_eq!(site.run("findings", &[]).ended(0).stderr.contains("cannot be seen whole"), unseen > 0);
-}
-
-#[test]
 fn changes_are_the_newest_lines_of_history() {
     let sim = Sim::small();
     let site = Site::new(&sim, &Settings::default());

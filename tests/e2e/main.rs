@@ -27,6 +27,7 @@ mod forget;
 mod hardening;
 mod hostile;
 mod inquiry;
+mod keys;
 mod listener;
 mod log;
 mod manual;

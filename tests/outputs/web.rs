@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use keymuster::domain::Condition;
 use keymuster::sim::Fault;
+use keymuster::views::{KeysAsked, told};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -141,6 +142,48 @@ async fn the_page_tells_what_it_cannot_see_and_how_old_it_is() {
     app.refresh = Some(Duration::from_secs(10));
     let page = Served::new(app).await.get("/").await;
     assert!(page.body().contains(r#"<meta http-equiv="refresh" content="10">"#));
+}
+
+#[tokio::test]
+async fn each_page_says_how_old_it_is_and_which_lists_cannot_be_seen() {
+    let house = House::polled().await;
+    let served = house.serve().await;
+    let unseen = house.views.unseen_scopes(Vec::new(), 10).await.unwrap().0;
+    assert_eq!(unseen.len(), 1, "the archived project's list");
+    let named =
+        format!("Cannot be seen whole: {} ({}); <a href=\"/#blind\">why</a>.", told::scope(&unseen[0]), unseen[0].account);
+    let key = house.views.keys(KeysAsked { limit: Some(1), ..KeysAsked::default() }).await.unwrap().remove(0);
+    let key = format!("/keys/{}/{}", key.account, key.key_id);
+    for (passed, sentence) in [
+        (0, "<p>Every open list was read completely, the oldest of them <time datetime=\""),
+        (
+            86_400,
+            "<p>This is older than the schedule allows: every open list was read completely, the oldest of them <time datetime=\"",
+        ),
+    ] {
+        house.clock.jump(passed);
+        for path in [
+            "/",
+            "/keys",
+            "/keys?q=nonesuch",
+            "/keys?colour=red",
+            "/keys?page=99",
+            &key,
+            "/keys/acme-den/none",
+            "/owners",
+            "/owners?as_of=1999-01-01",
+            "/accounts",
+            "/accounts/acme-den",
+            "/accounts/none",
+            "/changes",
+            "/policy",
+        ] {
+            let page = served.get(path).await;
+            let footer = page.body().split_once("<footer>").unwrap_or_else(|| panic!("{path}: {}", page.body())).1;
+            assert!(footer.contains(sentence), "{path}: {footer}");
+            assert!(footer.contains(&named), "{path}: {footer}");
+        }
+    }
 }
 
 /// The table row of an account.

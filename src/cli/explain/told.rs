@@ -42,6 +42,7 @@ impl Told {
         let name = key.name.clone().unwrap_or_else(|| "(no name)".to_owned());
         output.line(&format!("{}  {}", output.paint(Tone::Strong, &name), told.id()))?;
         let owner = key.owner.as_ref().map_or_else(|| "not reported".to_owned(), whole_owner);
+        let held = key.held_since.map_or_else(String::new, |since| format!("; held for a person since {since}"));
         let facts = [
             ("kind", format!("{} at {}", key.kind, key.provider)),
             ("hint", key.hint.clone().unwrap_or_else(|| "not reported".to_owned())),
@@ -49,7 +50,7 @@ impl Told {
             ("made", key.created_at.map_or_else(|| "not reported".to_owned(), day)),
             ("last used", moment(key.last_used)),
             ("expires", moment(key.expires)),
-            ("presence", format!("{}, {}", key.presence, key.presence_reason.as_str().replace('_', " "))),
+            ("presence", format!("{}, {}{held}", key.presence, key.presence_reason.as_str().replace('_', " "))),
             ("team", key.team.clone().unwrap_or_else(|| "none".to_owned())),
         ];
         for (what, fact) in facts {

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::super::Site;
-use super::super::frame::{blind, read_accounts, read_whole_since};
+use super::super::frame::{age, blind, read_accounts};
 use super::problem::Problem;
 use crate::inventory::Stored;
 use crate::views::{AccountFacts, Overview};
@@ -85,7 +85,7 @@ impl Site {
             let accounts = read_accounts(&ground.facts, &ground.overview.counts);
             let answer = Answer {
                 as_of: as_of.to_string(),
-                read_whole_since: read_whole_since(&accounts).map(|since| since.to_string()),
+                read_whole_since: age(&accounts, as_of).since().map(|since| since.to_string()),
                 unseen: ground.overview.unseen_in_all + blind(&accounts, &ground.overview.counts).count() as u64,
                 content,
             };
