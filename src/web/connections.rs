@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::{Router, middleware};
@@ -92,9 +92,15 @@ where
 
 /// Says that there is no room, without waiting for anything.
 fn shed(stream: TcpStream) {
-    let answer = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\ncache-control: no-store\r\n\
-                   x-content-type-options: nosniff\r\nconnection: close\r\n\r\n";
+    static ANSWER: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let mut answer = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n".to_vec();
+        for (name, value) in guard::HEADERS {
+            answer.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        answer.extend(b"\r\n");
+        answer
+    });
     if let Ok(mut stream) = stream.into_std() {
-        let _ = stream.write_all(answer);
+        let _ = stream.write_all(&ANSWER);
     }
 }

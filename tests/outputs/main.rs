@@ -13,5 +13,6 @@ mod metrics;
 mod owners;
 mod pages;
 mod policy;
+mod strangers;
 mod views;
 mod web;

@@ -8,9 +8,10 @@ use keymuster::views::{KeysAsked, told};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::house::{House, Served};
+use crate::house::{Answer, House, Served};
 
-const SECURITY: [(&str, &str); 7] = [
+/// On every answer.
+pub const SECURITY: [(&str, &str); 7] = [
     (
         "content-security-policy",
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -297,9 +298,13 @@ async fn a_flood_is_shed_and_passes() {
     }
     // It is accepted after them, whenever that is.
     let mut shed = TcpStream::connect(served.address).await.unwrap();
-    let mut answer = [0; 12];
-    tokio::time::timeout(Duration::from_secs(60), shed.read_exact(&mut answer)).await.expect("an end").unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 503");
+    let mut answer = String::new();
+    tokio::time::timeout(Duration::from_secs(60), shed.read_to_string(&mut answer)).await.expect("an end").unwrap();
+    let answer = Answer(answer);
+    assert_eq!((answer.status(), answer.body(), answer.header("content-length")), (503, "", Some("0")));
+    for (name, value) in SECURITY {
+        assert_eq!(answer.header(name), Some(value), "{name}");
+    }
     drop(flood);
     let served_again = async {
         while !is_served(served.address).await {
