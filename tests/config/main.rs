@@ -3,6 +3,7 @@
 mod example;
 mod invalid;
 mod layers;
+mod listen;
 mod secrecy;
 
 use std::path::Path;

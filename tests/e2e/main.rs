@@ -53,6 +53,7 @@ mod service;
 mod side_by_side;
 mod sign_in;
 mod stopping;
+mod strangers;
 mod support;
 mod systemd;
 mod terminal;
