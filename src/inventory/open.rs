@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::Semaphore;
 
@@ -304,6 +305,48 @@ pub(super) fn connect_read_only(path: &Path, readable: Readable) -> Stored<Conne
     check_readable(&connection, path, readable)?;
     // There are several, and what is asked often is kept in memory.
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2000;")?;
+    Ok(connection)
+}
+
+/// Settings and numbers that a reader may be told; asked without a value, none of them changes anything.
+const TOLD: [&str; 16] = [
+    "application_id",
+    "busy_timeout",
+    "cell_size_check",
+    "data_version",
+    "foreign_key_check",
+    "foreign_keys",
+    "freelist_count",
+    "integrity_check",
+    "journal_mode",
+    "mmap_size",
+    "page_count",
+    "page_size",
+    "query_only",
+    "synchronous",
+    "trusted_schema",
+    "user_version",
+];
+
+/// A connection that cannot write, and on which nothing but a question is so much as planned: no other file, no setting, no
+/// change of the schema, not even a table of its own.
+pub(super) fn connect_to_ask(path: &Path, readable: Readable) -> Stored<Connection> {
+    let mut connection = connect_read_only(path, readable)?;
+    connection.authorizer(Some(|asked: AuthContext<'_>| {
+        let is_question = if let AuthAction::Pragma { pragma_name, pragma_value } = asked.action {
+            pragma_value.is_none() && TOLD.contains(&pragma_name)
+        } else {
+            matches!(
+                asked.action,
+                AuthAction::Select
+                    | AuthAction::Read { .. }
+                    | AuthAction::Function { .. }
+                    | AuthAction::Recursive
+                    | AuthAction::Transaction { .. }
+            )
+        };
+        if is_question { Authorization::Allow } else { Authorization::Deny }
+    }))?;
     Ok(connection)
 }
 

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::error::{StoreError, Stored};
 use super::migrate::{Readable, check_readable};
-use super::open::connect_read_only;
+use super::open::connect_to_ask;
 use super::resident::Resident;
 use super::watch::Watch;
 use super::writer::Threads;
@@ -56,7 +56,7 @@ impl Reader {
     }
 
     fn of(threads: Threads, path: &Path, readable: Readable, resident: Option<Resident>) -> Stored<Self> {
-        let first = connect_read_only(path, readable)?;
+        let first = connect_to_ask(path, readable)?;
         Ok(Self(Arc::new(Pool { path: path.to_owned(), threads, readable, idle: Mutex::new(Some(vec![first])), resident })))
     }
 
@@ -98,7 +98,7 @@ impl Reader {
     /// # Errors
     /// The file cannot be opened.
     pub fn watch(&self) -> Stored<Watch> {
-        Ok(Watch::of_other_processes(connect_read_only(&self.0.path, self.0.readable)?))
+        Ok(Watch::of_other_processes(connect_to_ask(&self.0.path, self.0.readable)?))
     }
 
     /// Whether questions are answered: the file is there, ours, of a schema that this program knows, and can be read.
@@ -120,7 +120,7 @@ impl Reader {
             Ok(mut idle) => idle.as_mut().ok_or(StoreError::Stopped)?.pop(),
             Err(_) => return Err(StoreError::Stopped),
         };
-        idle.map_or_else(|| connect_read_only(&self.0.path, self.0.readable), Ok)
+        idle.map_or_else(|| connect_to_ask(&self.0.path, self.0.readable), Ok)
     }
 
     fn give_back(&self, connection: Connection) {

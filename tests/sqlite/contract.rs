@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OpenFlags};
+use keymuster::inventory::Reader;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::{connection, opened, schema, state};
 
@@ -352,40 +354,78 @@ fn tables_are_strict_and_hold_metadata_alone() {
     assert!(blobs.is_empty(), "{blobs:?} could hold anything");
 }
 
+/// What every connection is set to; numbers, but for the journal.
+const SETTINGS: [(&str, i64); 8] = [
+    ("application_id", 0x6b6d_7374),
+    // Milliseconds.
+    ("busy_timeout", 5_000),
+    ("cell_size_check", 1),
+    ("foreign_keys", 1),
+    ("mmap_size", 0),
+    // FULL.
+    ("synchronous", 2),
+    ("trusted_schema", 0),
+    ("user_version", 7),
+];
+
+#[track_caller]
+fn assert_settings(connection: &Connection, query_only: i64, whose: &str) {
+    for (pragma, expected) in SETTINGS.into_iter().chain([("query_only", query_only)]) {
+        let value: Option<i64> = connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).optional().unwrap();
+        // Where memory cannot be mapped, there is no size of it.
+        assert_eq!(value.unwrap_or(0), expected, "{pragma} of {whose}");
+    }
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal", "{whose}");
+    for (config, expected) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
+        (DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, false),
+    ] {
+        assert_eq!(connection.db_config(config).unwrap(), expected, "{config:?} of {whose}");
+    }
+}
+
+/// A new file, whose schema was just made, and one that is opened again.
 #[tokio::test]
 async fn settings_are_as_designed() {
     let (_folder, path) = state();
-    let inventory = opened(&path);
-    let of_writer = inventory
-        .write(|transaction| {
-            let mut values = BTreeMap::new();
-            for pragma in ["synchronous", "foreign_keys", "trusted_schema", "cell_size_check", "application_id", "user_version"] {
-                let value: i64 = transaction.pragma_query_value(None, pragma, |row| row.get(0))?;
-                values.insert(pragma, value);
-            }
-            let mode: String = transaction.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-            Ok((values, mode))
-        })
-        .await
-        .unwrap();
-    let expected = [
-        ("application_id", 0x6b6d_7374),
-        ("cell_size_check", 1),
-        ("foreign_keys", 1),
-        // FULL.
-        ("synchronous", 2),
-        ("trusted_schema", 0),
-        ("user_version", 7),
-    ];
-    assert_eq!(of_writer.0, expected.into());
-    assert_eq!(of_writer.1, "wal");
-    let of_readers = inventory.reader().read_blocking(|connection| {
-        let value = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-        Ok((value("query_only")?, value("trusted_schema")?))
-    });
-    assert_eq!(of_readers.unwrap(), (1, 0));
-    inventory.close().await.unwrap();
+    for time in ["the first time", "again"] {
+        let inventory = opened(&path);
+        let asked = inventory.write(|transaction| {
+            assert_settings(transaction, 0, "the writer");
+            Ok(())
+        });
+        asked.await.unwrap_or_else(|error| panic!("{time}: {error}"));
+        for reader in [inventory.reader().clone(), Reader::open(&path).unwrap()] {
+            // Those that are kept, and one that is made because they are busy.
+            let nested = reader.read_blocking(|kept| {
+                assert_settings(kept, 1, "a reader");
+                reader.read_blocking(|made| {
+                    assert_settings(made, 1, "a further reader");
+                    Ok(())
+                })
+            });
+            nested.unwrap();
+        }
+        inventory.close().await.unwrap();
+    }
     let closed = connection(&path, OpenFlags::SQLITE_OPEN_READ_ONLY);
     let check: String = closed.pragma_query_value(None, "integrity_check", |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
+}
+
+/// Before 3.51.3 two programs that use a file with a write-ahead log can corrupt it; and what the machine has may be older.
+#[test]
+fn sqlite_is_our_own_and_not_one_that_corrupts_logs() {
+    assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+    let (_folder, connection) = schema();
+    let told: String = connection.query_row("SELECT sqlite_version()", [], |row| row.get(0)).unwrap();
+    assert_eq!(told, rusqlite::version());
+    // The program, and this test, which has it open now.
+    let linked = std::process::Command::new("ldd").arg(env!("CARGO_BIN_EXE_keymuster")).output().unwrap();
+    let linked = String::from_utf8_lossy(&linked.stdout).into_owned();
+    assert!(linked.contains("libc") && !linked.contains("sqlite"), "{linked}");
+    let mapped = std::fs::read_to_string("/proc/self/maps").unwrap();
+    assert!(!mapped.contains("libsqlite"), "{mapped}");
 }
