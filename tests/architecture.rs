@@ -60,6 +60,99 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 const NOWHERE: &[&str] =
     &["danger_accept_invalid", ".dangerous()", "ServerCertVerifier", "set_certificate_verifier", "KeyLog", "key_log"];
 
+/// Ways to start another program or to load code at run time: there is none.
+const NO_OTHER_PROGRAM: &[&str] =
+    &["process::Command", "std::process::{", "CommandExt", "libloading", "dlopen", "load_extension", "exec("];
+
+/// Ways to open a file by ourselves.
+const OPENING: &[&str] = &[
+    "File::open(",
+    "File::create",
+    "OpenOptions::new()",
+    "fs::read(",
+    "fs::read_to_string(",
+    "fs::write(",
+    "fs::copy(",
+    "hard_link(",
+];
+
+/// Who opens files by themselves, in how many places, and which. None of them is the inventory that SQLite has open: closed by us, it
+/// would lose the locks of the whole process.
+const OPENED: &[(&str, usize, &str)] = &[
+    ("config/credential.rs", 1, "a secret"),
+    ("config/mod.rs", 1, "the config"),
+    ("config/web_file.rs", 1, "the web config file"),
+    ("remote/roots.rs", 1, "a file of authorities"),
+    ("control/peer.rs", 1, "the machine's users"),
+    ("metrics/process.rs", 1, "what the kernel tells of this process"),
+    ("inventory/open.rs", 3, "the lock beside the inventory, and an empty file where there is none yet"),
+    ("inventory/backup.rs", 2, "the lock of a copy, before it is one, and its folder"),
+    ("cli/report/folder.rs", 1, "evidence"),
+    ("cli/scratch.rs", 2, "the demo's config and credentials"),
+];
+
+/// Words that show that a text is SQL, or a part of it.
+const SQL: &[&str] = &[
+    "SELECT",
+    "WITH ",
+    "UPDATE ",
+    "INSERT ",
+    "DELETE ",
+    "CREATE ",
+    "DROP ",
+    "ALTER ",
+    "PRAGMA ",
+    "ATTACH ",
+    "VACUUM",
+    "WHERE ",
+    "ORDER BY",
+    " IN (",
+    " IS NULL",
+    " IS NOT NULL",
+    " IS {",
+    "LIMIT ",
+    " LIKE ",
+];
+
+/// Where pieces stand in SQL that `format!` makes, other than constants, which say so by their letters: which pieces, and why none
+/// of them is a value. Values are parameters.
+const PIECES: &[(&str, &str, &str)] = &[
+    ("inventory/asked.rs", "{} allowed {} column name", "terms of this file, each a constant, and names of parameters"),
+    ("inventory/export.rs", "view", "one of the public views, which are constants"),
+    (
+        "inventory/integrity.rs",
+        "column column table column column {}",
+        "columns and tables of a constant list; names of the file's own schema, quoted",
+    ),
+    ("inventory/list_changes.rs", "{}", "terms of that function, each a constant"),
+    ("inventory/list_keys.rs", "{} {} {}", "what asked.rs chose, and columns, which are constants"),
+    ("inventory/list_owned.rs", "{}", "what asked.rs chose"),
+    ("inventory/migrate.rs", "{}", "a view's name as the file's own schema has it, quoted"),
+    (
+        "inventory/position.rs",
+        "term name term name term name term name {} {} name rest",
+        "constants of an order, and names of parameters",
+    ),
+    (
+        "inventory/pseudonymise.rs",
+        "of_organization column column column column column column column of_organization of_organization",
+        "constants of that function",
+    ),
+    ("inventory/resident/choose.rs", "term", "what whose.rs made"),
+    ("inventory/resident/page.rs", "each way way", "constants of that function"),
+    (
+        "inventory/rewind.rs",
+        "to to to assignments columns {} listed reason disabled lost inactive",
+        "constants, words of closed lists and a number",
+    ),
+    (
+        "inventory/sql.rs",
+        "{} {} {} {} tail keys tail range states tail tail",
+        "texts of this file, and what its callers ask at the end of them",
+    ),
+    ("inventory/when.rs", "at", "a column, which is a constant"),
+];
+
 /// A file longer than this has lost its one job.
 const LONGEST: usize = 500;
 
@@ -144,6 +237,68 @@ fn nothing_weakens_tls() {
     let weak = |source: &Source| NOWHERE.iter().any(|word| source.code.contains(word));
     let wrong: Vec<String> = sources.iter().filter(|s| weak(s)).map(|s| s.path.display().to_string()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_other_program_is_started_and_no_code_loaded() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let named = NO_OTHER_PROGRAM.iter().filter(|word| source.code.contains(**word));
+        wrong.extend(named.map(|word| format!("{}: {word}", source.path.display())));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn sqlite_alone_opens_the_inventory() {
+    let mut opened = BTreeMap::new();
+    for source in sources() {
+        let places: usize = OPENING.iter().map(|word| source.code.matches(word).count()).sum();
+        if places > 0 {
+            opened.insert(source.path.to_string_lossy().into_owned(), places);
+        }
+    }
+    let known: BTreeMap<String, usize> = OPENED.iter().map(|(path, places, _)| ((*path).to_owned(), *places)).collect();
+    assert_eq!(opened, known, "say which file is opened, and that it is not the inventory");
+}
+
+#[test]
+fn values_reach_sql_as_parameters() {
+    let mut found = BTreeMap::new();
+    for source in sources().iter().filter(|source| source.room == "inventory" && !source.path.ends_with("plans.rs")) {
+        let texts = source.code.split("format!(").skip(1).filter_map(literal);
+        let of_sql = texts.filter(|text| SQL.iter().any(|word| text.contains(word)));
+        let pieces: Vec<String> = of_sql.flat_map(pieces).filter(|piece| !is_constant(piece)).collect();
+        if !pieces.is_empty() {
+            found.insert(source.path.to_string_lossy().into_owned(), pieces.join(" "));
+        }
+    }
+    let known: BTreeMap<String, String> =
+        PIECES.iter().map(|(path, pieces, _)| ((*path).to_owned(), (*pieces).to_owned())).collect();
+    assert_eq!(found, known, "a value is a parameter; say what else stands in the text of a statement");
+}
+
+/// The string that a macro's arguments begin with, if they do.
+fn literal(arguments: &str) -> Option<&str> {
+    let text = arguments.trim_start().strip_prefix('"')?;
+    let mut before = ' ';
+    let end = text.find(|c: char| {
+        let is_end = c == '"' && before != '\\';
+        before = if before == '\\' { ' ' } else { c };
+        is_end
+    });
+    end.map(|end| &text[..end])
+}
+
+/// What a format string has between braces, `{}` for what stands behind it.
+fn pieces(text: &str) -> Vec<String> {
+    let plain = text.replace("{{", "").replace("}}", "");
+    let inside = plain.split('{').skip(1).filter_map(|part| part.split_once('}'));
+    inside.map(|(piece, _)| if piece.is_empty() { "{}".to_owned() } else { piece.to_owned() }).collect()
+}
+
+fn is_constant(piece: &str) -> bool {
+    piece != "{}" && piece.chars().all(|c| c.is_ascii_uppercase() || c == '_')
 }
 
 #[test]

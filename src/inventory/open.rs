@@ -75,7 +75,7 @@ impl Inventory {
         }
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         migrate(&mut connection, path, MIGRATIONS)?;
-        turn_to(&connection, "WAL")?;
+        turn_to(&connection, "PRAGMA journal_mode = WAL")?;
         connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;")?;
         if threads == Threads::Callers {
             connection.execute_batch("PRAGMA synchronous = OFF;")?;
@@ -256,7 +256,7 @@ impl Inventory {
             .writer
             .run(|connection| {
                 connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")?;
-                match turn_to(connection, "DELETE") {
+                match turn_to(connection, "PRAGMA journal_mode = DELETE") {
                     // Somebody reads; the log stays, and readers of the group can still open the file.
                     Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
                     // Nothing is lost, but nobody can read the file until a writer has put it right.
@@ -273,8 +273,8 @@ impl Inventory {
 
 /// Gives the file another kind of log. SQLite tells the new one before it is written, so that whoever hears no more than that misses why
 /// it failed.
-fn turn_to(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
-    let mut turn = connection.prepare(&format!("PRAGMA journal_mode = {mode}"))?;
+fn turn_to(connection: &Connection, pragma: &'static str) -> rusqlite::Result<()> {
+    let mut turn = connection.prepare(pragma)?;
     let mut told = turn.query([])?;
     while told.next()?.is_some() {}
     Ok(())
