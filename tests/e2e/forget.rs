@@ -4,6 +4,7 @@ use keymuster::clock::Clock;
 use keymuster::sim::Size;
 use serde_json::{Value, json};
 
+use crate::process::{PATIENCE, Running};
 use crate::support::{BRAINTRUST, OPENAI, Settings, Sim, Site, text};
 
 fn site(sim: &Sim) -> Site {
@@ -83,11 +84,28 @@ fn who_left_is_named_nowhere_any_more() {
         "changes": [{ "account": account, "name": "Old", "before": id, "after": format!("personal {id}") }],
     });
     site.meddle(&format!("INSERT INTO delivery (message_id, made_at, next_at, body) VALUES ('msg_1', 1, 1, '{body}')"));
+    let rewriting = || {
+        let mut shell = std::process::Command::new("sqlite3");
+        shell.arg("-bail").arg(site.inventory()).arg("UPDATE change SET after = 'somebody else'");
+        let refused = Running::start(shell, "sqlite3").finish(PATIENCE);
+        assert!(refused.code != Some(0) && refused.stderr.contains("append-only"), "history was rewritten: {}", refused.all());
+    };
+    // Where it fails half way, nothing of it was done, and history is as well protected as before.
+    let people = || site.count(&format!("people WHERE email = '{email}'"));
+    let there = people();
+    site.meddle("CREATE TRIGGER fails BEFORE UPDATE ON key BEGIN SELECT RAISE(ABORT, 'the disk is full'); END");
+    rewriting();
+    let failed = site.run("forget", &[&email, "--yes"]).ended(1);
+    assert!(failed.stderr.contains("the disk is full"), "{}", failed.stderr);
+    site.meddle("DROP TRIGGER fails");
+    assert_eq!(people(), there);
+    rewriting();
     let shown = site.run("forget", &[&email]).ended(0);
     assert!(shown.stdout.contains(&id) && shown.stdout.contains("nothing was changed"), "{}", shown.stdout);
     assert!(is_in_files(&site, &email));
     let forgotten = site.run("forget", &[&email.to_uppercase(), "--yes"]).ended(0);
     assert!(forgotten.stdout.contains("replaced by forgotten-"), "{}", forgotten.stdout);
+    rewriting();
     for what in [&id, &email, &name] {
         assert!(!is_in_files(&site, what), "{what} is still in the files");
     }
