@@ -68,7 +68,7 @@ impl Figures {
             format!("; ready again after {half:.0?} (p50), {:.0?} (p99), {:.0?} (most)", at(99).unwrap(), at(100).unwrap())
         });
         let took = self.began.elapsed();
-        writeln!(std::io::stderr(), "{}: {kills} kills in {took:.1?}: {}{ready}", self.what, places.join(", ")).unwrap();
+        writeln!(std::io::stderr(), "{}: {kills} signals in {took:.1?}: {}{ready}", self.what, places.join(", ")).unwrap();
     }
 }
 
