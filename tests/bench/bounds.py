@@ -1,0 +1,48 @@
+"""Bounds that hold for a daemon of that many keys; it ends with 1 where one does not. Arguments: PROGRAM SCRATCH KEYS.
+
+Scrapes are timed while two polls write, as a client on the same machine sees them. Memory is what the process held at most, from its
+start over both polls, the scrapes, the pages and the lists as files.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+
+from served import asked, served
+from simulated import Site
+
+# Of 100,000 keys: milliseconds of 99 of 100 scrapes, and MiB.
+SCRAPE, MEMORY = 50, 64
+PAUSE = 0.02
+PAGES = ("/", "/keys", "/keys?q=staging", "/owners", "/accounts", "/changes", "/policy", "/keys.csv", "/keys.json", "/api/v1/keys?limit=1000")
+
+
+def main():
+    program, scratch, keys = sys.argv[1:]
+    with Site(program, f"{scratch}/bounds", "--keys", keys) as site:
+        site.without_pace()
+        site.without_schedule()
+        with served(program, site.config, f"{scratch}/bounded.log") as daemon:
+            scrapes = []
+            for _ in range(2):
+                command = [program, "ctl", "--config", site.config, "poll", "demo-openai"]
+                poll = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                while poll.poll() is None:
+                    scrapes.append(asked(daemon.address, "/metrics")[1])
+                    time.sleep(PAUSE)
+                for page in PAGES:
+                    asked(daemon.address, page)
+            took, peak = statistics.quantiles(scrapes, n=100)[98], daemon.cost().peak
+    broken = 0
+    for what, figure, bound, unit in (
+        (f"99 % of {len(scrapes)} scrapes during polls", took, SCRAPE, "ms"),
+        ("memory at most", peak, MEMORY, "MiB"),
+    ):
+        kept = figure <= bound
+        broken += not kept
+        print(f"{what:40} {figure:8.1f} {unit:4} of {bound}{'' if kept else ': broken'}")
+    sys.exit(min(broken, 1))
+
+
+main()
