@@ -10,7 +10,8 @@ use keymuster::sim::{Happening, Size};
 use serde_json::Value;
 
 use crate::process::{PATIENCE, Running, get};
-use crate::support::{BRAINTRUST, DEN, Daemon, OPENAI, Settings, Sim, Site, log_events, text};
+use crate::support::{BRAINTRUST, DEN, Daemon, OPENAI, PROJECT_KEYS, Settings, Sim, Site, log_events, text};
+use crate::terminal::{on_terminal, without_colours};
 
 const SHORT: &[&str] = &[
     "\"quoted\" 'and' `so`",
@@ -39,7 +40,7 @@ const SHORT: &[&str] = &[
     "\u{1b}]8;;http://x.example\u{1b}\\link",
     "\u{202e}txt.drowssap",
     "\u{2066}isolated\u{2069} \u{200f}",
-    "zero\u{200b}width\u{feff}\u{2060}",
+    "zero\u{200b}\u{200c}\u{200d}width\u{feff}\u{2060}\u{61c}\u{200e}private\u{e000}\u{f8ff}",
     "line\u{2028}paragraph\u{2029}",
     "tag\u{e0041}\u{e0042}",
     "a | b | c \\| d",
@@ -62,9 +63,9 @@ const SHORT: &[&str] = &[
     "شركة המפתח",
     "null",
     "NaN",
-    "true",
-    "-0",
-    "1e999",
+    "\u{ff0b}1+1",
+    "\u{ff0d}1+1",
+    "\u{ff20}SUM(A1)",
 ];
 
 /// Those, and some that are ten thousand characters long.
@@ -119,8 +120,8 @@ impl Twins {
 /// What no line may hold: controls, and what hides or turns text.
 fn is_calm(text: &str, what: &str) {
     let wild = |c: &char| {
-        let turns = matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
-        (c.is_control() && *c != '\n') || turns || matches!(c, '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+        let turns = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+        (c.is_control() && *c != '\n') || turns || matches!(c, '\u{feff}' | '\u{e000}'..='\u{f8ff}' | '\u{e0000}'..='\u{e007f}')
     };
     let found: BTreeSet<char> = text.chars().filter(wild).collect();
     assert!(found.is_empty(), "{what} holds {found:?}");
@@ -132,7 +133,7 @@ fn csv_rows(file: &str, what: &str) -> Vec<usize> {
     let rows = reader.records().map(|row| {
         let row = row.unwrap();
         for cell in &row {
-            let formula = cell.starts_with(['=', '+', '@', '\t', '\r', '\u{ff1d}']);
+            let formula = cell.starts_with(['=', '+', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
             let negative = cell.starts_with('-') && cell.parse::<f64>().is_err();
             assert!(!formula && !negative, "{what}: {cell}");
         }
@@ -217,6 +218,107 @@ fn hostile_names_change_the_shape_of_no_command() {
             _ => {}
         }
     }
+}
+
+/// What a terminal may be told beside text: colours, and to write over the line of progress.
+fn is_calm_on_a_terminal(shown: &str, what: &str) {
+    for sequence in shown.split('\u{1b}').skip(1) {
+        let colour = sequence
+            .split_once('m')
+            .is_some_and(|(code, _)| code.starts_with('[') && code[1..].bytes().all(|b| b.is_ascii_digit() || b == b';'));
+        assert!(colour || sequence.starts_with("[K"), "{what}: ESC {:?}", sequence.chars().take(20).collect::<String>());
+    }
+    is_calm(&without_colours(&shown.replace("\u{1b}[K", "")), what);
+}
+
+#[test]
+fn hostile_names_are_text_to_a_terminal_too() {
+    let (_sim, twins) = Twins::polled();
+    let ids = twins.hostile.sql("SELECT account, key_id FROM keys WHERE presence <> 'gone'");
+    let of_one = text(&ids[0], "key_id");
+    for columns in [70, 120, 400] {
+        for command in [
+            vec!["keys"],
+            vec!["findings"],
+            vec!["owners"],
+            vec!["changes"],
+            vec!["explain", &of_one],
+            vec!["policy", "test"],
+            vec!["poll"],
+        ] {
+            let what = format!("{command:?} at {columns} columns");
+            let shown = on_terminal(&twins.hostile, columns, "TERM=xterm", &command).ended(0).stdout;
+            is_calm_on_a_terminal(&shown, &what);
+            if command[0] == "keys" {
+                // No name has taken a row's id away, or written over it.
+                let missing = ids.iter().map(|row| text(row, "key_id")).find(|id| shown.matches(id.as_str()).count() == 0);
+                assert_eq!(missing, None, "{what}");
+            }
+        }
+    }
+}
+
+/// Commands that tell of projects, members, organisations and waivers rather than of keys.
+#[test]
+fn hostile_names_change_the_shape_of_no_report_either() {
+    let (sim, twins) = Twins::polled();
+    // Names stand in a report where a list fails.
+    sim.faults(&format!("http_500 on {PROJECT_KEYS}"));
+    for site in [&twins.plain, &twins.hostile] {
+        let told = site.poll(&["--account", OPENAI]).ended(69);
+        is_calm(&told.all(), "poll");
+        let named = told
+            .stdout
+            .lines()
+            .filter(|line| line.contains("http_status") || line.contains("server_error") || line.contains("500"))
+            .count();
+        assert!(named > 0, "no list is told of: {}", told.stdout);
+    }
+    sim.faults("");
+    let lines = |said: [String; 2], what: &str| {
+        let [plain, hostile] = said.map(|said| said.lines().count());
+        assert_eq!(plain, hostile, "{what}");
+    };
+    lines(twins.say("poll", &[]), "poll");
+    lines(twins.say("check", &[]), "check");
+    for site in [&twins.plain, &twins.hostile] {
+        site.edit("max_age = \"60d\"", "max_age = \"1d\"");
+    }
+    for format in ["table", "csv", "json", "markdown"] {
+        let said = [&twins.plain, &twins.hostile].map(|site| {
+            let config = site.config();
+            let said = site
+                .start(&["policy", "test", "--config", config.to_str().unwrap(), "--format", format])
+                .finish(PATIENCE)
+                .ended(0);
+            is_calm(&said.all(), "policy test");
+            said.stdout
+        });
+        match format {
+            "csv" => assert_eq!(csv_rows(&said[0], "policy test"), csv_rows(&said[1], "policy test")),
+            "json" => assert_eq!(json_rows(&said[0]), json_rows(&said[1])),
+            _ => lines(said, "policy test"),
+        }
+    }
+    for view in ["keys", "people", "scopes", "walks", "changes", "accounts"] {
+        let [plain, hostile] = twins.say("db", &["export", "--view", view, "--format", "csv"]);
+        assert_eq!(csv_rows(&plain, view).iter().collect::<BTreeSet<_>>(), csv_rows(&hostile, view).iter().collect(), "{view}");
+        let [_, hostile] = twins.say("db", &["export", "--view", view]);
+        assert!(!json_rows(&hostile).is_empty(), "{view}");
+    }
+    lines(twins.say("db", &["check"]), "db check");
+    for person in twins.hostile.sql("SELECT person_id FROM people LIMIT 40") {
+        let told = twins.hostile.run("forget", &[&text(&person, "person_id")]);
+        is_calm(&told.all(), "forget");
+    }
+
+    let daemon = twins.hostile.daemon();
+    for command in [vec!["ctl", "--config", "keymuster.toml", "status"], vec!["ctl", "--config", "keymuster.toml", "poll"]] {
+        let told = twins.hostile.start(&command).finish(PATIENCE);
+        assert!(matches!(told.code, Some(0 | 69)), "{command:?}: {}", told.all());
+        is_calm(&told.all(), "ctl");
+    }
+    is_calm(&daemon.stop().ended(0).stderr, "the log");
 }
 
 #[test]

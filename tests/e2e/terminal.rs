@@ -12,7 +12,7 @@ const OVER: &str = "\r\u{1b}[K";
 
 /// Runs the program on a terminal that many columns wide; `environment` are further variables.
 #[track_caller]
-fn on_terminal(site: &Site, columns: u16, environment: &str, arguments: &[&str]) -> Finished {
+pub fn on_terminal(site: &Site, columns: u16, environment: &str, arguments: &[&str]) -> Finished {
     let config = site.config();
     let typed = format!(
         "stty cols {columns} rows 40; exec env -i TMPDIR={} {environment} {} {} --config {}",
@@ -97,7 +97,7 @@ fn tables_fit_the_terminal_and_ids_stay_whole() {
 }
 
 /// Without sequences that set colours.
-fn without_colours(text: &str) -> String {
+pub fn without_colours(text: &str) -> String {
     let mut parts = text.split('\u{1b}');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |plain, part| plain + part.split_once('m').map_or("", |(_, rest)| rest)).replace('\r', "")

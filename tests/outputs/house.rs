@@ -11,7 +11,7 @@ use keymuster::metrics::{Exposition, Tally};
 use keymuster::policy::Policy;
 use keymuster::providers::PROVIDERS;
 use keymuster::remote::Roots;
-use keymuster::sim::{self, Simulation};
+use keymuster::sim::{self, Simulation, Size};
 use keymuster::sync::{self, Line, Polls, Report};
 use keymuster::views::{AccountFacts, Filter, KeysAsked, Views};
 use keymuster::web::{self, App};
@@ -39,8 +39,13 @@ pub struct House {
 impl House {
     /// An OpenAI and a Den account, not polled yet. `more` is further config.
     pub async fn new(more: &str) -> Self {
+        Self::of(Size::demo(), more).await
+    }
+
+    /// The same over a world of that size.
+    pub async fn of(size: Size, more: &str) -> Self {
         let clock = Clock::runtime(NOW);
-        let simulation = sim::start(sim::Options::default(), clock.clone()).await.unwrap();
+        let simulation = sim::start(sim::Options { size, ..sim::Options::default() }, clock.clone()).await.unwrap();
         // Some keys of that world expire within minutes. They have, and nothing more begins by itself while a test runs.
         clock.jump(1_200);
         let folder = tempfile::tempdir().unwrap();

@@ -8,6 +8,7 @@ mod as_of;
 mod changes;
 mod charts;
 mod house;
+mod injections;
 mod log;
 mod metrics;
 mod owners;

@@ -10,7 +10,7 @@ use keymuster::domain::{Basis, ChangeKind, Condition, ItemReason, KeyKind, Prese
 use keymuster::inventory::{StoreError, Waits};
 use keymuster::metrics::DeliveryEnd;
 use keymuster::metrics::declared::{ALL, Metric, Type};
-use keymuster::sim::{Fault, Happening};
+use keymuster::sim::{Fault, Happening, Size};
 use keymuster::sync::Polls;
 
 use crate::house::{House, OFF};
@@ -77,6 +77,27 @@ async fn every_series_is_declared_and_everything_declared_is_there() {
         let expected: BTreeSet<&str> = metric.labels.iter().copied().collect();
         assert_eq!(labels, expected, "{series}");
     }
+}
+
+/// A label would otherwise be a name that somebody at a provider chose, and a series cost memory for ever.
+#[tokio::test]
+async fn series_are_as_many_for_thousands_of_keys_as_for_few() {
+    let mut sets = Vec::new();
+    // Many keys, owners and projects, and few of each.
+    for size in [Size::demo(), Size { projects: 40, people: 300, den_keys: 400, ..Size::of(4_000) }] {
+        let house = House::of(size, "").await;
+        house.poll().await;
+        let there =
+            house.views.counts().await.unwrap().accounts.values().map(|account| account.keys_that_may_be_there()).sum::<u64>();
+        let text = house.exposition(OFF).text(None).await.unwrap();
+        let names: BTreeSet<String> = series(&text).into_keys().map(str::to_owned).collect();
+        sets.push((there, names));
+    }
+    let [(few, of_few), (many, of_many)] = &sets[..] else { unreachable!() };
+    assert!(*few < 400 && *many > 4_000, "{few} and {many} keys");
+    let others: Vec<&String> = of_few.symmetric_difference(of_many).collect();
+    assert!(others.is_empty(), "{others:?}");
+    assert!(of_many.len() <= 2_000, "{} series", of_many.len());
 }
 
 /// The metric of a series, and the names of its labels.
