@@ -231,6 +231,14 @@ fn one_room_touches_each_part_of_the_world() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What is forbidden in the manifest no attribute in a file can allow again.
+#[test]
+fn our_own_code_is_safe() {
+    let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap_or_default();
+    let (_, lints) = manifest.split_once("[lints.rust]\n").unwrap_or_default();
+    assert!(lints.starts_with("unsafe_code = \"forbid\"\n"), "unsafe code is no longer forbidden");
+}
+
 #[test]
 fn nothing_weakens_tls() {
     let sources = sources();

@@ -52,10 +52,6 @@ impl Running {
         Self { child, stdout, stderr, what }
     }
 
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Sends a signal to this process and no other.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();

@@ -9,6 +9,7 @@ mod house;
 mod targets;
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use targets::TARGETS;
@@ -27,5 +28,5 @@ fn the_corpus_breaks_nothing() {
         }
         assert!(replayed > before + 10, "{name} has hardly any corpus");
     }
-    eprintln!("{replayed} inputs replayed");
+    writeln!(std::io::stderr(), "{replayed} inputs replayed").unwrap();
 }
