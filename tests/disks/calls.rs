@@ -1,7 +1,7 @@
 //! The k-th call that writes is the last one, or finds no room, or fails: of a first start with its poll, of a poll and its settling, of
 //! a backup and of an upgrade. strace counts the calls of each thread, and puts the fault in the place of one.
 //!
-//! A run tries twelve places of each call; with `KEYMUSTER_LONG` it tries every one.
+//! A run tries eight places of each call; with `KEYMUSTER_LONG` it tries every one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -40,7 +40,8 @@ impl Fault {
     fn words(self) -> &'static [&'static str] {
         match self {
             Self::Kill => &[],
-            Self::Once("ENOSPC") | Self::FromThenOn("ENOSPC") => &["full", "No space"],
+            // Where the index of its log cannot grow, SQLite says no more than that.
+            Self::Once("ENOSPC") | Self::FromThenOn("ENOSPC") => &["full", "No space", "I/O"],
             Self::Once(_) | Self::FromThenOn(_) => &["I/O", "Input/output"],
         }
     }
@@ -195,12 +196,12 @@ impl Work {
     }
 }
 
-/// All places of a call in a long run, else twelve that are spread over them, the first and the last among them.
+/// All places of a call in a long run, else eight that are spread over them, the first and the last among them.
 fn places(calls: usize) -> Vec<usize> {
-    if std::env::var_os("KEYMUSTER_LONG").is_some() || calls <= 12 {
+    if std::env::var_os("KEYMUSTER_LONG").is_some() || calls <= 8 {
         return (1..=calls).collect();
     }
-    (0..12).map(|place| 1 + place * (calls - 1) / 11).collect()
+    (0..8).map(|place| 1 + place * (calls - 1) / 7).collect()
 }
 
 fn kept(site: &Site) -> PathBuf {

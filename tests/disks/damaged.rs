@@ -38,27 +38,29 @@ fn polled() -> (Site, Vec<u8>) {
     (site, bytes)
 }
 
-/// Everything that is told by the views that people read.
-fn told(path: &Path) -> Option<String> {
-    let mut told = String::new();
+/// Every row of the views that people read; their order is promised by none of them.
+fn told(path: &Path) -> Option<Vec<String>> {
+    let mut told = Vec::new();
     Reader::open(path)
         .ok()?
         .export(PUBLIC_VIEWS, |piece| -> Stored<()> {
             if let Piece::Row { columns: _, values } = piece {
-                told.push_str(&format!("{values:?}\n"));
+                told.push(format!("{values:?}"));
             }
             Ok(())
         })
         .ok()?;
+    told.sort_unstable();
     Some(told)
 }
 
-fn judge(path: &Path, bytes: &[u8], right: &str) -> Found {
+fn judge(path: &Path, bytes: &[u8], undamaged: &Path) -> Found {
     fs::write(path, bytes).unwrap();
     let sound = Reader::open(path).and_then(|reader| reader.look_over()).is_ok_and(|looked| looked.wrong.is_empty());
     match (sound, told(path)) {
         (false, _) | (true, None) => Found::Detected,
-        (true, Some(told)) if told == right => Found::Harmless,
+        // Keys expire while the test runs.
+        (true, there) if there == told(undamaged) || told(path) == told(undamaged) => Found::Harmless,
         (true, Some(_)) => Found::Silent,
     }
 }
@@ -84,9 +86,8 @@ fn pages_that_are_not_what_was_written_are_found() {
     let (site, bytes) = polled();
     let pages = bytes.len() / PAGE;
     let path = site.path("damaged.db");
-    fs::write(&path, &bytes).unwrap();
-    let right = told(&path).unwrap();
-    assert_eq!(judge(&path, &bytes, &right), Found::Harmless, "what is not damaged is told");
+    let undamaged = site.inventory();
+    assert_eq!(judge(&path, &bytes, &undamaged), Found::Harmless, "what is not damaged is told");
     let mut found: BTreeMap<(&str, Found), u32> = BTreeMap::new();
     for page in 0..pages {
         let (from, to) = (page * PAGE, (page + 1) * PAGE);
@@ -99,7 +100,7 @@ fn pages_that_are_not_what_was_written_are_found() {
         swapped.copy_within(from..to, other * PAGE);
         swapped[from..to].copy_from_slice(&bytes[other * PAGE..(other + 1) * PAGE]);
         for (what, damaged) in [("zeroed", zeroed), ("cut off", cut), ("cut in two", half), ("swapped", swapped)] {
-            let judged = judge(&path, &damaged, &right);
+            let judged = judge(&path, &damaged, &undamaged);
             assert_ne!(judged, Found::Silent, "page {page} {what} is told as if it were whole");
             *found.entry((what, judged)).or_default() += 1;
             // Of an empty file nobody can tell that it was more.
@@ -116,14 +117,13 @@ fn pages_that_are_not_what_was_written_are_found() {
 fn bits_that_turn_are_counted() {
     let (site, mut bytes) = polled();
     let path = site.path("damaged.db");
-    fs::write(&path, &bytes).unwrap();
-    let right = told(&path).unwrap();
+    let undamaged = site.inventory();
     let step = if std::env::var_os("KEYMUSTER_LONG").is_some() { 1 } else { bytes.len() / 400 };
     let mut found: BTreeMap<Found, u32> = BTreeMap::new();
     for (number, place) in (0..bytes.len()).step_by(step).enumerate() {
         let bit = 1 << (number * 5 % 8);
         bytes[place] ^= bit;
-        *found.entry(judge(&path, &bytes, &right)).or_default() += 1;
+        *found.entry(judge(&path, &bytes, &undamaged)).or_default() += 1;
         bytes[place] ^= bit;
     }
     writeln!(std::io::stderr(), "single bits: {found:?}").unwrap();

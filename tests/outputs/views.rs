@@ -17,7 +17,7 @@ async fn counts_are_remembered_until_something_is_written() {
     let before = house.views.counts().await.unwrap();
     assert_eq!(
         before.accounts["acme-den"],
-        AccountCounts { provider: "den".into(), configured: true, ..AccountCounts::default() }
+        AccountCounts { provider: "den".into(), configured: true, interval: Some(3_600), ..AccountCounts::default() }
     );
     house.views.counts().await.unwrap();
     house.views.overview().await.unwrap();
