@@ -25,6 +25,16 @@ async fn a_server_that_does_not_recover_is_left() {
     assert_eq!((outcomes, server.heard().len()), (vec!["server"; 3], 3));
 }
 
+/// A request id in each body makes of one failure no two.
+#[tokio::test]
+async fn what_a_failing_server_says_tells_nothing() {
+    let says = |id: &str| reply("500 Oops", &["x-request-id: canary"], format!(r#"{{"error":"canary","request_id":"{id}"}}"#));
+    let server = Server::replies([says("req_1"), says("req_2"), says("req_3")]).await;
+    let (page, outcomes) = ask(limited(&server.url(), |limits| limits.retries = 2)).await;
+    assert_eq!(page.unwrap_err(), Failure::new(Reason::Server, "status 500, after 3 attempts"));
+    assert_eq!((outcomes, server.heard().len()), (vec!["server"; 3], 3));
+}
+
 #[tokio::test]
 async fn lists_that_all_fail_share_the_retries_of_the_poll() {
     const LISTS: usize = 60;
