@@ -1,6 +1,8 @@
 //! What lists of keys say of what is not known: each of the three moments by its own word wherever a key is shown, a key that is
 //! held as held, and below the rows how old everything is and which lists cannot be seen.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::process::get;
@@ -214,5 +216,87 @@ fn every_list_says_how_old_it_is_and_which_lists_cannot_be_seen() {
     for command in [&["keys"][..], &["findings"], &["owners"], &["changes"], &["policy", "test"]] {
         let (_, told) = said(&site, command, &["--account", "acme-den"]);
         assert!(told.len() == 1 && told[0].starts_with("note: Every open list"), "{command:?}: {told:?}");
+    }
+}
+
+/// What has a meaning to SQL, to its patterns, to shells and to the reading of arguments.
+const TEXTS: &[&str] = &[
+    "'",
+    "\"",
+    "%",
+    "_",
+    "%%",
+    "a%",
+    "_a_",
+    "100%_'\"--",
+    "a_b",
+    "\\",
+    "*",
+    "[a-z]*",
+    "' OR '1'='1",
+    "'; DROP TABLE key; --",
+    "' UNION SELECT key FROM tag_key --",
+    ":text",
+    "?1",
+    "$(id)",
+    "`id`",
+    "-1",
+    "--format",
+    "-h",
+    "=1+1",
+    "../../etc/passwd",
+    "key_",
+    "ci",
+    "CI",
+    "é",
+    "\u{202e}",
+    "",
+    " ",
+];
+
+#[test]
+fn a_text_that_is_searched_for_is_found_letter_by_letter() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    site.poll(&[]).ended(0);
+    for (row, name) in ["100%_'\"--", "100xx'\"--", "a_b", "axb", "a%b", "\\", "it's", "\"", "[a-z]*"].iter().enumerate() {
+        let quoted = name.replace('\'', "''");
+        site.meddle(&format!(
+            "UPDATE key SET name = '{quoted}' WHERE id = (SELECT id FROM key ORDER BY id LIMIT 1 OFFSET {row})"
+        ));
+    }
+    let listed = |more: &[&str]| -> Vec<Value> {
+        serde_json::from_str(&site.run("keys", &[&["--format", "json"], more].concat()).ended(0).stdout).unwrap()
+    };
+    let ids =
+        |rows: &[Value]| -> BTreeSet<String> { rows.iter().map(|row| row["key_id"].as_str().unwrap().to_owned()).collect() };
+    let all = listed(&[]);
+    let holds = |columns: &[&str], is_it: &dyn Fn(&str) -> bool| -> BTreeSet<String> {
+        let of = |row: &&Value| {
+            columns.iter().filter_map(|column| row[column].as_str()).any(|value| is_it(&value.to_ascii_lowercase()))
+        };
+        ids(&all.iter().filter(of).cloned().collect::<Vec<_>>())
+    };
+    for text in TEXTS {
+        let folded = text.to_ascii_lowercase();
+        let searched = ["key_id", "name", "hint", "scope_name", "owner_id", "owner_name", "owner_email"];
+        assert_eq!(ids(&listed(&["--", text])), holds(&searched, &|value| value.contains(&folded)), "{text:?}");
+        let of_owner = listed(&[&format!("--owner={text}")]);
+        assert_eq!(ids(&of_owner), holds(&searched[4..], &|value| value == folded), "owner {text:?}");
+        assert!(listed(&[&format!("--team={text}")]).is_empty(), "team {text:?}");
+        let refused = site.run("keys", &[&format!("--account={text}")]).ended(64);
+        assert!(refused.stderr.contains("no account") && !refused.all().contains("SQL"), "{}", refused.all());
+        for option in
+            ["--created", "--last-used", "--expires", "--provider", "--kind", "--condition", "--presence", "--as-of", "--format"]
+        {
+            let refused = site.run("keys", &[&format!("{option}={text}")]).ended(64);
+            assert!(
+                !refused.stderr.contains("panicked") && !refused.stderr.contains("syntax error"),
+                "{option} {text:?}: {}",
+                refused.stderr
+            );
+        }
+        let explained = site.run("explain", &["--", text]);
+        assert!(matches!(explained.code, Some(0 | 64)), "{text:?}: {}", explained.all());
     }
 }
