@@ -7,7 +7,7 @@ use keymuster::sim::{Remote, Size};
 
 use crate::calls::{CALLS, HEADERS, are_on_the_list};
 use crate::control::ctl;
-use crate::support::{BRAINTRUST, PROJECT_KEYS, Settings, Sim, Site, far_off, text};
+use crate::support::{BRAINTRUST, Settings, Sim, Site, far_off, text};
 
 const IMPERSONATE: &str = "x-bt-impersonate-user";
 const ORGANIZATION: &str = "x-openwork-org-id";
@@ -111,5 +111,4 @@ fn nothing_is_ever_asked_but_what_is_on_the_closed_list() {
         .filter(|(r, how, path)| !seen.contains(&(*r, (*how).to_owned(), (*path).to_owned())))
         .collect();
     assert!(idle.is_empty(), "never asked: {idle:?}");
-    assert!(CALLS.iter().any(|(_, _, path)| *path == PROJECT_KEYS));
 }
