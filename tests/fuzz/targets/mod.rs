@@ -6,6 +6,10 @@ mod outputs;
 mod request;
 mod text;
 
+use tokio::runtime::Runtime;
+
+use crate::house::{House, Served};
+
 /// Panics where something is broken that has to hold.
 pub type Target = fn(&[u8]);
 
@@ -17,6 +21,25 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("request", request::request),
     ("text", text::text),
 ];
+
+/// An inventory that was read, served for as long as the process lives.
+struct Server {
+    runtime: Runtime,
+    house: House,
+    served: Served,
+}
+
+impl Server {
+    fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (house, served) = runtime.block_on(async {
+            let house = House::polled().await;
+            let served = house.serve().await;
+            (house, served)
+        });
+        Self { runtime, house, served }
+    }
+}
 
 /// Changes what is around it, wherever it is shown: by Unicode's lists, not by ours.
 fn is_dangerous(character: char) -> bool {

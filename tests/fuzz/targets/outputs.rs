@@ -4,17 +4,9 @@ use std::sync::LazyLock;
 
 use keymuster::config::{Metrics, PerKey};
 use keymuster::domain::Text;
-use tokio::runtime::Runtime;
 
+use super::Server;
 use crate::house::{House, Served};
-
-struct Written {
-    runtime: Runtime,
-    house: House,
-    served: Served,
-    /// With a plain name.
-    plain: Shape,
-}
 
 /// What may not depend on the name.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,19 +21,15 @@ struct Shape {
     json: Vec<usize>,
 }
 
-static WRITTEN: LazyLock<Written> = LazyLock::new(|| {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let (house, served) = runtime.block_on(async {
-        let house = House::polled().await;
-        let served = house.serve().await;
-        (house, served)
-    });
-    let plain = runtime.block_on(shape(&house, &served, "plain"));
-    Written { runtime, house, served, plain }
+/// And the shape of what is written with a plain name.
+static SERVER: LazyLock<(Server, Shape)> = LazyLock::new(|| {
+    let server = Server::start();
+    let plain = server.runtime.block_on(shape(&server.house, &server.served, "plain"));
+    (server, plain)
 });
 
 pub fn outputs(bytes: &[u8]) {
-    let Written { runtime, house, served, plain } = &*WRITTEN;
+    let (Server { runtime, house, served }, plain) = &*SERVER;
     let name = Text::clean(&String::from_utf8_lossy(bytes));
     let found = runtime.block_on(shape(house, served, name.as_str()));
     assert_eq!(found, *plain, "by the name {:?}", name.as_str());

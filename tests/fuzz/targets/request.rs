@@ -6,25 +6,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use tokio::net::TcpSocket;
-use tokio::runtime::Runtime;
 
-use crate::house::{House, Served};
+use super::Server;
 
-struct Server {
-    runtime: Runtime,
-    house: House,
-    served: Served,
-}
-
-static SERVER: LazyLock<Server> = LazyLock::new(|| {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let (house, served) = runtime.block_on(async {
-        let house = House::polled().await;
-        let served = house.serve().await;
-        (house, served)
-    });
-    Server { runtime, house, served }
-});
+static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
 pub fn request(bytes: &[u8]) {
     let Server { runtime, house, served } = &*SERVER;
