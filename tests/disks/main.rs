@@ -5,10 +5,10 @@
 #![cfg(test)]
 
 mod calls;
+mod daemon;
 mod damaged;
 #[path = "../crash/first_schema.rs"]
 mod first_schema;
-mod full;
 #[expect(dead_code, reason = "shared with the tests of crashes, which use more of it")]
 #[path = "../crash/kills.rs"]
 mod kills;

@@ -1,4 +1,4 @@
-//! A file system that is full, or may not be written, under a running daemon: it says so, shows what it knows, and goes on once it can.
+//! A disk that is full, may not be written or fails, or a file that somebody else holds, under a running daemon: it says so, shows what it knows, and goes on once it can.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use keymuster::sim::Remote;
+use rusqlite::{Connection, OpenFlags};
+use rustix::process::Signal;
 
-use crate::process::get;
-use crate::support::{Settings, Sim, Site, lacks_root};
+use crate::process::{PATIENCE, Running, eventually, get};
+use crate::support::{Daemon, Settings, Sim, Site, lacks_root};
 
 /// A small file system in memory, for as long as the test runs.
 struct Small(PathBuf);
@@ -50,8 +52,50 @@ fn ctl_poll(site: &Site) -> (Option<i32>, String) {
     (ended.code, ended.all())
 }
 
-/// Lets the daemon poll while `broken` holds, and once more behind it; `words` have to be said.
-fn goes_on(breaks: impl Fn(&Small) -> Option<PathBuf>, mends: impl Fn(&Small, Option<PathBuf>), words: &[&str]) {
+/// What keeps the daemon from writing.
+enum Broken {
+    /// A file takes all the room.
+    Full(PathBuf),
+    /// strace puts an error in the place of each call that writes.
+    Failing(Running),
+    /// Somebody else writes, and does not end it.
+    Held(Connection),
+}
+
+impl Broken {
+    fn failing(daemon: &Daemon, error: &str) -> Self {
+        let mut strace = Command::new("strace");
+        let calls = format!("inject=pwrite64,ftruncate,fsync,fdatasync:error={error}");
+        strace.args([
+            "-f",
+            "-o",
+            "/dev/null",
+            "-e",
+            "trace=pwrite64,ftruncate,fsync,fdatasync",
+            "-e",
+            &calls,
+            "-p",
+            &daemon.process.id().to_string(),
+        ]);
+        let strace = Running::start(strace, "strace");
+        eventually("strace takes hold of the daemon", PATIENCE, || strace.stderr().contains("attached").then_some(()));
+        Self::Failing(strace)
+    }
+
+    fn mend(self) {
+        match self {
+            Self::Full(filler) => fs::remove_file(filler).unwrap(),
+            Self::Failing(strace) => {
+                strace.signal(Signal::INT);
+                strace.finish(PATIENCE);
+            }
+            Self::Held(connection) => connection.execute_batch("ROLLBACK").unwrap(),
+        }
+    }
+}
+
+/// Lets the daemon poll while something is broken, and once more behind it; one of these words has to be in its log.
+fn goes_on(breaks: impl Fn(&Small, &Daemon) -> Broken, words: &[&str]) {
     let sim = Sim::small();
     let site = Site::new(&sim, &Settings::default());
     let small = Small::mounted(site.path("small"));
@@ -71,7 +115,7 @@ fn goes_on(breaks: impl Fn(&Small) -> Option<PathBuf>, mends: impl Fn(&Small, Op
         sim.truth().into_iter().find(|key| key.provider == Remote::OpenAi && key.listed && !key.name.contains("keymuster"));
     let revoked = revoked.unwrap().id;
     sim.change(|world| world.revoke(&revoked));
-    let broken = breaks(&small);
+    let broken = breaks(&small, &daemon);
     let (code, said) = ctl_poll(&site);
     assert_ne!(code, Some(0), "{said}");
     assert!(failures() >= 1.0, "{}", daemon.process.stderr());
@@ -83,13 +127,13 @@ fn goes_on(breaks: impl Fn(&Small) -> Option<PathBuf>, mends: impl Fn(&Small, Op
     }
     assert_eq!(page("/keys.csv").body, keys, "what was known before is shown");
 
-    mends(&small, broken);
+    broken.mend();
     let (code, said) = ctl_poll(&site);
     assert_eq!(code, Some(0), "{said}");
     assert!(daemon.process.runs());
     daemon.stop().ended(0);
     let file = small.0.join("inventory.db");
-    site.start(&["db", "check", "--inventory", file.to_str().unwrap()]).finish(crate::process::PATIENCE).ended(0);
+    site.start(&["db", "check", "--inventory", file.to_str().unwrap()]).finish(PATIENCE).ended(0);
     let missing = crate::support::sql(&file, "SELECT key_id FROM keys WHERE presence = 'missing'");
     assert_eq!(missing.iter().map(|row| crate::support::text(row, "key_id")).collect::<Vec<_>>(), [revoked]);
 }
@@ -99,26 +143,36 @@ fn a_full_file_system_is_told_and_the_daemon_goes_on_once_there_is_room() {
     if lacks_root("mount a file system") {
         return;
     }
-    goes_on(|small| Some(small.fill()), |_, filler| fs::remove_file(filler.unwrap()).unwrap(), &["full"]);
+    goes_on(|small, _| Broken::Full(small.fill()), &["full"]);
 }
 
 #[test]
-fn a_file_system_that_may_not_be_written_is_told_and_the_daemon_goes_on_once_it_may() {
+fn a_disk_that_may_not_be_written_is_told_and_the_daemon_goes_on_once_it_may() {
+    if lacks_root("trace the daemon") {
+        return;
+    }
+    goes_on(|_, daemon| Broken::failing(daemon, "EROFS"), &["readonly", "read-only", "I/O"]);
+}
+
+#[test]
+fn a_disk_that_fails_is_told_and_the_daemon_goes_on_once_it_works() {
+    if lacks_root("trace the daemon") {
+        return;
+    }
+    goes_on(|_, daemon| Broken::failing(daemon, "EIO"), &["I/O"]);
+}
+
+#[test]
+fn a_file_that_somebody_else_holds_is_told_and_the_daemon_goes_on_once_it_is_let_go() {
     if lacks_root("mount a file system") {
         return;
     }
-    let read_only = |small: &Small| {
-        // Files that are open for writing keep it from being so.
-        if Command::new("mount").args(["-o", "remount,ro", small.0.to_str().unwrap()]).status().unwrap().success() {
-            return None;
-        }
-        Some(small.fill())
+    let hold = |small: &Small, _: &Daemon| {
+        let connection = Connection::open_with_flags(small.0.join("inventory.db"), OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+        connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        Broken::Held(connection)
     };
-    let mend = |small: &Small, filler: Option<PathBuf>| match filler {
-        Some(filler) => fs::remove_file(filler).unwrap(),
-        None => small.again("rw"),
-    };
-    goes_on(read_only, mend, &["readonly", "read-only", "Read-only", "full", "I/O"]);
+    goes_on(hold, &["locked"]);
 }
 
 #[test]
