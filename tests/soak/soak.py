@@ -31,7 +31,7 @@ FAULTY = 20
 # Long enough for what was learnt of a provider's pace to be unlearnt.
 QUIET = 300
 PAGES = ["/metrics", "/", "/keys", "/owners", "/changes", "/accounts", "/api/v1/keys?limit=50", "/readyz"]
-# MiB between the second and the last quarter; what the allocator keeps of a large answer comes and goes.
+# MiB between the third and the last quarter: until then SQLite's caches and the allocator's arenas fill.
 MAY_GROW = 4
 
 
@@ -113,11 +113,11 @@ def report(samples, asked, wrong, log):
     polls = collections.Counter(event.get("reason", "ok") for event in events if event["message"].startswith("polled"))
     own, descriptors, wal, peak = zip(*samples)
     quarter = len(samples) // 4
-    then, last = (statistics.median(own[begins : begins + quarter]) for begins in (quarter, 3 * quarter))
+    then, last = (statistics.median(own[begins : begins + quarter]) for begins in (2 * quarter, 3 * quarter))
     most_then, most_last = max(descriptors[: 2 * quarter]), max(descriptors[2 * quarter :])
     bugs = [event for event in events if "bug of keymuster" in event["message"]]
     print(f"\r{len(samples)} samples, {asked} pages and scrapes, {sum(polls.values())} polls: {dict(polls.most_common())}")
-    print(f"memory of its own: {then:.1f} MiB in the second quarter, {last:.1f} in the last; its peak, with the program, {max(peak):.1f}")
+    print(f"memory of its own: {then:.1f} MiB in the third quarter, {last:.1f} in the last; its peak, with the program, {max(peak):.1f}")
     print(f"descriptors: at most {most_then} in the first half, {most_last} in the second; log of the database at most {max(wal):.1f} MiB")
     print(f"disagreements with the truth: {len(wrong)}; bugs in the log: {len(bugs)}")
     failed = [*wrong[:20], *map(str, bugs[:5])]
