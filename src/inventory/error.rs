@@ -127,8 +127,8 @@ pub enum StoreError {
         /// Table and column.
         column: &'static str,
     },
-    /// What was to be written met a bug of ours.
-    #[error("nothing was written: a bug of keymuster, which its log names")]
+    /// What was to be written met a bug of ours. All of it is stored or nothing; behind the commit there is little that can panic.
+    #[error("a bug of keymuster, which its log names, ended what was to be written: whether it is stored is not known")]
     Panicked,
     /// The writer's thread is gone.
     #[error("the database writer has stopped")]

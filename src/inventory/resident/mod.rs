@@ -207,7 +207,7 @@ impl Held {
         let complete = self.moved_scopes(transaction, &touched.scopes)?;
         // After a jump of the clock; what was told until then may be told no more.
         let went_back = |(scope, (_, at)): &(Row, Complete)| self.complete.get(scope).is_some_and(|(_, before)| at < before);
-        if touched.all || touched.is_new || complete.iter().any(went_back) {
+        if touched.all || touched.new_organization || complete.iter().any(went_back) {
             return Ok(None);
         }
         rows.extend(self.told_anew(&complete));

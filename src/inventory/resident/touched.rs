@@ -18,7 +18,7 @@ pub(super) struct Touched {
     /// So much that reading everything costs no more.
     pub all: bool,
     /// An organisation is new: its first poll touches more keys than it costs to read them all once, when somebody asks.
-    pub is_new: bool,
+    pub new_organization: bool,
     last: Option<i64>,
 }
 
@@ -47,7 +47,7 @@ impl Touched {
             // Narrow tables beside the keys, whose rows have the same numbers.
             "key" | "last_use" | "deadline" => self.key(row),
             "scope" if self.scopes.last() != Some(&row) => self.scopes.push(row),
-            "organization" if action == Action::SQLITE_INSERT => self.is_new = true,
+            "organization" if action == Action::SQLITE_INSERT => self.new_organization = true,
             "organization" => self.all = true,
             _ => {}
         }
