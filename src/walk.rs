@@ -338,7 +338,7 @@ impl Walk {
                 }
                 // A key with a placeholder is read each time, because walks count those.
                 let digest = digest.filter(|_| !key.texts().any(Text::was_secret_like));
-                match place(&mut self.places, keys, *key, |key| &key.id, merge_keys)? {
+                match place(&mut self.places, keys, key, |key| &key.id, |old, new| merge_keys(old, new))? {
                     None if self.recognise.is_some() => self.digests.push(digest),
                     None => {}
                     Some(place) => {
@@ -350,12 +350,12 @@ impl Walk {
                 Ok(())
             }
             (Item::Person(person), Found::People(people)) => {
-                self.duplicates += u64::from(place(&mut self.places, people, person, |person| &person.id, same)?.is_some());
+                self.duplicates += u64::from(place(&mut self.places, people, *person, |person| &person.id, same)?.is_some());
                 Ok(())
             }
             (Item::Project(project), Found::Projects(projects)) => {
                 self.duplicates +=
-                    u64::from(place(&mut self.places, projects, project, |project| &project.id, merge_projects)?.is_some());
+                    u64::from(place(&mut self.places, projects, *project, |project| &project.id, merge_projects)?.is_some());
                 Ok(())
             }
             (Item::Key(_) | Item::Person(_) | Item::Project(_), Found::Keys(_) | Found::People(_) | Found::Projects(_)) => {

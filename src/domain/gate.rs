@@ -4,13 +4,14 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use super::secret_like;
 use super::tag::{Digest, TAG, TagKey};
 
 /// An id that a remote gave: 1 to 128 characters of `A-Z a-z 0-9 _ . : -`, and nothing that begins as secrets do.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RemoteId(Box<str>);
+pub struct RemoteId(Arc<str>);
 
 impl RemoteId {
     /// The id, or `None` where it is none.
@@ -49,10 +50,13 @@ const OF_ID: [bool; 256] = {
 /// Text that people wrote at a provider: cleaned once, here, cut at 256 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text {
-    clean: Box<str>,
+    clean: Arc<str>,
     /// The secrets that are not tagged yet, with the places of their tags; `None` where there were no secrets.
-    secrets: Option<Box<[(usize, Digest)]>>,
+    secrets: Option<Box<Secrets>>,
 }
+
+/// Behind one pointer: nearly no text has any, and each has room for it.
+type Secrets = Vec<(usize, Digest)>;
 
 impl Hash for Text {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -97,14 +101,14 @@ impl Text {
                 clean.push(c);
             }
         }
-        Self { clean: clean.into(), secrets: replaced.is_some().then(|| secrets.into()) }
+        Self { clean: clean.into(), secrets: replaced.is_some().then(|| Box::new(secrets)) }
     }
 
     /// Tags the placeholders of removed secrets, so that they can be told apart.
     pub fn tag(&mut self, key: &TagKey) {
         let Some(secrets) = self.secrets.as_mut().filter(|secrets| !secrets.is_empty()) else { return };
-        let mut clean = String::from(std::mem::take(&mut self.clean));
-        for (at, secret) in std::mem::take(secrets) {
+        let mut clean = self.clean.to_string();
+        for (at, secret) in std::mem::take(secrets.as_mut()) {
             clean.replace_range(at..at + TAG, &key.tag(&secret));
         }
         self.clean = clean.into();

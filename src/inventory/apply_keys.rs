@@ -49,17 +49,17 @@ pub(super) const ELSEWHERE: &str = "SELECT k.id, k.fingerprint, u.used_at, u.use
           WHERE k.id = ?1";
 
 /// Applies the keys of a walk. Returns what the next one may rely on.
-pub(super) fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, keys: &[KeyFacts]) -> Result<Option<List>> {
+pub(super) fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, keys: &[Box<KeyFacts>]) -> Result<Option<List>> {
     let mut stored = match walked.before() {
         Some(before) => UntilNow::InMemory(before),
-        None => UntilNow::Loaded(load_listed(batch, scope, keys.len())?),
+        None => UntilNow::Loaded(load_listed(batch, scope, keys)?),
     };
     let lister = Lister { row: scope.id, name: scope.name.as_deref(), baseline: scope.complete_walk.is_none() };
     let mut known = batch.transaction.prepare_cached(KNOWN)?;
     let mut new = AddKeys::new(batch, lister, walked)?;
     let mut applied = Vec::with_capacity(if walked.recognises() { keys.len() } else { 0 });
-    for facts in keys {
-        let row = match stored.take(batch, scope, facts, &mut known)? {
+    for (place, facts) in keys.iter().enumerate() {
+        let row = match stored.take(batch, scope, (place, facts), &mut known)? {
             Some(stored) => {
                 let update = reconcile::update(&stored, facts);
                 let used = if update.is_nothing() {
@@ -94,23 +94,23 @@ struct AppliedKey {
 
 /// What the scope listed until now.
 enum UntilNow<'a> {
-    /// All of it, by the provider's id.
-    Loaded(HashMap<Box<str>, Stored>),
+    /// All of it.
+    Loaded(Loaded),
     /// Only the rows are known; what the walk read is looked up.
     InMemory(&'a walk::Before),
 }
 
 impl UntilNow<'_> {
-    /// What is stored of a key.
+    /// What is stored of a key, told with its place in the walk.
     fn take(
         &mut self,
         batch: &Batch<'_>,
         scope: &ScopeRow,
-        facts: &KeyFacts,
+        (place, facts): (usize, &KeyFacts),
         known: &mut Statement<'_>,
     ) -> Result<Option<Stored>> {
         let listed = match self {
-            Self::Loaded(listed) => listed.remove(facts.id.as_str()),
+            Self::Loaded(loaded) => loaded.found.get_mut(place).and_then(Option::take),
             Self::InMemory(_) => {
                 let named = (scope.id, batch.organization.organization, facts.id.as_str());
                 load_one(batch, scope, LISTED_OF_ID, named)?
@@ -125,7 +125,7 @@ impl UntilNow<'_> {
     /// What a walk that ended did not find of it.
     fn left(self, batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, applied: &[AppliedKey]) -> Result<Vec<Stored>> {
         match self {
-            Self::Loaded(listed) => Ok(listed.into_values().collect()),
+            Self::Loaded(loaded) => Ok(loaded.left),
             Self::InMemory(before) => {
                 let read = applied.iter().map(|key| key.row);
                 let found: HashSet<i64> = walked.unchanged().iter().map(|key| key.row.into()).chain(read).collect();
@@ -134,6 +134,15 @@ impl UntilNow<'_> {
             }
         }
     }
+}
+
+/// Everything that a scope lists or listed.
+#[derive(Default)]
+struct Loaded {
+    /// What the walk found of it, at its places there; empty where it lists nothing.
+    found: Vec<Option<Stored>>,
+    /// And what it did not.
+    left: Vec<Stored>,
 }
 
 /// What the next walk may rely on: that a list was read whole, and how its elements are told.
@@ -171,16 +180,25 @@ fn mark_unlisted(batch: &Batch<'_>, scope: &ScopeRow, stored: &Stored, walk: Wal
     Ok(())
 }
 
-/// Everything that this scope lists or listed, by the provider's id; that may be `about` so many.
-fn load_listed(batch: &Batch<'_>, scope: &ScopeRow, about: usize) -> Result<HashMap<Box<str>, Stored>> {
+/// Everything that this scope lists or listed, for a walk that found these keys.
+fn load_listed(batch: &Batch<'_>, scope: &ScopeRow, keys: &[Box<KeyFacts>]) -> Result<Loaded> {
     let mut statement = batch.transaction.prepare_cached(LISTED)?;
     let mut rows = statement.query([scope.id])?;
-    let mut listed = HashMap::with_capacity(if scope.complete_walk.is_some() { about } else { 0 });
+    let (mut loaded, mut places) = (Loaded::default(), HashMap::new());
     while let Some(row) = rows.next()? {
+        if loaded.found.is_empty() {
+            places = keys.iter().map(|key| key.id.as_str()).zip(0_u32..).collect();
+            loaded.found.resize_with(keys.len(), || None);
+        }
         let here = Here { since: WalkId(row.get(5)?), unlisted: row.get(6)? };
-        listed.insert(text(row, 10)?.into(), stored_from(row, scope, Some(here))?);
+        let stored = stored_from(row, scope, Some(here))?;
+        let place = places.get(text(row, 10)?).and_then(|place| loaded.found.get_mut(*place as usize));
+        match place {
+            Some(place) => *place = Some(stored),
+            None => loaded.left.push(stored),
+        }
     }
-    Ok(listed)
+    Ok(loaded)
 }
 
 /// One key that this scope lists or listed.

@@ -141,7 +141,7 @@ impl Provider for Braintrust {
 
     fn item(&self, fetch: &Fetch, item: &[u8]) -> Result<Item, Refused> {
         match fetch.endpoint {
-            USERS => records::person(item).map(Item::Person),
+            USERS => records::person(item).map(|person| Item::Person(Box::new(person))),
             SERVICE_TOKENS => records::service_token(item).map(|key| Item::Key(Box::new(key))),
             _ => records::api_key(item).map(|key| Item::Key(Box::new(key))),
         }
@@ -177,12 +177,20 @@ impl Provider for Braintrust {
     }
 
     /// A key of the caller's, or a service token: of whom the provider takes that one's holder for, nothing is told.
-    fn may_be_own<'k>(&self, _: &Account, known: &Known, scope: &ScopeId, keys: &'k [KeyFacts]) -> Option<Vec<&'k KeyFacts>> {
+    fn may_be_own<'k>(
+        &self,
+        _: &Account,
+        known: &Known,
+        scope: &ScopeId,
+        keys: &'k [Box<KeyFacts>],
+    ) -> Option<Vec<&'k KeyFacts>> {
         let is_callers = |key: &&KeyFacts| known.own_keys.as_ref().is_some_and(|own| own.contains(&key.id));
         match scope.kind {
-            ScopeKind::ServiceTokens => Some(keys.iter().collect()),
-            ScopeKind::Organization => Some(keys.iter().filter(is_callers).collect()),
-            ScopeKind::Member if scope.of.is_some() && scope.of == known.caller => Some(keys.iter().filter(is_callers).collect()),
+            ScopeKind::ServiceTokens => Some(keys.iter().map(Box::as_ref).collect()),
+            ScopeKind::Organization => Some(keys.iter().map(Box::as_ref).filter(is_callers).collect()),
+            ScopeKind::Member if scope.of.is_some() && scope.of == known.caller => {
+                Some(keys.iter().map(Box::as_ref).filter(is_callers).collect())
+            }
             ScopeKind::Member | ScopeKind::People | ScopeKind::Projects | ScopeKind::Project | ScopeKind::Admin => None,
         }
     }

@@ -160,7 +160,7 @@ impl Provider for Den {
     }
 
     /// A null `lastRequest` is *never* only where another key shows that this server records use.
-    fn whole_answer(&self, keys: &mut [KeyFacts], asked_at: Time) {
+    fn whole_answer(&self, keys: &mut [Box<KeyFacts>], asked_at: Time) {
         let shows = |used: Time| (-AHEAD..=USE_IS_RECORDED).contains(&asked_at.since(used));
         if !keys.iter().any(|key| key.last_used.at().is_some_and(shows)) {
             for key in keys.iter_mut().filter(|key| key.last_used == Moment::Never) {
@@ -171,11 +171,11 @@ impl Provider for Den {
 
     /// Two letters fit many keys: the credential's is the one that this very answer shows as used, later than any other but
     /// for what came in between.
-    fn may_be_own<'k>(&self, _: &Account, _: &Known, _: &ScopeId, keys: &'k [KeyFacts]) -> Option<Vec<&'k KeyFacts>> {
+    fn may_be_own<'k>(&self, _: &Account, _: &Known, _: &ScopeId, keys: &'k [Box<KeyFacts>]) -> Option<Vec<&'k KeyFacts>> {
         let newest = keys.iter().filter_map(|key| key.last_used.at()).max();
         let just_used =
             |key: &&KeyFacts| key.last_used.at().zip(newest).is_some_and(|(used, newest)| newest.since(used) <= BETWEEN);
-        Some(keys.iter().filter(just_used).collect())
+        Some(keys.iter().map(Box::as_ref).filter(just_used).collect())
     }
 
     fn organization(&self, known: &Known) -> Option<Fetch> {

@@ -61,7 +61,7 @@ pub trait Provider: Sync {
     /// in [`item`](Self::item) and takes that back here. Neither adds nor drops a key, nor changes an id.
     ///
     /// [`Moment::Never`]: crate::domain::Moment::Never
-    fn whole_answer(&self, _keys: &mut [KeyFacts], _asked_at: Time) {}
+    fn whole_answer(&self, _keys: &mut [Box<KeyFacts>], _asked_at: Time) {}
 
     /// Elements of this list are read one by one, and nothing that [`plan`](Self::plan) or the rest of the poll goes by stands in them, such
     /// as who is a service account: one that comes again byte by byte is unchanged and need not be read.
@@ -89,7 +89,7 @@ pub trait Provider: Sync {
         _account: &Account,
         _known: &Known,
         _scope: &ScopeId,
-        _keys: &'k [KeyFacts],
+        _keys: &'k [Box<KeyFacts>],
     ) -> Option<Vec<&'k KeyFacts>> {
         None
     }
@@ -231,9 +231,9 @@ pub enum Item {
     /// A key.
     Key(Box<KeyFacts>),
     /// A member or service account.
-    Person(Person),
+    Person(Box<Person>),
     /// A project.
-    Project(Project),
+    Project(Box<Project>),
     /// A well-formed element that is none of these, such as a member who was invited and has not joined.
     Skipped,
 }

@@ -115,8 +115,8 @@ impl Provider for OpenAi {
 
     fn item(&self, fetch: &Fetch, item: &[u8]) -> Result<Item, Refused> {
         match fetch.endpoint {
-            PROJECTS => records::project(item).map(Item::Project),
-            USERS => records::person(item).map(Item::Person),
+            PROJECTS => records::project(item).map(|project| Item::Project(Box::new(project))),
+            USERS => records::person(item).map(|person| Item::Person(Box::new(person))),
             ADMIN_KEYS => records::admin_list_key(item).map(|key| Item::Key(Box::new(key))),
             _ => records::project_key(item).map(|key| Item::Key(Box::new(key))),
         }
@@ -144,8 +144,8 @@ impl Provider for OpenAi {
     }
 
     /// Only an admin key opens anything here, and this is where all of them are listed.
-    fn may_be_own<'k>(&self, _: &Account, _: &Known, scope: &ScopeId, keys: &'k [KeyFacts]) -> Option<Vec<&'k KeyFacts>> {
-        (scope.kind == ScopeKind::Admin).then(|| keys.iter().collect())
+    fn may_be_own<'k>(&self, _: &Account, _: &Known, scope: &ScopeId, keys: &'k [Box<KeyFacts>]) -> Option<Vec<&'k KeyFacts>> {
+        (scope.kind == ScopeKind::Admin).then(|| keys.iter().map(Box::as_ref).collect())
     }
 
     fn by_id(&self, _: &Account, _: &Known, key: &KeyRef) -> Option<Fetch> {

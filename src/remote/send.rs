@@ -1,5 +1,6 @@
 //! One attempt: sends a request once, checks what comes back, and hands the elements to the adapter as they arrive.
 
+use std::collections::HashSet;
 use std::ops::Deref;
 
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
@@ -8,7 +9,7 @@ use secrecy::zeroize::Zeroizing;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::domain::{Failure, ItemReason, Reason, Refused, RemoteId, Time};
+use crate::domain::{Failure, ItemReason, Owner, Reason, Refused, RemoteId, Time};
 use crate::providers::{Fetch, Item, Method, Provider};
 use crate::walk::{Digest, Recognise, Unchanged};
 
@@ -135,7 +136,7 @@ impl Line<'_> {
         let wire_bytes = intake.finish().map_err(Setback::last)?;
         let rest = elements.finish().map_err(Setback::last)?;
         let last_id = read.last_id(question);
-        let Elementwise { items, digests, unchanged, refused, last: _, latest: _ } = read;
+        let Elementwise { items, digests, unchanged, refused, last: _, latest: _, owners: _ } = read;
         Ok(Reading { status, items, digests, unchanged, refused, last_id, rest, server_time, wire_bytes })
     }
 
@@ -212,6 +213,9 @@ pub(super) const fn outcome(status: u16) -> &'static str {
     }
 }
 
+/// So many owners are looked up. Where keys have more, most have one of their own.
+const MOST_OWNERS: usize = 4096;
+
 /// The elements of an answer, as they arrive.
 struct Elementwise {
     /// No key was made or used later.
@@ -221,6 +225,7 @@ struct Elementwise {
     unchanged: Vec<Unchanged>,
     refused: Vec<(u64, Refused)>,
     last: Last,
+    owners: HashSet<Owner>,
 }
 
 /// Where the id of the last element stands that passed the gate.
@@ -234,7 +239,7 @@ enum Last {
 impl Elementwise {
     fn until(latest: Time) -> Self {
         let (items, digests, unchanged, refused) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { latest, items, digests, unchanged, refused, last: Last::Nowhere }
+        Self { latest, items, digests, unchanged, refused, last: Last::Nowhere, owners: HashSet::new() }
     }
 
     fn element(&mut self, question: Question<'_>, index: u64, element: &[u8]) {
@@ -245,7 +250,8 @@ impl Elementwise {
             return;
         }
         match question.provider.item(question.fetch, element).and_then(|item| self.timely(item)) {
-            Ok(item) => {
+            Ok(mut item) => {
+                self.share(&mut item);
                 if id(&item).is_some() {
                     self.last = Last::Read;
                 }
@@ -253,6 +259,17 @@ impl Elementwise {
                 self.digests.extend(known.map(|(digest, _)| digest));
             }
             Err(why) => self.refused.push((index, why)),
+        }
+    }
+
+    /// Who owns many keys of a long answer stands in memory once.
+    fn share(&mut self, item: &mut Item) {
+        let Item::Key(key) = item else { return };
+        let Some(owner) = &mut key.owner else { return };
+        if let Some(same) = self.owners.get(owner) {
+            *owner = same.clone();
+        } else if self.owners.len() < MOST_OWNERS {
+            self.owners.insert(owner.clone());
         }
     }
 

@@ -81,7 +81,7 @@ impl Line {
 
     /// Of the keys that a list holds, those that may be the one that the account signs in with: the adapter's candidates whose
     /// mask fits the credential. `None` where that list would not hold it, or the credential is no key.
-    pub fn may_be_own<'k>(&self, known: &Known, scope: &ScopeId, keys: &'k [KeyFacts]) -> Option<Vec<&'k KeyFacts>> {
+    pub fn may_be_own<'k>(&self, known: &Known, scope: &ScopeId, keys: &'k [Box<KeyFacts>]) -> Option<Vec<&'k KeyFacts>> {
         let shows = self.own_mask_shows()?;
         let mut candidates = self.provider.may_be_own(&self.account, known, scope, keys)?;
         candidates.retain(|key| key.hint.as_ref().is_some_and(|mask| self.remote.is_masked_by(mask, shows)));

@@ -75,12 +75,12 @@ impl Proofs {
     }
 
     fn impersonated(&mut self, walked: Walked, member: &RemoteId, before: Before, known: &Known) -> Option<Walked> {
-        let own = |key: &&KeyFacts| known.own_keys.as_ref().is_some_and(|own| own.contains(&key.id));
+        let own = |key: &KeyFacts| known.own_keys.as_ref().is_some_and(|own| own.contains(&key.id));
         let walked = match &known.caller {
             // Where keys name no owner, their ids still say whose they are.
-            Some(caller) if caller != member && walked.keys().iter().any(|key| own(&key)) => walked
+            Some(caller) if caller != member && walked.keys().iter().any(|key| own(key)) => walked
                 .doubted(Failure::new(Reason::AttributionMismatch, format!("the list holds keys of the caller's own; {PROXY}"))),
-            None if walked.keys().iter().any(|key| own(&key) && key.owner.is_none()) => walked.doubted(Failure::new(
+            None if walked.keys().iter().any(|key| own(key) && key.owner.is_none()) => walked.doubted(Failure::new(
                 Reason::AttributionUnproven,
                 "the list holds keys of the caller's own, and nothing tells who the caller is",
             )),

@@ -8,8 +8,8 @@ use crate::domain::{Failure, KeyFacts, Lists, Person, Project, Reason, RemoteId,
 /// What a walk found, by what its scope lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// Keys, each id once.
-    Keys(Vec<KeyFacts>),
+    /// Keys, each id once: in the boxes that they were read into, so that a list of one long answer never stands in memory twice.
+    Keys(Vec<Box<KeyFacts>>),
     /// People, each id once.
     People(Vec<Person>),
     /// Projects, each id once.
@@ -46,7 +46,7 @@ impl Found {
 
     pub(super) fn secret_like(&self) -> u64 {
         let texts: Box<dyn Iterator<Item = &Text>> = match self {
-            Self::Keys(keys) => Box::new(keys.iter().flat_map(KeyFacts::texts)),
+            Self::Keys(keys) => Box::new(keys.iter().flat_map(|key| key.texts())),
             Self::People(people) => Box::new(people.iter().flat_map(|person| person.name.iter().chain(&person.email))),
             Self::Projects(projects) => Box::new(projects.iter().flat_map(|project| &project.name)),
         };

@@ -164,8 +164,8 @@ fn a_page_without_a_new_id_is_repeated() {
     let twice_before = read_keys(vec![page(keys(&["a", "a"]), then("b")), page(keys(&["a"]), Next::Done)]);
     assert_eq!(reason(&twice_before), Reason::RepeatedPage, "each page is judged by itself");
 
-    let person = |text: &str| Item::Person(Person { id: id(text), kind: OwnerKind::User, name: None, email: None });
-    let project = |text: &str| Item::Project(Project { id: id(text), name: None, archived: false });
+    let person = |text: &str| Item::Person(Box::new(Person { id: id(text), kind: OwnerKind::User, name: None, email: None }));
+    let project = |text: &str| Item::Project(Box::new(Project { id: id(text), name: None, archived: false }));
     for (kind, item) in [(ScopeKind::People, &person as &dyn Fn(&str) -> Item), (ScopeKind::Projects, &project)] {
         let pages = vec![page(vec![item("a"), item("b")], then("b")), page(vec![item("a"), item("b")], Next::Done)];
         assert_eq!(reason(&read(begun(kind), pages, &Subject::default())), Reason::RepeatedPage, "{kind}");
@@ -241,13 +241,14 @@ fn the_same_key_twice_is_one_with_the_later_use() {
 
 #[test]
 fn people_and_projects_twice() {
-    let person = |name| Item::Person(Person { id: id("u"), kind: OwnerKind::User, name: Some(Text::clean(name)), email: None });
+    let person =
+        |name| Item::Person(Box::new(Person { id: id("u"), kind: OwnerKind::User, name: Some(Text::clean(name)), email: None }));
     let people =
         |second| read(begun(ScopeKind::People), vec![page(vec![person("x"), person(second)], Next::Done)], &Subject::default());
     assert!(people("x").proof().is_some());
     assert_eq!(reason(&people("y")), Reason::InconsistentDuplicate);
 
-    let project = |name, archived| Item::Project(Project { id: id("p"), name: Some(Text::clean(name)), archived });
+    let project = |name, archived| Item::Project(Box::new(Project { id: id("p"), name: Some(Text::clean(name)), archived }));
     let projects =
         |first, second| read(begun(ScopeKind::Projects), vec![page(vec![first, second], Next::Done)], &Subject::default());
     for (first, second, archived) in [(true, false, false), (false, true, false), (true, true, true)] {

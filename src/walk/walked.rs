@@ -56,7 +56,7 @@ impl Walked {
     }
 
     /// The keys that it found; none for lists of other things.
-    pub fn keys(&self) -> &[KeyFacts] {
+    pub fn keys(&self) -> &[Box<KeyFacts>] {
         match &self.found {
             Found::Keys(keys) => keys,
             Found::People(_) | Found::Projects(_) => &[],
@@ -172,7 +172,7 @@ impl Walked {
     fn add(&mut self, item: Item, digest: Digest) -> Result<(), Failure> {
         match (item, &mut self.found) {
             (Item::Key(key), Found::Keys(keys)) => {
-                keys.push(*key);
+                keys.push(key);
                 self.digests.push(Some(digest));
                 Ok(())
             }

@@ -319,7 +319,7 @@ const DEN_MEMBER: Record = Record {
             return match (at, given) {
                 ("/userId", Given::Absent) => None,
                 ("/userId", Given::Here(_)) => {
-                    Some(Item::Person(Person { id: given.id()?, kind: OwnerKind::User, name: None, email: None }))
+                    Some(Item::Person(Box::new(Person { id: given.id()?, kind: OwnerKind::User, name: None, email: None })))
                 }
                 _ => Some(Item::Skipped),
             };

@@ -222,9 +222,10 @@ fn correcting_a_whole_answer_changes_no_identity_and_settles_at_once() {
     for provider in PROVIDERS {
         let before = keys(*provider);
         for asked_at in [Time::from_unix(1_795_000_000), Time::from_unix(1_420_070_400)] {
-            let correct = |mut all: Vec<KeyFacts>| {
+            let correct = |all: Vec<KeyFacts>| -> Vec<KeyFacts> {
+                let mut all: Box<[_]> = all.into_iter().map(Box::new).collect();
                 provider.whole_answer(&mut all, asked_at);
-                all
+                all.into_iter().map(|key| *key).collect()
             };
             let once = correct(before.clone());
             assert!(once.iter().zip(&before).all(|(a, b)| a.id == b.id && a.kind == b.kind), "{}", provider.spec().id);

@@ -104,8 +104,8 @@ pub fn knowing_projects(provider: &dyn Provider) -> Known {
 
 pub fn learn(known: &mut Known, item: Item) {
     match item {
-        Item::Project(project) => drop(known.projects.insert(project.id.clone(), project)),
-        Item::Person(person) => drop(known.people.insert(person.id.clone(), person)),
+        Item::Project(project) => drop(known.projects.insert(project.id.clone(), *project)),
+        Item::Person(person) => drop(known.people.insert(person.id.clone(), *person)),
         Item::Key(_) | Item::Skipped => {}
     }
 }

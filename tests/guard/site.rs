@@ -195,14 +195,13 @@ impl Site {
 
     /// Every list as it truly is.
     pub fn walks(&mut self) -> Vec<Walked> {
-        let projects = self
-            .projects
-            .keys()
-            .map(|project| Item::Project(Project { id: id(project), name: None, archived: self.closed.contains(project) }));
+        let projects = self.projects.keys().map(|project| {
+            Item::Project(Box::new(Project { id: id(project), name: None, archived: self.closed.contains(project) }))
+        });
         let projects = projects.collect();
         let people =
             self.people.iter().map(|user| (user, *self.names.get(user).unwrap_or(&user.as_str()))).map(|(user, name)| {
-                Item::Person(Person { id: id(user), kind: OwnerKind::User, name: Some(Text::clean(name)), email: None })
+                Item::Person(Box::new(Person { id: id(user), kind: OwnerKind::User, name: Some(Text::clean(name)), email: None }))
             });
         let people = people.collect();
         let mut walks = vec![

@@ -72,18 +72,18 @@ fn items(world: &World, place: Place) -> Vec<Item> {
             .filter(|person| world.members[*person])
             .map(|person| {
                 let name = Some(person_name(world, person));
-                Item::Person(Person { id: id(&owner_id(person)), kind: OwnerKind::User, name, email: None })
+                Item::Person(Box::new(Person { id: id(&owner_id(person)), kind: OwnerKind::User, name, email: None }))
             })
             .collect(),
         Lists::Projects => (0..PROJECTS)
             .filter(|project| world.projects[*project].listed)
             .map(|project| {
                 let listed = scope(world, Place::Project(project));
-                Item::Project(Project {
+                Item::Project(Box::new(Project {
                     id: id(&Place::Project(project).remote_id()),
                     name: listed.name,
                     archived: world.projects[project].archived,
-                })
+                }))
             })
             .collect(),
     }

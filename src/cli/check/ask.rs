@@ -79,9 +79,9 @@ impl Asked {
         let mut keys = Vec::new();
         for item in page.items {
             match item {
-                Item::Project(project) => drop(self.known.projects.insert(project.id.clone(), project)),
-                Item::Person(person) => drop(self.known.people.insert(person.id.clone(), person)),
-                Item::Key(key) => keys.push(*key),
+                Item::Project(project) => drop(self.known.projects.insert(project.id.clone(), *project)),
+                Item::Person(person) => drop(self.known.people.insert(person.id.clone(), *person)),
+                Item::Key(key) => keys.push(key),
                 Item::Skipped => {}
             }
         }
@@ -108,7 +108,7 @@ impl Asked {
         }
     }
 
-    fn look(&mut self, line: &Line, scope: &Scope, whole: bool, keys: &[KeyFacts]) {
+    fn look(&mut self, line: &Line, scope: &Scope, whole: bool, keys: &[Box<KeyFacts>]) {
         if let Some(fitting) = line.may_be_own(&self.known, &scope.id, keys).filter(|_| whole) {
             self.own.extend(fitting.into_iter().map(|key| (key.id.clone(), key.expires)));
         }
@@ -128,7 +128,7 @@ impl Asked {
     }
 }
 
-fn own_keys(fetch: &Fetch, keys: &[KeyFacts]) -> OwnKeys {
+fn own_keys(fetch: &Fetch, keys: &[Box<KeyFacts>]) -> OwnKeys {
     let mut own = OwnKeys::default();
     for key in keys {
         let bound = key.organization.is_some() && key.organization == fetch.subject.organization;

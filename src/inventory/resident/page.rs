@@ -18,7 +18,10 @@ use crate::inventory::read::Reader;
 const FEW: usize = 500;
 
 /// A key that is allowed, and where it comes.
-type Ranked<'a> = (u128, &'a Key);
+type Ranked<'a> = (Rank, &'a Key);
+
+/// A number of 192 bits: of as many letters as fit beside a key in what is sorted, without more room.
+type Rank = [u64; 3];
 
 impl Held {
     /// The rows of a page in order, and how many keys are allowed at all; `None` where that cannot be told from memory.
@@ -41,7 +44,7 @@ impl Held {
             let halves = in_halves(reader, connection, &keys, |connection, keys| by_beginning(connection, keys, asked.reversed))?;
             halves.into_iter().flatten().collect()
         } else {
-            allowed.map(|key| (ranking.of(key), key)).collect()
+            allowed.map(|key| (rank(&ranking, key), key)).collect()
         };
         let all = ranked.len();
         let first = usize::try_from(asked.offset).unwrap_or(all).min(all);
@@ -59,6 +62,11 @@ impl Held {
         })?;
         Ok(Some((rows, all as u64)))
     }
+}
+
+fn rank(ranking: &Ranking, key: &Key) -> Rank {
+    let number = ranking.of(key);
+    [(number >> 64) as u64, number as u64, 0]
 }
 
 /// What is at these places: `order` tells it of keys that are ranked alike.
@@ -187,20 +195,23 @@ fn by_beginning<'k>(connection: &Connection, keys: &[&'k Key], reversed: bool) -
     Ok(ranked)
 }
 
-const NAMELESS: u128 = u128::MAX;
-/// Letters of a name in a rank; one byte is left to tell those without a name.
-const LETTERS: usize = 15;
+const NAMELESS: Rank = [u64::MAX; 3];
 
-fn beginning(name: &[u8], reversed: bool) -> u128 {
-    let letters = name.iter().map(u8::to_ascii_lowercase).chain(std::iter::repeat(0)).take(LETTERS);
-    let rank = letters.fold(0, |rank, letter| rank << 8 | u128::from(letter));
-    if reversed { (1 << (8 * LETTERS)) - 1 - rank } else { rank }
+/// 23 letters of a name: the first byte is left to tell those without one.
+fn beginning(name: &[u8], reversed: bool) -> Rank {
+    let mut letters = [[0_u8; 8]; 3];
+    let places = letters.as_flattened_mut();
+    places.iter_mut().skip(1).zip(name).for_each(|(place, letter)| *place = letter.to_ascii_lowercase());
+    if reversed {
+        places.iter_mut().skip(1).for_each(|letter| *letter = !*letter);
+    }
+    letters.map(u64::from_be_bytes)
 }
 
 /// Keys whose names begin alike, or that have none.
 fn in_order_of_names(connection: &Connection, keys: &[Ranked<'_>], places: Range<usize>, ranking: &Ranking) -> Stored<Vec<i64>> {
     if keys.first().is_some_and(|key| key.0 == NAMELESS) {
-        let mut by_account: Vec<Ranked<'_>> = keys.iter().map(|(_, key)| (ranking.of(key), *key)).collect();
+        let mut by_account: Vec<Ranked<'_>> = keys.iter().map(|(_, key)| (rank(ranking, key), *key)).collect();
         by_account.sort_unstable_by_key(|key| key.0);
         return in_runs(&by_account, places, |alike, places| in_order_of_ids(connection, alike, places, false));
     }

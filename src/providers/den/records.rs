@@ -131,7 +131,7 @@ pub(super) fn member(item: &[u8]) -> Result<Item, Refused> {
         (Told::Absent, None) => return Err(Refused::new(ItemReason::Malformed, "missing field `userId`")),
     };
     let Owner { kind, id, name, email } = user(&id, "userId", name, email)?;
-    Ok(Item::Person(Person { id, kind, name, email }))
+    Ok(Item::Person(Box::new(Person { id, kind, name, email })))
 }
 
 /// When the session that was signed in with expires, where there is one.

@@ -104,7 +104,7 @@ fn a_session_tells_until_when_it_lives_and_an_api_key_has_none() {
 fn the_key_that_asked_is_among_those_that_were_just_used() {
     let used = |id: &str, at: Option<i64>| {
         let last_used = at.map_or(Moment::Never, |at| Moment::At(Time::from_unix(at)));
-        KeyFacts { id: remote(id), last_used, ..key_with("").unwrap() }
+        Box::new(KeyFacts { id: remote(id), last_used, ..key_with("").unwrap() })
     };
     let listed =
         [used("a", Some(1_795_000_000)), used("b", Some(1_795_000_002)), used("c", Some(1_794_999_999)), used("d", None)];
@@ -227,10 +227,10 @@ fn null_is_never_only_where_the_server_records_use() {
         (vec![ago(USE_IS_RECORDED + 1), ago(0)], Moment::Never),
         (vec![ago(-5)], Moment::Never),
     ] {
-        let mut all: Vec<KeyFacts> = [vec![Moment::Never], others.clone()]
+        let mut all: Box<[_]> = [vec![Moment::Never], others.clone()]
             .concat()
             .into_iter()
-            .map(|last_used| KeyFacts { last_used, ..key_with("").unwrap() })
+            .map(|last_used| Box::new(KeyFacts { last_used, ..key_with("").unwrap() }))
             .collect();
         Den.whole_answer(&mut all, asked_at);
         assert_eq!(all[0].last_used, read_as, "{others:?}");

@@ -181,7 +181,7 @@ impl Provider for Simple {
             return Ok(Item::Skipped);
         }
         let id = value["id"].as_str().and_then(RemoteId::new).ok_or_else(|| Refused::new(ItemReason::BadId, "id"))?;
-        Ok(Item::Person(Person { id, kind: OwnerKind::User, name: None, email: None }))
+        Ok(Item::Person(Box::new(Person { id, kind: OwnerKind::User, name: None, email: None })))
     }
 
     fn end(&self, _: &Fetch, answer: &Answer<'_>) -> Result<End, Failure> {

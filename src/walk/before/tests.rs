@@ -107,7 +107,7 @@ fn begin() -> Recognise {
 /// What of a walk counts, once everything of it is read.
 fn told(walked: Walked) -> (Option<Reason>, Vec<KeyFacts>, u64) {
     let walked = walked.read_all(&read);
-    let mut keys = walked.keys().to_vec();
+    let mut keys: Vec<KeyFacts> = walked.keys().iter().map(|key| (**key).clone()).collect();
     keys.sort_by(|one, other| one.id.cmp(&other.id));
     match walked.end() {
         WalkEnd::Complete => (None, keys, walked.duplicates()),
@@ -144,7 +144,7 @@ fn what_comes_again_is_not_read() {
     let again = walk(&list, Some(&after(&first, &recognise.digests)));
     assert_eq!((again.keys().len(), again.unchanged().len(), again.elements()), (0, 3, 3));
     let third = walk(&[vec![(1, 0, 0), (2, 0, 7)], vec![(4, 0, 0)]], Some(&after(&again, &recognise.digests)));
-    assert_eq!(third.keys().iter().map(row).collect::<Vec<_>>(), [2, 4], "one was used, one is new");
+    assert_eq!(third.keys().iter().map(|key| row(key)).collect::<Vec<_>>(), [2, 4], "one was used, one is new");
     assert_eq!(third.unchanged().iter().map(|key| key.row).collect::<Vec<_>>(), [1]);
 }
 

@@ -5,6 +5,7 @@ mod config;
 mod outputs;
 mod request;
 mod text;
+mod web_file;
 
 use tokio::runtime::Runtime;
 
@@ -20,6 +21,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("outputs", outputs::outputs),
     ("request", request::request),
     ("text", text::text),
+    ("web_file", web_file::web_file),
 ];
 
 /// An inventory that was read, served for as long as the process lives.
