@@ -77,6 +77,8 @@ pub(super) enum Rewrite {
     EmptyPageHasMore,
     BadItem,
     DuplicateItem,
+    DuplicateDiffers,
+    Recreated,
     ShortList { percent: u64 },
     EmptyList,
     MissingField(String),
@@ -205,6 +207,12 @@ pub static KINDS: &[Kind] = &[
     ),
     kind("bad_item", "", "Puts one malformed element among the good ones.", |a| rewrite(a, Rewrite::BadItem)),
     kind("duplicate_item", "", "Lists the first element of each answer twice.", |a| rewrite(a, Rewrite::DuplicateItem)),
+    kind("duplicate_differs", "", "Lists the first element of each answer twice, the second time with another name.", |a| {
+        rewrite(a, Rewrite::DuplicateDiffers)
+    }),
+    kind("recreated", "", "Says of the first element of each answer that it was made a day later.", |a| {
+        rewrite(a, Rewrite::Recreated)
+    }),
     kind(
         "short_list",
         "percent, 20",

@@ -1,10 +1,14 @@
 //! Faults that change the list of a good answer. Slow and plain: only faulted answers come here.
 
+use std::str::FromStr;
+
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::kinds::Rewrite;
 use super::{Remote, unasked};
 
+const DAY: i64 = 86_400;
 /// Nobody's id.
 const STRANGER: &str = "5e8f1c3a-0b7d-4c29-9a64-d2f0e1b3c875";
 
@@ -61,6 +65,17 @@ fn alter(change: &Rewrite, answer: &mut serde_json::Map<String, Value>, pages: b
                 items.insert(0, first);
             }
         }
+        Rewrite::DuplicateDiffers => {
+            if let Some(mut first) = items.first().cloned() {
+                first["name"] = "another name".into();
+                items.insert(1, first);
+            }
+        }
+        Rewrite::Recreated => {
+            if let Some(first) = items.first_mut() {
+                made_a_day_later(first)?;
+            }
+        }
         Rewrite::ShortList { percent } => {
             let last = items.pop();
             items.retain(|item| draw(item["id"].as_str().unwrap_or_default()) >= *percent);
@@ -95,6 +110,18 @@ fn alter(change: &Rewrite, answer: &mut serde_json::Map<String, Value>, pages: b
         };
     }
     answer.insert(field.to_owned(), items.into());
+    Some(())
+}
+
+/// Its date of creation, in whichever way its provider writes one; `None` where it has none.
+fn made_a_day_later(item: &mut Value) -> Option<()> {
+    let created = ["created_at", "createdAt", "created"].into_iter().find_map(|name| item.get(name).map(|value| (name, value)));
+    let (name, value) = created?;
+    let later = match value.as_i64() {
+        Some(seconds) => (seconds + DAY).into(),
+        None => Timestamp::from_str(value.as_str()?).ok()?.checked_add(SignedDuration::from_secs(DAY)).ok()?.to_string().into(),
+    };
+    item[name] = later;
     Some(())
 }
 

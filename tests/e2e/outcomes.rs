@@ -166,6 +166,8 @@ pub fn expected(kind: &str, front: Front) -> Vec<Trial> {
         "empty_page_has_more" => incomplete("", Reason::Contradiction),
         "bad_item" => incomplete("", Reason::ItemRefused),
         "duplicate_item" => both("", Harmless),
+        "duplicate_differs" => incomplete("", Reason::InconsistentDuplicate),
+        "recreated" => both("", Told("recreated")),
         "short_list" => vec![Trial { argument: ":80", ..trial(Keys, Held) }],
         "empty_list" => match front {
             Front::OpenAi => vec![trial(Everywhere, Incomplete(Reason::OrganizationUnconfirmed)), trial(Keys, Held)],
