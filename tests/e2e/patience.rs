@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::polling::assert_is_truth;
 use crate::process::{PATIENCE, eventually, get};
-use crate::support::{DEN, OPENAI, Settings, Sim, Site};
+use crate::support::{BRAINTRUST, DEN, OPENAI, PROJECT_KEYS, Settings, Sim, Site};
 
 /// One retry, for which a minute must be waited.
 const LIMITS: &str = "[limits]\nretries = 1";
@@ -76,6 +77,32 @@ fn a_daemon_that_waits_for_a_minute_stops_when_told() {
     daemon.stop().ended(0);
     assert_eq!(site.presences(), before);
     assert_eq!(site.value("SELECT count(*) FROM walks WHERE account = 'acme-openai' AND kind = 'admin'"), 1, "nothing half-read");
+}
+
+/// The page that was refused is asked for again, and none of those before it.
+#[test]
+fn a_list_that_is_refused_in_its_middle_goes_on_from_there() {
+    let keys =
+        keymuster::sim::Size { projects: 1, archived_projects: 0, project_keys: 240, ..keymuster::sim::Size::members(12, 2) };
+    let braintrust = Some("listing = 'organization'");
+    for (account, path, cap, least) in
+        [(OPENAI, PROJECT_KEYS, "", 3), (BRAINTRUST, "/v1/organization/api_keys", "page_cap:5\n", 5)]
+    {
+        let sim = Sim::of(keys);
+        let site = Site::new(&sim, &Settings { tables: LIMITS, braintrust, ..Settings::default() });
+        sim.faults(cap);
+        site.poll(&[]).ended(0);
+        let (pages, before) = (sim.asked(path), site.presences());
+        assert!(pages >= least, "{account}: {pages} pages");
+        for page in 2..pages {
+            sim.faults(&format!("{cap}busy:1 on {path} from {page} to {page}"));
+            let (asked, refused) = (sim.asked(path), refusals(&sim, path));
+            site.poll(&["--account", account]).ended(0);
+            assert_eq!((sim.asked(path) - asked, refusals(&sim, path) - refused), (pages + 1, 1), "{account}, page {page}");
+        }
+        assert_eq!((site.presences(), site.count("changes")), (before, 0), "{account}");
+        assert_is_truth(&sim, &site);
+    }
 }
 
 #[test]

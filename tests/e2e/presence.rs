@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use keymuster::sim::{Remote, Size};
+use keymuster::clock::Clock;
+use keymuster::sim::{Happening, Remote, Size};
 
-use crate::support::{DEN, OPENAI, Settings, Sim, Site, text};
+use crate::process::{PATIENCE, eventually};
+use crate::support::{DEN, OPENAI, PROJECT_KEYS, Settings, Sim, Site, text};
 
 const WAIT: Duration = Duration::from_secs(4);
 
@@ -114,6 +116,42 @@ fn a_key_that_may_have_moved_is_not_gone() {
     sim.faults("");
     site.poll(&["--account", OPENAI]).ended(0);
     assert_eq!(site.value(&presence), "gone");
+}
+
+/// The first page of three has been read; the second is on its way.
+#[test]
+fn keys_that_come_and_go_between_pages_are_settled_by_later_walks() {
+    let sim = Sim::of(Size { projects: 1, archived_projects: 0, project_keys: 240, ..Size::demo() });
+    let site = Site::new(&sim, &settings());
+    let poll = || site.poll(&[]).ended(0);
+    poll();
+    let keys: Vec<_> = sim.truth().into_iter().filter(|key| key.home.starts_with("proj_")).collect();
+    // Read already, the cursor itself, and not read yet; the list of admin keys does not hold the last.
+    let [read, cursor, unread] = [0, 99, 100].map(|from| &keys[from..]);
+    let (read, cursor, unread) = (&read[0].id, &cursor[0].id, &unread.iter().find(|key| !key.leaked).unwrap().id);
+    let before = sim.asked(PROJECT_KEYS);
+    sim.faults(&format!("latency:openai:5000 on {PROJECT_KEYS} from 2 to 2"));
+    let polling = site.start(&["poll", "--config", site.config().to_str().unwrap(), "--account", OPENAI]);
+    eventually("the first page", PATIENCE, || (sim.asked(PROJECT_KEYS) > before).then_some(()));
+    let made = sim.change(|world| {
+        assert!([read, cursor, unread].into_iter().all(|id| world.revoke(id)));
+        world.happen(Happening::MadeInProject, 1, Clock::system().now()).unwrap().id
+    });
+    polling.finish(PATIENCE).ended(0);
+    assert_eq!(sim.asked(PROJECT_KEYS) - before, 3);
+    let of = |ids: [&String; 4]| ids.map(|id| site.presences()[&format!("{OPENAI}/{id}")].clone());
+    let ids = [read, cursor, unread, &made];
+    assert_eq!(of(ids), ["present", "present", "missing", "present"], "what a page showed, and what none did");
+    let missing = Instant::now();
+    sim.faults("");
+    poll();
+    assert_eq!(of(ids)[..2], ["missing", "missing"]);
+    assert_ne!(of(ids)[2], "present");
+    wait_since(missing);
+    poll();
+    assert_eq!(of(ids), ["gone", "gone", "gone", "present"]);
+    assert_eq!(site.value(&format!("SELECT change FROM changes WHERE key_id = '{made}'")), "appeared");
+    assert_eq!(site.count("changes"), 7, "of no other key is anything told");
 }
 
 #[test]

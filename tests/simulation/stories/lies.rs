@@ -33,6 +33,28 @@ fn an_empty_list_by_mistake_costs_no_key() {
     });
 }
 
+/// The page after the cursor is empty and says that the list ends there. Of a page with many keys nobody believes that; of one with
+/// few they are missing, which is what was seen, until the page is there again.
+#[test]
+fn an_empty_second_page_that_ends_the_list_makes_nothing_gone() {
+    let fault = "empty_list:openai on /organization/projects/{project_id}/api_keys from 2 to 2";
+    for (keys, held, missing) in [(240, 140, 0), (112, 0, 12)] {
+        let size = Size { projects: 1, archived_projects: 0, project_keys: keys, ..SMALL };
+        tell(Setup { size, ..Setup::new(43) }, async |tale| {
+            tale.driver.unchecked = true;
+            tale.polls("openai", 2).await;
+            let present = tale.count("openai", Presence::Present).await;
+            tale.driver.fault(fault);
+            tale.poll("openai").await;
+            assert_eq!((tale.held("openai").await, tale.count("openai", Presence::Missing).await), (held, missing), "{keys}");
+            tale.driver.heal(fault);
+            let report = tale.poll("openai").await;
+            assert!(report.holds.is_empty(), "{keys}: {:?}", report.holds);
+            assert_eq!((tale.held("openai").await, tale.count("openai", Presence::Present).await), (0, present), "{keys}");
+        });
+    }
+}
+
 /// A list that leaves a few out once makes them missing, which is what was seen, and no more.
 #[test]
 fn a_list_that_is_short_once_makes_nothing_gone() {
