@@ -21,6 +21,8 @@ pub(super) struct Braintrust {
     pub(super) accounts: Vec<Account>,
     pub(super) own: Own,
     pub(super) cast: Option<Cast>,
+    /// Who joined an organisation that the caller does not own, since the world began.
+    elsewhere: Vec<u32>,
 }
 
 /// The numbers of the keys that the simulation's credentials are.
@@ -117,6 +119,11 @@ impl Braintrust {
         }
     }
 
+    /// In an organisation that the caller does not own, too: cannot be impersonated.
+    pub(super) fn is_elsewhere_too(&self, person: u32) -> bool {
+        self.elsewhere.contains(&person) || self.cast.is_some_and(|cast| cast.foreign == person)
+    }
+
     const fn is_own(&self, key: u32) -> bool {
         let own = &self.own;
         key == own.unbound || key == own.bound || key == own.member || key == own.token
@@ -193,6 +200,14 @@ impl World {
             key_without_owner: self.key_id(cast.key_without_owner),
             key_without_owner_fields: self.key_id(cast.key_without_owner_fields),
         })
+    }
+
+    /// Lets a member join an organisation that the caller does not own, or leave it again; false where there is no such member.
+    pub fn set_elsewhere(&mut self, user_id: &str, elsewhere: bool) -> bool {
+        let Some(number) = self.member_number(user_id) else { return false };
+        self.braintrust.elsewhere.retain(|other| *other != number);
+        self.braintrust.elsewhere.extend(elsewhere.then_some(number));
+        true
     }
 
     /// A member makes a key.

@@ -2,9 +2,11 @@
 
 use keymuster::sim::{Remote, Size, TrueKey};
 
+use crate::control::ctl;
 use crate::support::{BRAINTRUST, OPENAI, PROJECT_KEYS, Settings, Sim, Site};
 
 const PROJECT_KEY: &str = "/organization/projects/{project_id}/api_keys/{api_key_id}";
+const MEMBERS_KEY: &str = "/v1/api_key/{api_key_id}";
 
 fn site(sim: &Sim) -> Site {
     let guard = "min_keys = 3";
@@ -30,6 +32,16 @@ fn presence(site: &Site, keys: &[TrueKey], wanted: &str) {
     for key in keys {
         assert_eq!(presences[&format!("{OPENAI}/{}", key.id)], wanted, "{}", key.id);
     }
+}
+
+/// Keys of members other than the caller, one member's after the other's.
+fn members_keys(sim: &Sim) -> Vec<TrueKey> {
+    let caller = sim.braintrust_caller_id();
+    let plain =
+        |key: &TrueKey| key.provider == Remote::Braintrust && key.listed && key.home != "service_tokens" && key.home != caller;
+    let mut keys: Vec<TrueKey> = sim.truth().into_iter().filter(plain).collect();
+    keys.sort_by(|one, other| one.home.cmp(&other.home));
+    keys
 }
 
 const OPEN: &str = "holds WHERE ended_at IS NULL";
@@ -109,6 +121,59 @@ fn keys_that_answer_by_their_ids_stay_held_and_a_route_that_knows_no_key_proves_
     assert_eq!((site.count(OPEN), site.count(&of_the_project)), (0, 0));
 }
 
+/// Asked for as the member whose list lacks them.
+#[test]
+fn revoked_keys_of_a_member_leave_a_hold_by_404_on_their_ids() {
+    let sim = Sim::of(Size::members(4, 9));
+    let (guard, tables) = ("min_keys = 3", "[limits]\nretries = 0");
+    let braintrust = Some("listing = 'header'");
+    let site = Site::new(&sim, &Settings { braintrust, guard, tables, confirm_after: "1s", ..Settings::default() });
+    let poll = |code| site.poll(&["--account", BRAINTRUST]).ended(code).all();
+    poll(0);
+    let keys = members_keys(&sim);
+    let theirs: Vec<&TrueKey> = keys.iter().filter(|key| key.home == keys[0].home).collect();
+    let (kept, revoked) = theirs.split_first().unwrap();
+    assert!(revoked.len() > 5 && revoked.iter().all(|key| sim.change(|world| world.revoke(&key.id))));
+    let of = |presence: &str| site.count(&format!("keys WHERE owner_id = '{}' AND presence = '{presence}'", kept.home));
+    let told = poll(69);
+    assert!(told.contains("list_shrank"), "{told}");
+    assert_eq!((site.count(OPEN), sim.asked(MEMBERS_KEY), of("present")), (1, 0, 9), "{told}");
+    let told = poll(0);
+    assert!(told.contains(&format!("{} held keys are not found by their ids", revoked.len())), "{told}");
+    assert_eq!((site.count(OPEN), of("missing"), of("present")), (0, 8, 1), "{told}");
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    poll(0);
+    assert_eq!((of("gone"), of("present")), (8, 1));
+    assert_eq!(site.count("keys WHERE account = 'acme-braintrust' AND presence <> 'present'"), 8);
+}
+
+/// The organisation's list has no route by id: a person says that it is true, and the ordinary proof follows.
+#[test]
+fn revoked_keys_of_the_organisation_s_list_leave_a_hold_by_a_word() {
+    let sim = Sim::of(Size::members(4, 9));
+    let settings = Settings { braintrust: Some("listing = 'organization'"), ..crate::control::settings() };
+    let site = Site::new(&sim, &settings);
+    let daemon = site.daemon();
+    let poll = |code| ctl(&site, &["poll", BRAINTRUST]).ended(code).all();
+    poll(0);
+    let mut revoked = members_keys(&sim);
+    revoked.truncate(24);
+    assert!(revoked.iter().all(|key| sim.change(|world| world.revoke(&key.id))));
+    let of = |presence: &str| site.count(&format!("keys WHERE account = '{BRAINTRUST}' AND presence = '{presence}'"));
+    let all = of("present");
+    for _ in 0..2 {
+        poll(69);
+        assert_eq!((site.count(OPEN), of("present"), sim.asked(MEMBERS_KEY)), (1, all, 0));
+    }
+    ctl(&site, &["ack", BRAINTRUST, "organization", "--why", "the team was closed"]).ended(0);
+    poll(0);
+    assert_eq!((site.count(OPEN), of("missing"), of("gone")), (0, 24, 0), "a word proves nothing");
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    poll(0);
+    assert_eq!((of("gone"), of("present")), (24, all - 24));
+    daemon.stop().ended(0);
+}
+
 #[test]
 fn one_node_of_several_that_sees_no_members_keys_proves_nothing() {
     let sim = Sim::of(keymuster::sim::Size::members(4, 9));
@@ -126,7 +191,7 @@ fn one_node_of_several_that_sees_no_members_keys_proves_nothing() {
     for every in [3, 2, 4] {
         sim.faults(&format!("{short}\nnot_found on /v1/api_key/{{api_key_id}} every {every}"));
         let told = poll(69);
-        assert!(sim.asked("/v1/api_key/{api_key_id}") > 10, "{told}");
+        assert!(sim.asked(MEMBERS_KEY) > 10, "{told}");
         assert_eq!(site.presences(), before, "every {every}: {told}");
         assert_eq!(site.count("held_key WHERE absent_poll IS NOT NULL"), 0, "every {every}: {told}");
     }

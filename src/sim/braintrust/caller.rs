@@ -156,9 +156,7 @@ impl<'a> Asked<'a> {
             // Nor is whether a service account can be acted as.
             Who::Account(_) => return Err(bad("Service accounts cannot be impersonated")),
             Who::Person { neighbour: true, .. } => caller.who == OWNER,
-            Who::Person { neighbour: false, number } => {
-                who != OWNER && self.main.braintrust.cast.is_none_or(|cast| cast.foreign != number)
-            }
+            Who::Person { neighbour: false, number } => who != OWNER && !self.main.braintrust.is_elsewhere_too(number),
         };
         if granted && owns_all { Ok(who) } else { Err(forbidden().into()) }
     }

@@ -65,6 +65,50 @@ fn a_user_of_a_foreign_organisation_too_is_refused_with_403_and_closed() {
     }
 }
 
+/// Refused once may be a mistake; twice in a row the list is closed, until it is read again.
+#[test]
+fn the_keys_of_a_member_who_is_refused_are_unknown_until_the_member_is_read_again() {
+    for listing in ["header", "token"] {
+        let sim = Sim::small();
+        let site = site(&sim, listing);
+        poll(&site, 0);
+        let before = stored(&site);
+        let caller = sim.braintrust_caller_id();
+        let plain = |k: &TrueKey| k.provider == Remote::Braintrust && k.home != "service_tokens" && k.home != caller;
+        let refused = sim.truth().into_iter().find(plain).unwrap().home;
+        let of_theirs = |and: &str| site.count(&format!("{KEYS} AND owner_id = '{refused}' AND {and}"));
+        let keys = of_theirs("presence = 'present'");
+        assert!(keys >= 2, "{listing}");
+        assert!(sim.change(|world| world.set_elsewhere(&refused, true)));
+        let report = poll(&site, 69);
+        assert!(report.contains("refused_once"), "{listing}: {report}");
+        assert_eq!(
+            (member(&site, &refused)[0]["state"].as_str(), stored(&site) == before),
+            (Some("incomplete"), true),
+            "{listing}"
+        );
+        for _ in 0..2 {
+            let report = poll(&site, 0);
+            assert_eq!(member(&site, &refused)[0]["reason"], "member_forbidden", "{listing}: {report}");
+            assert_eq!(of_theirs("presence = 'unknown' AND presence_reason = 'scope_closed'"), keys, "{listing}: {report}");
+            assert_eq!(site.count(&format!("{KEYS} AND presence <> 'present'")), keys, "{listing}: others are spoilt: {report}");
+        }
+        assert!(sim.change(|world| world.set_elsewhere(&refused, false)));
+        poll(&site, 0);
+        assert_eq!(
+            (member(&site, &refused)[0]["state"].as_str(), stored(&site) == before),
+            (Some("complete"), true),
+            "{listing}"
+        );
+        let told = site.sql("SELECT change, count(*) AS keys FROM changes GROUP BY change ORDER BY change");
+        assert_eq!(
+            json!(told),
+            json!([{"change": "became_unknown", "keys": keys}, {"change": "returned", "keys": keys}]),
+            "{listing}"
+        );
+    }
+}
+
 #[test]
 fn a_user_without_an_email_address() {
     for listing in ["organization", "header", "token"] {
