@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use keymuster::sim::{Remote, Size, TrueKey};
 
-use crate::support::{BRAINTRUST, DEN, OPENAI, Row, Settings, Sim, Site, shell, text};
+use crate::process::PATIENCE;
+use crate::support::{BRAINTRUST, DEN, OPENAI, Row, Settings, Sim, Site, lacks_root, shell, text};
 
 /// What of a key is compared, as the view has it.
 const FACTS: &[&str] = &[
@@ -224,6 +225,51 @@ fn a_failing_account_leaves_the_other_alone() {
     assert_eq!(site.value("SELECT up FROM accounts WHERE account = 'acme-den'"), 0, "it was not asked again");
     site.poll(&[]).ended(0);
     assert_is_truth(&sim, &site);
+}
+
+/// Each of them in turn, with good data of all in hand.
+#[test]
+fn one_account_of_three_that_cannot_be_reached_costs_the_others_nothing() {
+    let sim = Sim::small();
+    let tables = "[limits]\nretries = 0";
+    let site = Site::new(&sim, &Settings { tables, braintrust: Some("listing = 'header'"), ..Settings::default() });
+    site.poll(&[]).ended(0);
+    let before = site.presences();
+    let asked = || {
+        let of = |remote| sim.requests().iter().filter(|asked| asked.provider == remote).map(|asked| asked.count).sum::<u64>();
+        [Remote::OpenAi, Remote::Den, Remote::Braintrust].map(of)
+    };
+    for remote in Remote::ALL {
+        sim.faults(&format!("drop_connection:{remote}"));
+        let earlier = asked();
+        let report = site.poll(&[]).ended(69).stdout;
+        assert!(asked().into_iter().zip(earlier).all(|(now, before)| now > before), "each was asked: {report}");
+        let rows = site.sql("SELECT account, provider, up, reason FROM accounts");
+        assert_eq!(rows.len(), 3);
+        for row in rows {
+            let reason = if text(&row, "provider") == remote.as_str() { "network".into() } else { serde_json::Value::Null };
+            assert_eq!((&row["up"], &row["reason"]), (&i64::from(reason.is_null()).into(), &reason), "{row:?}: {report}");
+        }
+        assert_eq!((site.presences(), site.count("changes")), (before.clone(), 0), "{remote}");
+    }
+}
+
+/// Where there is no network, so that nobody is asked for the name.
+#[test]
+fn a_name_that_is_not_found_is_told_and_keys_stay() {
+    if lacks_root("take the network away") {
+        return;
+    }
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings { tables: "[limits]\nretries = 0", ..Settings::default() });
+    site.poll(&[]).ended(0);
+    let before = site.presences();
+    site.edit(&sim.openai_base_url(), "https://nobody.invalid/v1");
+    let config = site.config();
+    let poll = ["poll", "--config", config.to_str().unwrap(), "--account", OPENAI];
+    let polled = site.start_under(&["/usr/bin/unshare", "--net"], &poll).finish(PATIENCE).ended(69);
+    assert!(polled.stdout.contains("network: name not found"), "{}", polled.all());
+    assert_eq!((site.presences(), site.count("changes")), (before, 0));
 }
 
 #[test]

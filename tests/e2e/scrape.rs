@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use keymuster::sim::Size;
 
+use crate::control::ctl;
 use crate::process::{PATIENCE, eventually, get};
 use crate::prometheus::Prometheus;
-use crate::support::{DEN, Daemon, OPENAI, Settings, Sim, Site};
+use crate::support::{BRAINTRUST, DEN, Daemon, OPENAI, Settings, Sim, Site, far_off};
 
 /// Every family that is there from the start or after polls such as these, and is not asked for by config.
 const FAMILIES: &[&str] = &[
@@ -152,6 +153,51 @@ fn prometheus_scrapes_single_keys_where_asked() {
         let flagged = site.count("keys WHERE conditions <> '' AND waived = ''");
         (prometheus.value("count(keymuster_key_info)") == flagged as f64).then_some(())
     });
+    daemon.stop().ended(0);
+}
+
+/// What was read last, with its age: neither zero nor absent.
+#[test]
+fn a_start_while_no_provider_can_be_reached_serves_what_is_stored() {
+    let sim = Sim::small();
+    let schedule = far_off();
+    let tables = "[limits]\nretries = 0";
+    let site = Site::new(&sim, &Settings { schedule, tables, braintrust: Some("listing = 'auto'"), ..Settings::default() });
+    let families =
+        ["keymuster_keys{", "keymuster_scopes{", "keymuster_last_complete_poll_timestamp_seconds{", "keymuster_account_up{"];
+    let series = |daemon: &Daemon| {
+        let metrics = get(daemon.address, "/metrics").unwrap().body;
+        let told = |line: &&str| families.iter().any(|family| line.starts_with(family));
+        metrics.lines().filter(told).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let daemon = site.daemon();
+    ctl(&site, &["poll"]).ended(0);
+    let before = series(&daemon);
+    let keys = get(daemon.address, "/keys.csv").unwrap().body;
+    daemon.stop().ended(0);
+    for account in [OPENAI, DEN, BRAINTRUST] {
+        for family in families {
+            let of_it = |line: &&String| line.starts_with(family) && line.contains(account) && !line.ends_with(" 0");
+            assert!(before.iter().any(|line| of_it(&line)), "{family} of {account}: {before:#?}");
+        }
+    }
+
+    sim.faults("drop_connection");
+    let asked = sim.requests().len();
+    let daemon = site.daemon();
+    assert_eq!((series(&daemon), get(daemon.address, "/keys.csv").unwrap().body), (before.clone(), keys));
+    assert_eq!(sim.requests().len(), asked, "nothing was due");
+    ctl(&site, &["poll"]).ended(69);
+    let down: Vec<String> = before
+        .iter()
+        .map(|line| match line.strip_suffix(" 1") {
+            Some(up) if up.starts_with("keymuster_account_up{") => format!("{up} 0"),
+            _ => line.clone(),
+        })
+        .collect();
+    let read =
+        |series: &[String]| series.iter().filter(|line| !line.starts_with("keymuster_scopes{")).cloned().collect::<Vec<_>>();
+    assert_eq!(read(&series(&daemon)), read(&down), "a failed poll changes no count and no age");
     daemon.stop().ended(0);
 }
 
