@@ -2,6 +2,7 @@
 //! random months, so that a story only says what it is about.
 
 mod braintrust;
+mod bugs;
 mod lies;
 mod losses;
 mod openai;
