@@ -37,6 +37,8 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::{Connection, OpenFlags};
+
     use super::super::open::Inventory;
     use crate::domain::Time;
 
@@ -63,5 +65,38 @@ mod tests {
         }
         assert!(size("inventory.db") > 20, "{} MiB", size("inventory.db"));
         assert!(size("inventory.db-wal") < 48, "{} MiB", size("inventory.db-wal"));
+    }
+
+    /// What a reader may still look at is not written over: the log grows until the reader ends, and nobody waits meanwhile.
+    #[tokio::test]
+    async fn a_reader_that_stays_makes_the_log_long_until_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("inventory.db");
+        let inventory = Inventory::open(&path, Time::from_unix(1_800_000_000)).unwrap();
+        let write = async |sql: &'static str| {
+            inventory.write(move |transaction| Ok(transaction.execute_batch(sql)?)).await.unwrap();
+        };
+        write("INSERT INTO account (id, name, provider, configured, interval) VALUES (1, 'a', 'openai', 1, 3600); INSERT INTO organization VALUES (1, 1, 'o', 'o', 0);").await;
+        write(MUCH).await;
+        let reader = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let people = || reader.query_row("SELECT count(*) FROM person", [], |row| row.get::<_, u32>(0)).unwrap();
+        reader.execute_batch("BEGIN").unwrap();
+        assert_eq!(people(), 10_000);
+        let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len() >> 20;
+        for _ in 0..30 {
+            write(MUCH).await;
+        }
+        assert!(size("inventory.db-wal") >= 48, "{} MiB", size("inventory.db-wal"));
+        assert_eq!(people(), 10_000, "the reader sees what there was when it began");
+        reader.execute_batch("COMMIT").unwrap();
+        assert_eq!(people(), 310_000);
+        write(MUCH).await;
+        let long = size("inventory.db-wal");
+        for _ in 0..5 {
+            write(MUCH).await;
+        }
+        assert!(size("inventory.db-wal") <= long, "it begins anew");
+        inventory.tidy().await.unwrap();
+        assert_eq!(size("inventory.db-wal"), 0);
     }
 }

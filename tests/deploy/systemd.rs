@@ -56,6 +56,23 @@ fn a_hung_daemon_leaves_no_core_and_no_swap_with_its_secrets() {
     assert!(!unit.contains("Environment="), "whoever asks systemd sees the environment of a unit");
 }
 
+/// How long a start and later work may take, how often it is started again, and how much memory it may have.
+#[test]
+fn the_unit_bounds_time_starts_and_memory() {
+    let unit = text("systemd/keymuster.service");
+    for line in [
+        "TimeoutStartSec=15min",
+        "WatchdogSec=2min",
+        "Restart=on-failure",
+        "StartLimitIntervalSec=10min",
+        "StartLimitBurst=5",
+        "MemoryHigh=384M",
+        "MemoryMax=512M",
+    ] {
+        assert_eq!(unit.lines().filter(|of_unit| of_unit == &line).count(), 1, "{line}");
+    }
+}
+
 #[test]
 fn user_and_folders_are_made_as_the_unit_needs_them() {
     let root = tempfile::tempdir().unwrap();
