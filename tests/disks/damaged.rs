@@ -10,8 +10,11 @@ use keymuster::domain::Time;
 use keymuster::inventory::{Inventory, PUBLIC_VIEWS, Piece, Reader, Stored};
 use rusqlite::{Connection, OpenFlags};
 
+use rustix::process::Signal;
+
 use crate::left::beside;
-use crate::support::{Settings, Sim, Site};
+use crate::process::PATIENCE;
+use crate::support::{Settings, Sim, Site, far_off};
 
 const PAGE: usize = 4096;
 
@@ -110,6 +113,57 @@ fn pages_that_are_not_what_was_written_are_found() {
         }
     }
     writeln!(std::io::stderr(), "of {pages} pages: {found:?}").unwrap();
+}
+
+const LOG_HEADER: usize = 32;
+const FRAME_HEADER: usize = 24;
+
+/// A daemon that was killed left a file, and a log of everything since its start. The log is lost, is one of before, ends early, or a bit
+/// of it is turned: what is told is what some commit left behind, and no mixture of two.
+#[test]
+fn a_log_that_is_not_what_was_written_leaves_what_was_committed() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings { schedule: far_off(), ..Settings::default() });
+    site.poll(&[]).ended(0);
+    let daemon = site.daemon();
+    sim.beat();
+    site.run("ctl", &["poll"]).ended(0);
+    let read = |suffix| fs::read(beside(&site.inventory(), suffix)).unwrap();
+    let older = read("-wal");
+    sim.beat();
+    site.run("ctl", &["poll"]).ended(0);
+    daemon.process.signal(Signal::KILL);
+    daemon.process.finish(PATIENCE);
+    let (file, log) = (read(""), read("-wal"));
+    let path = site.path("damaged.db");
+    let with = |log: &[u8]| {
+        fs::write(&path, &file).unwrap();
+        fs::write(beside(&path, "-wal"), log).unwrap();
+        let _ = fs::remove_file(beside(&path, "-shm"));
+        told(&path).expect("it is opened")
+    };
+    // Where each commit ends; the first is the file without the log.
+    let frame = FRAME_HEADER + PAGE;
+    let ends = (LOG_HEADER + frame..=log.len()).step_by(frame).filter(|end| log[end - PAGE - 20..end - PAGE - 16] != [0; 4]);
+    let commits: Vec<usize> = std::iter::once(0).chain(ends).collect();
+    assert!(commits.len() > 8 && log.starts_with(&older[..older.len() / 2]), "{} commits", commits.len());
+    let last = with(&log);
+    assert_ne!(with(&[]), last, "the log holds something");
+    assert_ne!(with(&older), last);
+    assert!(commits.iter().any(|end| with(&log[..*end]) == with(&older)), "an older log is an older state");
+    let mut states = BTreeMap::new();
+    for place in (0..log.len()).step_by(log.len() / 60) {
+        let before = *commits.iter().rfind(|end| **end <= place).unwrap();
+        let mut turned = log.clone();
+        turned[place] ^= 1 << (place % 8);
+        for damaged in [&turned[..], &log[..place]] {
+            assert!(with(damaged) == with(&log[..before]), "byte {place} of {}: not what the commit before it left", log.len());
+        }
+        *states.entry(before).or_insert(0) += 1;
+    }
+    assert!(states.len() > 5, "{states:?}");
+    with(&log);
+    assert!(Reader::open(&path).unwrap().look_over().unwrap().wrong.is_empty());
 }
 
 /// Each bit is a bit of some page: as many as there are places, spread over the file; with `KEYMUSTER_LONG` one of every byte.
