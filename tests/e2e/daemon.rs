@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use keymuster::clock::Clock;
+use rustix::process::Signal;
+
 use crate::process::{PATIENCE, eventually};
 use crate::support::{DEN, Daemon, OPENAI, Settings, Sim, Site, far_off, log_events, text};
 
@@ -71,6 +74,79 @@ fn it_catches_up_once_on_what_was_missed_and_on_nothing_else() {
     let polls = site.sql("SELECT account, up FROM accounts ORDER BY account");
     assert_eq!((text(&polls[0], "account").as_str(), text(&polls[1], "account").as_str()), (DEN, OPENAI));
     assert!(polls.iter().all(|row| row["up"] == 1));
+}
+
+/// As on a machine that sleeps: each account was due twice meanwhile.
+#[test]
+fn what_was_due_while_it_stood_still_is_polled_once() {
+    let sim = Sim::small();
+    let far = far_off();
+    let site = Site::new(&sim, &Settings { schedule: far.clone(), ..Settings::default() });
+    site.poll(&[]).ended(0);
+    let daemon = site.daemon();
+    let asked = (sim.asked(PROJECTS), sim.asked(DEN_KEYS));
+    let now = || Clock::system().now().unix();
+    // Both within one minute.
+    let first = (now() + 10..).find(|second| second % 60 < 58).unwrap();
+    let (second, minute, hour) = (first % 60, first / 60 % 60, first / 3_600 % 24);
+    site.edit(&far, &format!("{second},{} {minute} {hour} * * *", second + 2));
+    site.run("ctl", &["reload"]).ended(0);
+    let status = site.run("ctl", &["status"]).ended(0).stdout;
+    let due = jiff::Timestamp::from_second(first).unwrap().to_string();
+    assert_eq!(status.matches(&due).count(), 2, "the new schedule is in force: {status}");
+    daemon.process.signal(Signal::STOP);
+    assert!(now() < first && told(&daemon, OPENAI, "polled") == 0, "too slow to be stopped in time");
+    std::thread::sleep(Duration::from_secs((first + 4 - now()).unsigned_abs()));
+    daemon.process.signal(Signal::CONT);
+    for account in [OPENAI, DEN] {
+        eventually("the poll that was due", PATIENCE, || (told(&daemon, account, "polled") > 0).then_some(()));
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!((told(&daemon, OPENAI, "polled"), told(&daemon, DEN, "polled")), (1, 1), "{}", daemon.process.stderr());
+    daemon.stop().ended(0);
+    assert_eq!((sim.asked(PROJECTS), sim.asked(DEN_KEYS)), (asked.0 + 1, asked.1 + 1));
+}
+
+/// What is told and when an account is due are the same wherever the machine is.
+#[test]
+fn the_time_zone_of_the_machine_changes_nothing() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings { schedule: far_off(), ..Settings::default() });
+    site.poll(&[]).ended(0);
+    (0..5).for_each(|_| sim.beat());
+    site.poll(&[]).ended(0);
+    assert!(site.count("changes") > 0);
+    let asked = sim.requests().len();
+    let config = site.config();
+    let said = |zone: &str| {
+        let zone = format!("TZ={zone}");
+        let run = |words: &[&str]| {
+            let words = [words, &["--config", config.to_str().unwrap()]].concat();
+            site.start_under(&["/usr/bin/env", &zone], &words)
+        };
+        let began = Clock::system().now().unix();
+        let daemon = Daemon::started(run(&["run"]));
+        let [status, keys, changes] = [&["ctl", "status"][..], &["keys", "--format", "csv"], &["changes", "--format", "csv"]]
+            .map(|words| run(words).finish(PATIENCE).ended(0).stdout);
+        let log = daemon.stop().ended(0).stderr;
+        for event in log_events(&log) {
+            let at: jiff::Timestamp = event["timestamp"].as_str().unwrap().parse().unwrap();
+            assert!((began..=Clock::system().now().unix()).contains(&at.as_second()), "{zone}: {event}");
+        }
+        (status, keys, changes)
+    };
+    let here = said("UTC0");
+    // Whole hours and others, on both sides of the date line, with daylight saving in one half of the year or the other.
+    for zone in [
+        "EST5EDT,M3.2.0,M11.1.0",
+        "NST3:30NDT,M3.2.0,M11.1.0",
+        "CET-1CEST,M3.5.0,M10.5.0/3",
+        "NZST-12NZDT,M9.5.0,M4.1.0/3",
+        "<+14>-14",
+    ] {
+        assert_eq!(said(zone), here, "{zone}");
+    }
+    assert_eq!(sim.requests().len(), asked, "nothing was due");
 }
 
 #[test]
