@@ -146,7 +146,7 @@ fn a_log_that_is_not_what_was_written_leaves_what_was_committed() {
     let frame = FRAME_HEADER + PAGE;
     let ends = (LOG_HEADER + frame..=log.len()).step_by(frame).filter(|end| log[end - PAGE - 20..end - PAGE - 16] != [0; 4]);
     let commits: Vec<usize> = std::iter::once(0).chain(ends).collect();
-    assert!(commits.len() > 8 && log.starts_with(&older[..older.len() / 2]), "{} commits", commits.len());
+    assert!(commits.len() > 5 && log.starts_with(&older[..older.len() / 2]), "{} commits", commits.len());
     let last = with(&log);
     assert_ne!(with(&[]), last, "the log holds something");
     assert_ne!(with(&older), last);
@@ -161,9 +161,53 @@ fn a_log_that_is_not_what_was_written_leaves_what_was_committed() {
         }
         *states.entry(before).or_insert(0) += 1;
     }
-    assert!(states.len() > 5, "{states:?}");
+    assert!(states.len() > 3, "{states:?}");
     with(&log);
     assert!(Reader::open(&path).unwrap().look_over().unwrap().wrong.is_empty());
+}
+
+/// As a copy of single files at different times puts one there, and SQLite takes it for the file's own: most of what it makes of both is
+/// found, and the rest counted.
+#[test]
+fn logs_of_earlier_runs_are_counted() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings { schedule: far_off(), ..Settings::default() });
+    site.poll(&[]).ended(0);
+    let read = |suffix| fs::read(beside(&site.inventory(), suffix)).unwrap();
+    let mut runs = Vec::new();
+    for _ in 0..4 {
+        let began = read("");
+        let daemon = site.daemon();
+        (0..5).for_each(|_| sim.beat());
+        site.run("ctl", &["poll"]).ended(0);
+        runs.push((began, read("-wal")));
+        daemon.stop().ended(0);
+    }
+    let now = read("");
+    let path = site.path("damaged.db");
+    let with = |file: &[u8], log: &[u8]| {
+        let _ = fs::remove_file(beside(&path, "-shm"));
+        fs::write(beside(&path, "-wal"), log).unwrap();
+        fs::write(&path, file).unwrap();
+        let sound = Reader::open(&path).and_then(|reader| reader.look_over()).is_ok_and(|looked| looked.wrong.is_empty());
+        told(&path).filter(|_| sound)
+    };
+    let mut found: BTreeMap<Found, u32> = BTreeMap::new();
+    for (file, log) in &runs[..3] {
+        for length in (1..=8).map(|eighth| log.len() * eighth / 8) {
+            let there = with(&now, &log[..length]);
+            let judged = if there.is_none() {
+                Found::Detected
+            } else if there == with(file, &log[..length]) || there == with(&now, &[]) {
+                Found::Harmless
+            } else {
+                Found::Silent
+            };
+            *found.entry(judged).or_default() += 1;
+        }
+    }
+    writeln!(std::io::stderr(), "logs of earlier runs: {found:?}").unwrap();
+    assert!(found.get(&Found::Detected).is_some_and(|detected| *detected > 8), "{found:?}");
 }
 
 /// Each bit is a bit of some page: as many as there are places, spread over the file; with `KEYMUSTER_LONG` one of every byte.

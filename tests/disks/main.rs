@@ -15,6 +15,7 @@ mod kills;
 #[expect(dead_code, reason = "shared with the tests of crashes, which use more of it")]
 #[path = "../crash/left.rs"]
 mod left;
+mod power;
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/process.rs"]
 mod process;
