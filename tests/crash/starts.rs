@@ -6,7 +6,7 @@ use keymuster::inventory::PUBLIC_VIEWS;
 
 use crate::kills::{Figures, Random, kill, share, start};
 use crate::left::{Left, beside};
-use crate::support::{Settings, Sim, Site};
+use crate::support::{Settings, Sim, Site, far_off};
 
 #[test]
 fn kills_of_a_first_start() {
@@ -51,6 +51,24 @@ fn judge(site: &Site, number: usize) -> &'static str {
     assert!(left_out.is_empty(), "kill {number} left out {left_out:?}");
     assert!(left.number("SELECT count(*) FROM run") <= 1);
     if journal { "while it turned to the log" } else { "with the whole schema" }
+}
+
+/// As a service manager does it with one that fails: a start asks no provider before an account is due.
+#[test]
+fn ten_starts_in_a_row_ask_no_provider() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings { schedule: far_off(), ..Settings::default() });
+    site.poll(&[]).ended(0);
+    let asked = || sim.requests().iter().map(|asked| asked.count).sum::<u64>();
+    let before = asked();
+    for _ in 0..10 {
+        let ready = start(&site);
+        // Longer than any splay of that schedule.
+        std::thread::sleep(Duration::from_millis(300));
+        kill(ready.daemon);
+    }
+    assert_eq!(asked(), before);
+    assert_eq!(Left::of(&site.inventory()).unwrap().number("SELECT count(*) FROM run"), 11);
 }
 
 /// A clean stop turns the file into one without a log: nothing is lost there either.

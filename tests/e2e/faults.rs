@@ -19,6 +19,11 @@ wire_bytes = "1MiB"
 inflated_bytes = "2MiB"
 "#;
 
+fn world() -> Sim {
+    let size = Size { people: 12, projects: 4, archived_projects: 1, project_keys: 60, admin_keys: 5, ..Size::members(10, 3) };
+    Sim::of(Size { den_keys: 30, ..size })
+}
+
 struct Bench {
     sim: Sim,
     site: Site,
@@ -32,15 +37,7 @@ struct Bench {
 impl Bench {
     /// Polled once, whole.
     fn new(front: Front) -> Self {
-        let sim = Sim::of(Size {
-            people: 12,
-            projects: 4,
-            archived_projects: 1,
-            project_keys: 60,
-            admin_keys: 5,
-            den_keys: 30,
-            ..Size::members(10, 3)
-        });
+        let sim = world();
         let (options, always) = match front {
             Front::OpenAi | Front::Den => (None, ""),
             Front::Braintrust("organization") => (Some("listing = 'organization'"), ""),
@@ -177,6 +174,55 @@ fn every_fault(front: Front, believed: bool) {
     }
     assert!(wrong.is_empty(), "{} things are wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert_is_truth(&bench.sim, &bench.site);
+}
+
+/// The same of a first poll: what it could not read is no loss, and what the next one reads is no news.
+fn every_fault_of_a_first_poll(front: Front) {
+    let sim = world();
+    let site = || Site::new(&sim, &Settings { tables: LIMITS, ..Settings::default() });
+    let poll = |site: &Site| site.poll(&["--account", front.account()]);
+    let good = site();
+    poll(&good).ended(0);
+    let whole = good.presences();
+    // Whatever organisation a first poll is shown is the right one.
+    let fits = |kind: &str, trial: Trial| {
+        matches!(trial.outcome, Outcome::Incomplete(_))
+            && trial.before == 0
+            && !is_hurried(kind, trial)
+            && !matches!(kind, "wrong_org" | "empty_list")
+    };
+    let (mut wrong, mut tried) = (Vec::new(), 0);
+    for (kind, trial) in trials(front).filter(|(kind, trial)| fits(kind, *trial)) {
+        let Outcome::Incomplete(reason) = trial.outcome else { continue };
+        let fault = format!("{kind}:{}{}{}", front.remote(), trial.argument, trial.place.on(front));
+        let site = site();
+        sim.faults(&fault);
+        let polled = poll(&site);
+        if polled.code != Some(69) || !polled.stdout.contains(&format!("{}: ", reason.as_str())) {
+            wrong.push(format!("{fault}: not told as {reason}: {}", polled.all()));
+        }
+        let lost = site.presences().iter().filter(|(key, presence)| !whole.contains_key(*key) || *presence != "present").count();
+        sim.faults("");
+        let next = poll(&site);
+        // A key that the list of admin keys showed without its project comes to it.
+        let news = site.count("changes WHERE change NOT IN ('moved', 'owner_access_changed')");
+        if lost > 0 || next.code != Some(0) || site.presences() != whole || news > 0 {
+            wrong.push(format!("{fault}: {lost} keys that nobody listed, or the next poll is no beginning: {}", next.all()));
+        }
+        tried += 1;
+    }
+    assert!(wrong.is_empty(), "{} things are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(tried > 20, "{tried}");
+}
+
+#[test]
+fn every_fault_of_a_first_poll_of_openai_is_named_and_costs_no_key() {
+    every_fault_of_a_first_poll(Front::OpenAi);
+}
+
+#[test]
+fn every_fault_of_a_first_poll_of_den_is_named_and_costs_no_key() {
+    every_fault_of_a_first_poll(Front::Den);
 }
 
 #[test]
