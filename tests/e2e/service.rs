@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -66,6 +67,41 @@ fn the_service_manager_is_told_when_it_is_ready_how_it_stands_and_when_it_stops(
 
     run.signal(Signal::TERM);
     manager.hears("STOPPING=1\n");
+    run.finish(PATIENCE).ended(0);
+}
+
+/// Somebody holds the file while a poll is to be stored: pings are late or left out, but come before the watchdog has had enough.
+#[test]
+fn a_writer_that_waits_is_not_taken_for_hung() {
+    let limit = Duration::from_secs(20);
+    let sim = Sim::small();
+    let site = Site::new(&sim, &far());
+    let manager = Listener::at(&site.path("notify"));
+    let mut run = daemon(&site, &[("NOTIFY_SOCKET", &site.path("notify")), ("WATCHDOG_USEC", Path::new("20000000"))]);
+    manager.hears("WATCHDOG=1\n");
+    let mut holding = Command::new("sqlite3");
+    holding
+        .args(["-bail", "-cmd", ".timeout 60000"])
+        .arg(site.inventory())
+        .args(["BEGIN EXCLUSIVE", ".system echo held; sleep 4"]);
+    let holding = Running::start(holding, "sqlite3");
+    eventually("the lock", PATIENCE, || holding.stdout().contains("held").then_some(()));
+    let poll = site.start(&["ctl", "poll", "--config", site.config().to_str().unwrap()]);
+    let pings = || manager.all().iter().filter(|message| message.contains("WATCHDOG=1\n")).count();
+    let (mut heard, mut last, mut longest) = (pings(), Instant::now(), Duration::ZERO);
+    let enough = heard + 3;
+    while heard < enough {
+        std::thread::sleep(Duration::from_millis(20));
+        longest = longest.max(last.elapsed());
+        assert!(longest < limit, "nothing for {longest:?}; systemd would have killed it");
+        if pings() > heard {
+            (heard, last) = (pings(), Instant::now());
+        }
+    }
+    poll.finish(PATIENCE).ended(0);
+    holding.finish(PATIENCE).ended(0);
+    assert!(run.runs());
+    run.signal(Signal::TERM);
     run.finish(PATIENCE).ended(0);
 }
 
