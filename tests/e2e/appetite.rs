@@ -3,13 +3,16 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use keymuster::sim::Size;
+use rustix::process::Signal;
 
 use crate::control::ctl;
-use crate::support::{Settings, Sim, Site, far_off};
+use crate::process::{PATIENCE, Running};
+use crate::support::{DEN, Settings, Sim, Site, far_off};
 
 /// In all states, code included: what a small machine can spare.
 const MOST: u64 = 64 << 10;
@@ -197,4 +200,41 @@ fn no_answer_makes_the_daemon_large() {
     ctl(&site, &["poll"]).ended(0);
     assert_eq!(site.presences(), present);
     daemon.stop().ended(0);
+}
+
+/// As where a limit is met: it is ended for it at whatever place it has come to, loses nothing, and the next one goes on.
+#[test]
+fn a_daemon_that_runs_out_of_memory_loses_nothing() {
+    let sim = Sim::of(Size { projects: 3, archived_projects: 0, project_keys: 3_000, ..Size::demo() });
+    let site = Site::new(&sim, &Settings { schedule: far_off(), ..Settings::default() });
+    site.poll(&["--account", DEN]).ended(0);
+    let (mut known, mut ended) = (site.presences(), 0);
+    // In KiB, beyond what it has when it is ready.
+    for spare in [0, 256, 512, 1_024, 1_536, 2_048, 3_072, 4_096] {
+        sim.beat();
+        let daemon = site.daemon();
+        let id = daemon.process.id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmData:")).unwrap();
+        let has: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        let mut limit = Command::new("prlimit");
+        limit.args(["--pid", &id.to_string(), &format!("--data={}", (has + spare) << 10)]);
+        Running::start(limit, "util-linux").finish(PATIENCE).ended(0);
+        let polled = ctl(&site, &["poll"]);
+        // Where it still runs, a stop may be what finds no memory.
+        daemon.process.signal(Signal::KILL);
+        let ran_out = daemon.process.finish(PATIENCE).stderr.contains("memory allocation of");
+        assert!(ran_out || polled.code == Some(0), "{spare} KiB: {}", polled.all());
+        ended += u32::from(ran_out);
+        site.run("db", &["check"]).ended(0);
+        let kept = site.presences();
+        let lost = known.keys().filter(|key| !kept.contains_key(*key)).count();
+        assert_eq!(lost, 0, "{spare} KiB");
+        known = kept;
+    }
+    assert!(ended > 1, "no more than {ended} ran out of it");
+    let daemon = site.daemon();
+    ctl(&site, &["poll"]).ended(0);
+    daemon.stop().ended(0);
+    assert!(site.presences().values().filter(|presence| *presence == "present").count() > 3_000);
 }
