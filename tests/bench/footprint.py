@@ -7,9 +7,11 @@ the same machine, and are asked by polls alone.
 import os
 import socket
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
+from signal import SIGKILL, SIGTERM
 
 from dens import dens
 from measure import memory, run, woken
@@ -53,6 +55,32 @@ def begins(program, site, scratch, keys, goal):
     row(f"{keys} keys: until /readyz has answered", statistics.median(ready), "ms", goal)
     for name, path in (("a scrape", "/metrics"), ("the overview", "/")):
         row(f"{keys} keys: the first question after that, {name}", statistics.median(firsts[path]), "ms")
+
+
+def ends(program, site, scratch, keys):
+    """From a SIGKILL in the middle of a poll until the next daemon is ready, and from a SIGTERM in one until the end."""
+    ready, ended = [], []
+    poll = [program, "ctl", "--config", site.config, "poll", "demo-openai"]
+    log = f"{scratch}/ends.log"
+    for turn in range(STARTS):
+        for signal in (SIGKILL, SIGTERM):
+            # Keys that were used since are written: later the longer the poll goes on.
+            site.live(3600)
+            with served(program, site.config, log) as daemon:
+                polls = subprocess.Popen(poll, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                time.sleep(0.2 + turn * 0.1)
+                os.kill(daemon.pid, signal)
+                began = time.perf_counter()
+                os.waitid(os.P_PID, daemon.pid, os.WEXITED | os.WNOWAIT)
+                if signal == SIGTERM:
+                    ended.append((time.perf_counter() - began) * 1e3)
+            polls.wait()
+            if signal == SIGKILL:
+                with served(program, site.config, log) as daemon:
+                    asked(daemon.address, "/readyz")
+                    ready.append((time.perf_counter() - daemon.began) * 1e3)
+    row(f"{keys} keys: ready after a kill in a poll, at most", max(ready), "ms", 1000)
+    row(f"{keys} keys: from a SIGTERM in a poll to the end, at most", max(ended), "ms", 5000)
 
 
 def rest(program, site, scratch):
@@ -132,6 +160,7 @@ def main():
         run([program, "poll", "--config", few.config])
         begins(program, few, scratch, FEW, 50)
         begins(program, many, scratch, keys, 1000)
+        ends(program, many, scratch, keys)
         rest(program, few, scratch)
 
 

@@ -49,7 +49,7 @@ impl Provider for Buggy {
         self.adapter.end(fetch, answer)
     }
 
-    fn whole_answer(&self, keys: &mut [KeyFacts], asked_at: Time) {
+    fn whole_answer(&self, keys: &mut [Box<KeyFacts>], asked_at: Time) {
         self.adapter.whole_answer(keys, asked_at);
     }
 
