@@ -33,6 +33,7 @@ mod last_seen;
 mod list_accounts;
 mod list_changes;
 mod list_keys;
+mod list_matchable;
 mod list_owned;
 mod list_scopes;
 mod log;

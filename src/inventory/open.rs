@@ -289,7 +289,7 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Stored<Connection> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection
         .execute_batch(
-            "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -4000;",
+            "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -3000;",
         )
         .map_err(|error| StoreError::of_file(path, error))?;
     connection.set_prepared_statement_cache_capacity(256);

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use rusqlite::Row;
-use rusqlite::types::{FromSqlError, Type};
+use rusqlite::types::{FromSqlError, Type, ValueRef};
 
 use super::error::{StoreError, Stored};
 use crate::domain::{Condition, RemoteId, Time};
@@ -81,6 +81,11 @@ pub fn word<T: FromStr<Err = String>>(row: &Row<'_>, index: usize, column: &'sta
 pub fn text<'row>(row: &'row Row<'_>, index: usize) -> rusqlite::Result<&'row str> {
     let wrong = |error: FromSqlError| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error));
     row.get_ref(index)?.as_str().map_err(wrong)
+}
+
+/// The same of a column that may be null.
+pub fn optional_text<'row>(row: &'row Row<'_>, index: usize) -> rusqlite::Result<Option<&'row str>> {
+    if row.get_ref(index)? == ValueRef::Null { Ok(None) } else { text(row, index).map(Some) }
 }
 
 /// A word of a closed enum from a column that may be null.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::KeyRow;
 use crate::domain::Time;
 use crate::policy::{Limits, Match, Policy, Profile, Source};
 
@@ -61,41 +60,17 @@ impl Matched {
         Self { policy, rules, accounts, waivers }
     }
 
-    pub fn add(&mut self, key: &KeyRow) {
-        let owner: Vec<&str> = key
-            .owner
-            .iter()
-            .flat_map(|owner| [Some(&owner.id), owner.name.as_ref(), owner.email.as_ref()])
-            .flatten()
-            .map(String::as_str)
-            .collect();
-        let profile = Profile {
-            provider: &key.provider,
-            account: &key.account,
-            key_id: &key.key_id,
-            kind: key.kind,
-            scope_name: key.scope_name.as_deref(),
-            owner: &owner,
-            name: key.name.as_deref(),
-            created_at: key.created_at,
-            last_used: key.last_used,
-            expires: key.expires,
-            enabled: key.enabled,
-            // Nothing is matched by these.
-            disabled_since: None,
-            orphaned_since: None,
-            is_self: key.is_self,
-        };
-        let own = self.policy.accounts.get(&key.account);
+    pub fn add(&mut self, key: &Profile<'_>) {
+        let own = self.policy.accounts.get(key.account);
         let count = |counts: &mut Vec<u64>, matches: &mut dyn Iterator<Item = &Match>| {
             for (count, matches) in counts.iter_mut().zip(matches) {
-                *count += u64::from(matches.applies(&profile, own));
+                *count += u64::from(matches.applies(key, own));
             }
         };
         count(&mut self.rules, &mut self.policy.rules.iter().map(|rule| &rule.matches));
         count(&mut self.waivers, &mut self.policy.waivers.iter().map(|waiver| &waiver.matches));
         for (count, name) in self.accounts.iter_mut().zip(self.policy.accounts.keys()) {
-            *count += u64::from(*name == key.account);
+            *count += u64::from(name == key.account);
         }
     }
 

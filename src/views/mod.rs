@@ -360,10 +360,8 @@ impl Views {
         {
             return Ok(Arc::clone(&before.in_force));
         }
-        let presences = Presence::MAY_BE_THERE.to_vec();
-        let asked = KeysAsked { filter: Filter { presences, ..Filter::default() }, ..KeysAsked::default() };
         let none_yet = Matched::none_yet(Arc::clone(&policy));
-        let matched = self.0.reader.each_key(asked, counts.at, none_yet, |matched, key| matched.add(&key)).await?;
+        let matched = self.0.reader.each_matchable(counts.at, none_yet, Matched::add).await?;
         let in_force = Arc::new(matched.told());
         *remembered = Some(Told { counts, policy, in_force: Arc::clone(&in_force) });
         Ok(in_force)

@@ -2,6 +2,7 @@
 //! concluded from it, and the next poll is complete again. The list is the simulators' own, so that none is left out.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use keymuster::domain::Reason;
 use keymuster::sim::{KINDS, Size};
@@ -155,8 +156,9 @@ fn is_hurried(kind: &str, trial: Trial) -> bool {
 /// Tries everything of that sort before it fails, so that one run tells all that is wrong.
 fn every_fault(front: Front, believed: bool) {
     let mut bench = Bench::new(front);
-    let mut wrong = Vec::new();
+    let (mut wrong, mut tried) = (Vec::new(), 0);
     for (kind, trial) in trials(front).filter(|(_, trial)| (trial.outcome == Outcome::Held) == believed) {
+        tried += 1;
         let mut found = bench.try_it(kind, trial);
         for _ in 0..2 {
             // A machine that stood still meanwhile missed more deadlines than it should; it does not do so every time.
@@ -172,6 +174,7 @@ fn every_fault(front: Front, believed: bool) {
         }
         wrong.extend(found);
     }
+    writeln!(std::io::stderr(), "{front:?}: {tried} faults tried").unwrap();
     assert!(wrong.is_empty(), "{} things are wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert_is_truth(&bench.sim, &bench.site);
 }
