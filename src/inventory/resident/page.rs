@@ -20,7 +20,7 @@ const FEW: usize = 500;
 /// A key that is allowed, and where it comes.
 type Ranked<'a> = (Rank, &'a Key);
 
-/// A number of 192 bits: of as many letters as fit beside a key in what is sorted, without more room.
+/// 24 bytes, the first ones of a name: as many as stand beside a key without making room for more.
 type Rank = [u64; 3];
 
 impl Held {
@@ -197,7 +197,7 @@ fn by_beginning<'k>(connection: &Connection, keys: &[&'k Key], reversed: bool) -
 
 const NAMELESS: Rank = [u64::MAX; 3];
 
-/// 23 letters of a name: the first byte is left to tell those without one.
+/// 23 bytes of a name: one is left to tell those without any.
 fn beginning(name: &[u8], reversed: bool) -> Rank {
     let mut letters = [[0_u8; 8]; 3];
     let places = letters.as_flattened_mut();

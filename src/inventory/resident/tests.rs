@@ -26,7 +26,7 @@ INSERT INTO key (id, organization_id, remote_id, kind, scope_id, name, person_id
                  fingerprint, presence, presence_reason, first_seen_at, first_walk, missing_number)
 SELECT i, 1 + i % 3, 'k' || (i * 7919 % 3001),
        CASE i % 5 WHEN 0 THEN 'admin' WHEN 1 THEN 'personal' ELSE 'project' END, 1 + (i - 1) % 12,
-       CASE i % 6 WHEN 0 THEN NULL WHEN 1 THEN 'the same long name' WHEN 2 THEN 'Key of the team ' || (i % 40)
+       CASE i % 6 WHEN 0 THEN NULL WHEN 1 THEN 'the same long name' WHEN 2 THEN 'Key of the team ' || (i % 40) WHEN 3 THEN substr('Éine Nämé von dreiundzwanzig Zeichen', 1, 17 + i % 8)
                   ELSE 'Key that the same long letters begin ' || (i % 40) END,
        iif(i % 4 = 0, NULL, 1 + (i - 1) % 30), iif(i % 11 = 0, NULL, 1700000000 + i % 50 * 86400),
        iif(i % 3 = 0, 1800000000 + (i % 60 - 20) * 86400, NULL), CASE i % 3 WHEN 0 THEN 'at' WHEN 1 THEN 'never' ELSE 'not_reported' END, 1, i,

@@ -14,10 +14,7 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap()
 pub fn web_file(bytes: &[u8]) {
     fs::write(FOLDER.path().join("web.yml"), bytes).unwrap();
     match Config::parse(&FOLDER.path().join("keymuster.toml"), CONFIG, std::iter::empty(), PROVIDERS) {
-        Ok(config) => {
-            let told = format!("{config:?}");
-            assert!(!told.is_empty());
-        }
+        Ok(config) => drop(format!("{config:?}")),
         Err(problems) => {
             let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
             assert!(!told.is_empty(), "refused without a word");
