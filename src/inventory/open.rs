@@ -260,7 +260,7 @@ impl Inventory {
                 let began = Instant::now();
                 loop {
                     match turn_to(connection, "PRAGMA journal_mode = DELETE") {
-                        // SQLite does not wait here for whoever reads. Reads of our own have been let in for the last time.
+                        // SQLite does not wait here for connections that read. Nobody gets a new one of ours any more.
                         Err(error) if is_busy(&error) && began.elapsed() < OWN_READS_END => {
                             std::thread::sleep(OWN_READS_END / 50)
                         }
@@ -279,7 +279,7 @@ impl Inventory {
     }
 }
 
-/// Within this what was being read at the end has been read, such as the counts of a daemon that has just started.
+/// Within this whoever was reading has ended, such as what counts all keys after a start.
 const OWN_READS_END: Duration = Duration::from_millis(500);
 
 fn is_busy(error: &rusqlite::Error) -> bool {
