@@ -5,21 +5,20 @@ use rusqlite::named_params;
 use super::error::Stored;
 use super::read::Reader;
 use super::sql::{at_now, optional_text, text, word};
-use crate::domain::{Moment, Presence, Time};
-use crate::policy::Profile;
+use crate::domain::{Presence, Time};
+use crate::policy::Matchable;
 
 /// No more columns than that: conditions and times cost many times as much.
 const MATCHABLE: &str = "SELECT provider, account, key_id, kind, scope_name, owner_id, owner_name, owner_email, name
   FROM keys WHERE presence IN (SELECT value FROM json_each(:presences))";
 
 impl Reader {
-    /// Hands over keys as policy matches them, one after the other, in no order. Times and states are left out: nothing is
-    /// matched by these.
+    /// Hands over keys as policy matches them, one after the other, in no order.
     pub async fn each_matchable<T: Send + 'static>(
         &self,
         now: Time,
         mut taken: T,
-        mut take: impl FnMut(&mut T, &Profile<'_>) + Send + 'static,
+        mut take: impl FnMut(&mut T, Matchable<'_>) + Send + 'static,
     ) -> Stored<T> {
         self.read(move |connection| {
             let presences: serde_json::Value = Presence::MAY_BE_THERE.iter().map(|presence| presence.as_str()).collect();
@@ -30,7 +29,7 @@ impl Reader {
                 for column in 5..8 {
                     owner.extend(optional_text(row, column)?);
                 }
-                let key = Profile {
+                let key = Matchable {
                     provider: text(row, 0)?,
                     account: text(row, 1)?,
                     key_id: text(row, 2)?,
@@ -38,15 +37,8 @@ impl Reader {
                     scope_name: optional_text(row, 4)?,
                     owner: &owner,
                     name: optional_text(row, 8)?,
-                    created_at: None,
-                    last_used: Moment::NotReported,
-                    expires: Moment::NotReported,
-                    enabled: true,
-                    disabled_since: None,
-                    orphaned_since: None,
-                    is_self: false,
                 };
-                take(&mut taken, &key);
+                take(&mut taken, key);
             }
             Ok(taken)
         })

@@ -41,6 +41,32 @@ pub struct Profile<'a> {
     pub is_self: bool,
 }
 
+/// What keys are matched by, and no more of them: nobody can be judged by it.
+#[derive(Debug, Clone, Copy)]
+pub struct Matchable<'a> {
+    /// The provider's word.
+    pub provider: &'a str,
+    /// The account's name.
+    pub account: &'a str,
+    /// The provider's id of the key.
+    pub key_id: &'a str,
+    /// What sort of key it is.
+    pub kind: KeyKind,
+    /// The name of the scope that its facts come from.
+    pub scope_name: Option<&'a str>,
+    /// Every word that its owner is known by, as in [`Profile`].
+    pub owner: &'a [&'a str],
+    /// The key's name.
+    pub name: Option<&'a str>,
+}
+
+impl<'a> From<&Profile<'a>> for Matchable<'a> {
+    fn from(key: &Profile<'a>) -> Self {
+        let Profile { provider, account, key_id, kind, scope_name, owner, name, .. } = *key;
+        Self { provider, account, key_id, kind, scope_name, owner, name }
+    }
+}
+
 /// Which keys: every field that is given has to match. A field that a key does not have matches no pattern, not even `*`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Match {
@@ -69,7 +95,8 @@ impl Match {
     }
 
     /// Whether the key is meant.
-    pub fn applies(&self, key: &Profile<'_>, account: Option<&AccountPolicy>) -> bool {
+    pub fn applies<'k>(&self, key: impl Into<Matchable<'k>>, account: Option<&AccountPolicy>) -> bool {
+        let key = key.into();
         let text = |glob: &Option<Glob>, text: Option<&str>| match glob {
             Some(glob) => text.is_some_and(|text| glob.matches(text)),
             None => true,

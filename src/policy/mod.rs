@@ -22,7 +22,7 @@ use crate::domain::{Condition, Deadlines, Time};
 pub use claims::{Claim, Fact};
 pub use deadlines::{EARLIEST, KeyLimits, Not, Standing};
 pub use glob::Glob;
-pub use matching::{Match, Profile};
+pub use matching::{Match, Matchable, Profile};
 pub use span::{Span, SpanError};
 
 /// One limit: a length of time, or that the condition is never reached.

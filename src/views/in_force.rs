@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::Time;
-use crate::policy::{Limits, Match, Policy, Profile, Source};
+use crate::policy::{Limits, Match, Matchable, Policy, Source};
 
 /// What is in force, ready to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Matched {
         Self { policy, rules, accounts, waivers }
     }
 
-    pub fn add(&mut self, key: &Profile<'_>) {
+    pub fn add(&mut self, key: Matchable<'_>) {
         let own = self.policy.accounts.get(key.account);
         let count = |counts: &mut Vec<u64>, matches: &mut dyn Iterator<Item = &Match>| {
             for (count, matches) in counts.iter_mut().zip(matches) {
