@@ -348,7 +348,7 @@ impl About<'_> {
             Some((home, left)) if *home == *place && row.presence != Presence::Present => {
                 reads.iter().rfind(|began| *began <= left)
             }
-            _ if self.left_now() => watched.before.get(&list),
+            _ if self.left_now() => reads.iter().rfind(|began| **began < watched.learnt),
             _ => reads.last(),
         };
         told.map_or(seen.as_of, |began| seen.as_of.min(*began))
