@@ -131,6 +131,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
             | StoreError::Absent { .. }
             | StoreError::Empty { .. }
             | StoreError::NoDatabase { .. }
+            | StoreError::Replaced { .. }
+            | StoreError::ForeignLog { .. }
             | StoreError::CutOff { .. }
             | StoreError::NotBackedUp { .. }
             | StoreError::NoRoom { .. }

@@ -14,7 +14,8 @@ use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::config::{Log, LogFormat, LogLevel};
 use journal::Journal;
-use lines::{Escapes, Lines};
+pub use lines::Escapes;
+use lines::Lines;
 
 /// Where the level of the running log is changed.
 static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();

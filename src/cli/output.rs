@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use super::log::Escapes;
 use crate::sim::Fault;
 
 /// Standard output, written line by line. A reader that left is an error like any other, told to nobody.
@@ -86,20 +87,24 @@ pub fn width_of(terminal: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usiz
 
 /// One line on standard error, in red on a terminal. Nobody is left to tell where that fails.
 pub fn error_line(text: &str) {
-    let mut err = std::io::stderr().lock();
-    let _ = if colours(&err) { writeln!(err, "\x1b[31merror:\x1b[0m {text}") } else { writeln!(err, "error: {text}") };
+    stderr_line("\x1b[31merror:\x1b[0m", "error:", text);
 }
 
 /// Writes a warning on standard error.
 pub fn warning_line(text: &str) {
-    let mut err = std::io::stderr().lock();
-    let _ = if colours(&err) { writeln!(err, "\x1b[33mwarning:\x1b[0m {text}") } else { writeln!(err, "warning: {text}") };
+    stderr_line("\x1b[33mwarning:\x1b[0m", "warning:", text);
 }
 
 /// Writes what is good to know on standard error.
 pub fn note_line(text: &str) {
+    stderr_line("\x1b[2mnote:\x1b[0m", "note:", text);
+}
+
+/// Names of settings, files and arguments come from elsewhere, and may hold anything.
+fn stderr_line(coloured: &str, plain: &str, text: &str) {
     let mut err = std::io::stderr().lock();
-    let _ = if colours(&err) { writeln!(err, "\x1b[2mnote: {text}\x1b[0m") } else { writeln!(err, "note: {text}") };
+    let begin = if colours(&err) { coloured } else { plain };
+    let _ = write!(err, "{begin} {}", Escapes::Text { colours: false }.line(text));
 }
 
 /// `1 key`, `2 keys`.

@@ -86,6 +86,22 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Somebody put another file in its place, or took it away, while it was open.
+    #[error("{path} is not the file that was opened: somebody moved, removed or replaced it; put it back, or start anew")]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A log lies beside the file that is not its own.
+    #[error(
+        "{log} is of another file or of an earlier run, and what it holds would be mixed into {path}, which needs no log: move {log} away"
+    )]
+    ForeignLog {
+        /// The file.
+        path: PathBuf,
+        /// The log.
+        log: PathBuf,
+    },
     /// A change of the whole file was cut off, and only who may write it can take it back.
     #[error("{path} was left by a crash: start the daemon, or run 'keymuster poll', which puts it right")]
     CutOff {

@@ -15,10 +15,12 @@ use tokio::sync::Semaphore;
 use super::backup::remove_copies_beside;
 use super::deadlines::InForce;
 use super::error::{StoreError, Stored};
+use super::foreign_log::refuse_foreign_log;
 use super::log::Log;
 use super::migrate::{MIGRATIONS, Readable, check_readable, migrate};
 use super::read::Reader;
 use super::resident::Resident;
+use super::same_file::SameFile;
 use super::watch::Watch;
 use super::writer::{Threads, Writer};
 use crate::domain::{ScopeId, TagKey, Time};
@@ -34,6 +36,7 @@ pub struct Inventory(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     path: PathBuf,
+    same: Arc<SameFile>,
     writer: Writer,
     reader: Reader,
     questions: Semaphore,
@@ -70,6 +73,7 @@ impl Inventory {
     fn open_on(threads: Threads, path: &Path, now: Time) -> Stored<Self> {
         create_folder(path)?;
         let lock = lock(path)?;
+        refuse_foreign_log(path)?;
         remove_copies_beside(path);
         if !path.exists() {
             create_beside(path)?;
@@ -81,6 +85,7 @@ impl Inventory {
         if threads == Threads::Callers {
             connection.execute_batch("PRAGMA synchronous = OFF;")?;
         }
+        let same = Arc::new(SameFile::of(path)?);
         let run = begin_run(&connection, now)?;
         let sequence = newest_number(&connection)?;
         let tag_key: String = connection.query_row("SELECT key FROM tag_key", [], |row| row.get(0))?;
@@ -91,6 +96,7 @@ impl Inventory {
         let writer = Writer::start(threads, connection).map_err(|error| StoreError::File { path: path.to_owned(), error })?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
+            same,
             writer,
             reader,
             questions: Semaphore::new(QUESTIONS),
@@ -179,7 +185,7 @@ impl Inventory {
 
     /// Tells whoever remembers what it read whether that may have changed.
     pub fn watch(&self) -> Watch {
-        Watch::of_this_process(Arc::clone(&self.0.generation))
+        Watch::of_this_process(Arc::clone(&self.0.same), Arc::clone(&self.0.generation))
     }
 
     /// Runs `work` on the writer's connection in one transaction; an error of it leaves nothing.
@@ -206,10 +212,11 @@ impl Inventory {
         R: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Stored<R> + Send + 'static,
     {
-        let (resident, log) = (self.0.resident.clone(), self.0.log.clone());
+        let (resident, log, same) = (self.0.resident.clone(), self.0.log.clone(), Arc::clone(&self.0.same));
         self.0
             .writer
             .run(move |connection| {
+                same.check()?;
                 let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 resident.begin(&transaction)?;
                 let result = work(&transaction)?;
@@ -253,9 +260,11 @@ impl Inventory {
     /// Stops the writer after what it has in hand and leaves a file that everybody can read: without a write-ahead log.
     pub async fn close(self) -> Stored<()> {
         self.0.reader.close();
+        let same = Arc::clone(&self.0.same);
         self.0
             .writer
-            .run(|connection| {
+            .run(move |connection| {
+                same.check()?;
                 connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")?;
                 let began = Instant::now();
                 loop {

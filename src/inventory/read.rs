@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 
 use super::error::{StoreError, Stored};
+use super::foreign_log::refuse_foreign_log;
 use super::migrate::{Readable, check_readable};
 use super::open::connect_to_ask;
 use super::resident::Resident;
+use super::same_file::SameFile;
 use super::watch::Watch;
 use super::writer::Threads;
 
@@ -19,6 +21,7 @@ pub struct Reader(Arc<Pool>);
 #[derive(Debug)]
 struct Pool {
     path: PathBuf,
+    same: Arc<SameFile>,
     threads: Threads,
     readable: Readable,
     idle: Mutex<Option<Vec<Connection>>>,
@@ -47,6 +50,7 @@ impl Reader {
     }
 
     fn open_on(threads: Threads, path: &Path, readable: Readable) -> Stored<Self> {
+        refuse_foreign_log(path)?;
         Self::of(threads, path, readable, None)
     }
 
@@ -57,7 +61,8 @@ impl Reader {
 
     fn of(threads: Threads, path: &Path, readable: Readable, resident: Option<Resident>) -> Stored<Self> {
         let first = connect_to_ask(path, readable)?;
-        Ok(Self(Arc::new(Pool { path: path.to_owned(), threads, readable, idle: Mutex::new(Some(vec![first])), resident })))
+        let same = Arc::new(SameFile::of(path)?);
+        Ok(Self(Arc::new(Pool { path: path.to_owned(), same, threads, readable, idle: Mutex::new(Some(vec![first])), resident })))
     }
 
     /// What is kept in memory, where it is.
@@ -80,6 +85,7 @@ impl Reader {
 
     /// As [`Reader::read`], for threads that may block.
     pub fn read_blocking<R>(&self, ask: impl FnOnce(&Connection) -> Stored<R>) -> Stored<R> {
+        self.0.same.check()?;
         let connection = self.take()?;
         connection.execute_batch("BEGIN")?;
         let result = ask(&connection);
@@ -98,7 +104,7 @@ impl Reader {
     /// # Errors
     /// The file cannot be opened.
     pub fn watch(&self) -> Stored<Watch> {
-        Ok(Watch::of_other_processes(connect_to_ask(&self.0.path, self.0.readable)?))
+        Ok(Watch::of_other_processes(Arc::clone(&self.0.same), connect_to_ask(&self.0.path, self.0.readable)?))
     }
 
     /// Whether questions are answered: the file is there, ours, of a schema that this program knows, and can be read.

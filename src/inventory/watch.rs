@@ -6,10 +6,14 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 
 use super::error::{StoreError, Stored};
+use super::same_file::SameFile;
 
 /// A number that differs whenever the file may have changed in between. It means nothing to another `Watch`.
 #[derive(Debug)]
-pub struct Watch(Source);
+pub struct Watch {
+    same: Arc<SameFile>,
+    source: Source,
+}
 
 #[derive(Debug)]
 enum Source {
@@ -20,20 +24,21 @@ enum Source {
 }
 
 impl Watch {
-    pub(super) const fn of_this_process(generation: Arc<AtomicI64>) -> Self {
-        Self(Source::Writer(generation))
+    pub(super) const fn of_this_process(same: Arc<SameFile>, generation: Arc<AtomicI64>) -> Self {
+        Self { same, source: Source::Writer(generation) }
     }
 
-    pub(super) const fn of_other_processes(connection: Connection) -> Self {
-        Self(Source::Connection(Mutex::new(connection)))
+    pub(super) const fn of_other_processes(same: Arc<SameFile>, connection: Connection) -> Self {
+        Self { same, source: Source::Connection(Mutex::new(connection)) }
     }
 
     /// The number as of now. Ask before reading: what commits in between is then seen as a change.
     ///
     /// # Errors
-    /// The file of another process cannot be looked at.
+    /// Another file is in its place, or the file of another process cannot be looked at.
     pub fn version(&self) -> Stored<i64> {
-        match &self.0 {
+        self.same.check()?;
+        match &self.source {
             Source::Writer(generation) => Ok(generation.load(Ordering::SeqCst)),
             Source::Connection(connection) => {
                 let connection = connection.lock().map_err(|_| StoreError::Stopped)?;

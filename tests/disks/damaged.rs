@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use keymuster::domain::Time;
-use keymuster::inventory::{Inventory, PUBLIC_VIEWS, Piece, Reader, Stored};
+use keymuster::inventory::{Inventory, PUBLIC_VIEWS, Piece, Reader, StoreError, Stored};
 use rusqlite::{Connection, OpenFlags};
 
 use rustix::process::Signal;
@@ -166,24 +166,58 @@ fn a_log_that_is_not_what_was_written_leaves_what_was_committed() {
     assert!(Reader::open(&path).unwrap().look_over().unwrap().wrong.is_empty());
 }
 
-/// As a copy of single files at different times puts one there, and SQLite takes it for the file's own: most of what it makes of both is
-/// found, and the rest counted.
-#[test]
-fn logs_of_earlier_runs_are_counted() {
+/// A daemon's file and the log of it, while it runs.
+struct Run {
+    file: Vec<u8>,
+    log: Vec<u8>,
+}
+
+/// Four runs on one inventory, which the last of them closed.
+fn runs() -> (Site, Vec<Run>) {
     let sim = Sim::small();
     let site = Site::new(&sim, &Settings { schedule: far_off(), ..Settings::default() });
     site.poll(&[]).ended(0);
     let read = |suffix| fs::read(beside(&site.inventory(), suffix)).unwrap();
     let mut runs = Vec::new();
     for _ in 0..4 {
-        let began = read("");
         let daemon = site.daemon();
         (0..5).for_each(|_| sim.beat());
         site.run("ctl", &["poll"]).ended(0);
-        runs.push((began, read("-wal")));
+        runs.push(Run { file: read(""), log: read("-wal") });
         daemon.stop().ended(0);
     }
-    let now = read("");
+    (site, runs)
+}
+
+/// A restore into a folder that was not emptied leaves the log of the file that was there.
+#[test]
+fn a_log_beside_a_file_that_was_closed_is_refused() {
+    let (site, runs) = runs();
+    let closed = fs::read(site.inventory()).unwrap();
+    let path = site.path("restored.db");
+    fs::write(&path, &closed).unwrap();
+    let undamaged = told(&path).expect("it is opened");
+    for Run { file: _, log } in &runs {
+        for length in (1..=8).map(|eighth| log.len() * eighth / 8) {
+            fs::write(beside(&path, "-wal"), &log[..length]).unwrap();
+            let refused = [Reader::open(&path).map(|_| ()), Inventory::open(&path, Time::from_unix(1_795_000_000)).map(|_| ())];
+            for refused in refused {
+                assert!(matches!(refused, Err(StoreError::ForeignLog { .. })), "{refused:?}");
+            }
+            assert!(fs::read(&path).unwrap() == closed && fs::read(beside(&path, "-wal")).unwrap() == log[..length]);
+        }
+    }
+    fs::write(beside(&path, "-wal"), []).unwrap();
+    assert_eq!(told(&path).as_ref(), Some(&undamaged), "an empty log holds nothing");
+    fs::remove_file(beside(&path, "-wal")).unwrap();
+    assert_eq!(told(&path), Some(undamaged), "nothing of it came into the file");
+}
+
+/// As a copy of single files at different times puts one beside a file that was in use, and SQLite takes it for the file's own: most of
+/// what it makes of both is found or harmless, and the rest counted.
+#[test]
+fn logs_of_earlier_runs_are_counted() {
+    let (site, runs) = runs();
     let path = site.path("damaged.db");
     let with = |file: &[u8], log: &[u8]| {
         let _ = fs::remove_file(beside(&path, "-shm"));
@@ -193,17 +227,19 @@ fn logs_of_earlier_runs_are_counted() {
         told(&path).filter(|_| sound)
     };
     let mut found: BTreeMap<Found, u32> = BTreeMap::new();
-    for (file, log) in &runs[..3] {
-        for length in (1..=8).map(|eighth| log.len() * eighth / 8) {
-            let there = with(&now, &log[..length]);
-            let judged = if there.is_none() {
-                Found::Detected
-            } else if there == with(file, &log[..length]) || there == with(&now, &[]) {
-                Found::Harmless
-            } else {
-                Found::Silent
-            };
-            *found.entry(judged).or_default() += 1;
+    for (newer, Run { file, log: _ }) in runs.iter().enumerate() {
+        for Run { file: older, log } in &runs[..newer] {
+            for length in (1..=4).map(|quarter| log.len() * quarter / 4) {
+                let there = with(file, &log[..length]);
+                let judged = if there.is_none() {
+                    Found::Detected
+                } else if there == with(older, &log[..length]) || there == with(file, &[]) {
+                    Found::Harmless
+                } else {
+                    Found::Silent
+                };
+                *found.entry(judged).or_default() += 1;
+            }
         }
     }
     writeln!(std::io::stderr(), "logs of earlier runs: {found:?}").unwrap();

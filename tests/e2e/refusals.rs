@@ -49,6 +49,24 @@ fn a_bad_config_never_starts_and_tells_everything_at_once() {
 }
 
 #[test]
+fn names_of_settings_are_text_to_a_terminal_too() {
+    let (sim, site) = ready();
+    site.edit("[guard]", "\"\\u001b[2J\\u202Ex\\ny\" = 1\n[guard]\n\"\\u009b31m\" = 1");
+    let refused = site.run("check", &["--offline"]).ended(78);
+    assert!(
+        refused.stderr.contains("`log.\\u{1b}[2J\\u{202e}x\\u{a}y`") && refused.stderr.contains("`guard.\\u{9b}31m`"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.lines().all(|line| line.starts_with("error: ") && !line.contains(char::is_control)),
+        "{}",
+        refused.stderr
+    );
+    drop(sim);
+}
+
+#[test]
 fn credentials_that_cannot_be_used_are_refused_with_the_remedy() {
     let (sim, site) = ready();
     let mode = |name: &str, mode: u32| std::fs::set_permissions(site.path(name), std::fs::Permissions::from_mode(mode)).unwrap();

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use crate::process::{PATIENCE, Running};
-use crate::support::{Settings, Sim, Site};
+use crate::process::{PATIENCE, Running, get};
+use crate::support::{Settings, Sim, Site, far_off};
 use crate::typed::{block, programs, typed};
 
 /// The files that a text tells to remove: what it names beside the inventory itself.
@@ -66,4 +66,36 @@ fn the_steps_that_people_are_told_restore_everything_over_a_file_that_a_killed_w
         let polled = site.poll(&[]).ended(0).stdout;
         assert!(polled.contains("no changes"), "{polled}");
     }
+}
+
+/// As a restore under a running daemon does: what is open goes on being a file that nobody else sees.
+#[test]
+fn a_daemon_whose_file_is_replaced_says_so_and_polls_nothing_into_it() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings { schedule: far_off(), ..Settings::default() });
+    site.poll(&[]).ended(0);
+    fs::copy(site.inventory(), site.path("restored.db")).unwrap();
+    let daemon = site.daemon();
+    let status = |path: &str| get(daemon.address, path).unwrap().status;
+    assert_eq!((status("/readyz"), status("/keys"), status("/metrics")), (200, 200, 200));
+    fs::rename(site.inventory(), site.path("aside.db")).unwrap();
+    for replaced in [false, true] {
+        if replaced {
+            fs::rename(site.path("restored.db"), site.inventory()).unwrap();
+        }
+        assert_eq!((status("/readyz"), status("/keys"), status("/metrics")), (503, 503, 503), "replaced: {replaced}");
+        assert_ne!(site.run("ctl", &["poll"]).code, Some(0), "replaced: {replaced}");
+    }
+    let said = format!("{} is not the file that was opened", site.inventory().display());
+    assert!(daemon.process.stderr().contains(&said), "{}", daemon.process.stderr());
+    fs::rename(site.path("aside.db"), site.inventory()).unwrap();
+    assert_eq!((status("/readyz"), status("/keys"), status("/metrics")), (200, 200, 200));
+    site.run("ctl", &["poll"]).ended(0);
+    daemon.stop().ended(0);
+    site.run("db", &["check"]).ended(0);
+
+    let daemon = site.daemon();
+    fs::rename(site.inventory(), site.path("aside.db")).unwrap();
+    let ended = daemon.stop().ended(1);
+    assert!(ended.stderr.contains(&said), "{}", ended.stderr);
 }
