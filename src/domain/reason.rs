@@ -5,7 +5,7 @@ use super::closed_enum::closed_enum;
 closed_enum! {
     /// Why a walk is incomplete. The enum is the policy: whether to try again, and whom to tell, are matches on it.
     Reason {
-        /// No connection: name not found, refused, reset, ended in the middle of an answer.
+        /// No connection: name not resolved, refused, reset, ended in the middle of an answer.
         Network = "network",
         /// No trusted connection.
         Tls = "tls",

@@ -64,7 +64,7 @@ fn told(link: &(dyn Error + 'static)) -> Option<Setback> {
         return network(error.kind());
     }
     // The connector's own word for a failed look-up; its type is private.
-    (link.to_string() == "dns error").then(|| Setback::passing(Failure::new(Reason::Network, "name not found")))
+    (link.to_string() == "dns error").then(|| Setback::passing(Failure::new(Reason::Network, "the name was not resolved")))
 }
 
 fn hyper(error: &hyper::Error) -> Option<Setback> {

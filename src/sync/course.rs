@@ -50,11 +50,7 @@ impl Course {
                 Target::Question(question) => Asked::Question(question),
             })
         });
-        planned.sort_by_key(|fetch| match fetch.scope() {
-            None => (0, 0),
-            Some(scope) if scope.id.kind.lists() != Lists::Keys || scope.id.kind == ScopeKind::Admin => (1, 0),
-            Some(scope) => (2, attempts.get(&scope.id).copied().unwrap_or(0)),
-        });
+        planned.sort_by_key(|fetch| turn(fetch.scope(), attempts));
         self.planned += planned.iter().filter(|fetch| fetch.scope().is_some()).count();
         planned
     }
@@ -247,6 +243,15 @@ impl Course {
         let others: u64 = self.reports.iter().map(|report| report.other_organization).sum();
         let others = (others > 0).then(|| format!("left out, as keys of another organisation: {others}"));
         unanswered.chain(gap).chain(others).collect()
+    }
+}
+
+/// When what is planned at once is asked, by the polls in which lists were last tried: the least first.
+fn turn(scope: Option<&Scope>, attempts: &HashMap<ScopeId, i64>) -> (u8, i64) {
+    match scope {
+        None => (0, 0),
+        Some(scope) if scope.id.kind.lists() != Lists::Keys || scope.id.kind == ScopeKind::Admin => (1, 0),
+        Some(scope) => (2, attempts.get(&scope.id).copied().unwrap_or(0)),
     }
 }
 

@@ -191,4 +191,4 @@ fn size(ended: &Ended) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

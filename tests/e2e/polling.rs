@@ -268,7 +268,7 @@ fn a_name_that_is_not_found_is_told_and_keys_stay() {
     let config = site.config();
     let poll = ["poll", "--config", config.to_str().unwrap(), "--account", OPENAI];
     let polled = site.start_under(&["/usr/bin/unshare", "--net"], &poll).finish(PATIENCE).ended(69);
-    assert!(polled.stdout.contains("network: name not found"), "{}", polled.all());
+    assert!(polled.stdout.contains("network: the name was not resolved"), "{}", polled.all());
     assert_eq!((site.presences(), site.count("changes")), (before, 0));
 }
 

@@ -58,7 +58,6 @@ pub(super) fn whoami_as(member: &RemoteId, method: &Method) -> Fetch {
         target: Target::Question("identity"),
         headers: vec![(AS, member.clone())],
         subject: Subject { member: Some(member.clone()), ..Subject::default() },
-        way: Some(Way::Header),
         ..whoami(method)
     }
 }
@@ -190,8 +189,6 @@ fn grant(account: &Account, member: &RemoteId) -> Grant {
     };
     let exchange = Fetch {
         method: Method::Exchange { user: member.clone() },
-        subject: Subject { member: Some(member.clone()), ..Subject::default() },
-        way: Some(Way::Token),
         ..Fetch::get(Target::Question(IMPERSONATE), IMPERSONATE, "/v1/impersonate")
     };
     Grant { exchange, token }

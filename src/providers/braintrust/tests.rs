@@ -258,6 +258,8 @@ fn one_organization_is_found_or_none() {
     let many: Vec<(&str, &str)> = many.iter().map(|(id, name)| (id.as_str(), name.as_str())).collect();
     let detail = page(None, None, &many).unwrap_err().detail;
     assert!(detail.contains("name 0\\u{1b} (org-0)") && detail.ends_with("10 more") && !detail.contains('\u{1b}'), "{detail}");
+    let all = page(None, None, &many[..20]).unwrap_err().detail;
+    assert!(all.ends_with("(org-19)"), "{all}");
 }
 
 #[test]

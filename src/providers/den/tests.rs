@@ -134,6 +134,13 @@ fn the_organization_that_the_credential_administers() {
             "the credential administers 2 organisations; set organization_id to one of {OURS} (A\\u{{202e}}B), {OTHER} (A\\u{{202e}}B)"
         )
     );
+    let many: Vec<String> = (0..21).map(|number| org(&format!("org_{number:026}"), "owner")).collect();
+    let named = |count: usize| found(&many[..count].join(",")).unwrap_err().detail;
+    assert!(
+        named(20).ends_with("00000019 (A\\u{202e}B)") && named(21).ends_with("00000019 (A\\u{202e}B), 1 more"),
+        "{}",
+        named(21)
+    );
     assert_eq!(found(&org("org_short", "owner")).unwrap_err().reason, Reason::Malformed);
     assert_eq!(end(&organizations(), 200, "{}", None).unwrap_err().reason, Reason::Malformed);
 }

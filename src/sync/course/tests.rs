@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::Time;
 use crate::providers::{Learnt, OwnKeys, Subject};
+use crate::sync::rounds::tests::Site;
 use crate::walk::{Caps, Stamp, Walk, WalkId};
 
 /// A list of keys that could not be read.
@@ -85,4 +86,46 @@ fn a_way_is_taken_where_it_read_somebody_elses_keys() {
     }
     assert_eq!(taken(Way::Organization, &["ana"], &[(all(), true)]), Some(Way::Organization));
     assert_eq!(taken(Way::Organization, &["ana"], &[(all(), false), (of("ana"), true)]), None);
+}
+
+#[test]
+fn what_lists_hang_on_is_asked_first_and_of_lists_what_waited_longest() {
+    let project = |of: &str| Scope::of(ScopeKind::Project, id(of), None);
+    let attempts = [("long-ago", 3), ("lately", 70)].map(|(of, poll)| (project(of).id, poll)).into();
+    let asked = |scope: Option<Scope>| turn(scope.as_ref(), &attempts);
+    let lists = [ScopeKind::People, ScopeKind::Projects, ScopeKind::Admin].map(|kind| asked(Some(Scope::only(kind))));
+    let keys = ["never", "long-ago", "lately"].map(|of| asked(Some(project(of))));
+    assert!(lists.iter().all(|list| asked(None) < *list && *list < keys[0]), "{lists:?}");
+    assert!(keys.is_sorted_by(|sooner, later| sooner < later), "{keys:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_that_is_left_leaves_nothing_behind() {
+    let line = Site::new().line;
+    let mut course = Course::default();
+    let ways: Vec<Way> = (0..2)
+        .map(|_| {
+            course.plan(&line, &HashMap::new());
+            let way = course.known.way.unwrap();
+            assert!(!course.leave_way(&line), "it does");
+            let subject = Subject { proof: Proof::Organization, ..Subject::default() };
+            course.take(Ended::Walk(Box::new(unread()), Learnt::default(), subject), Before::default());
+            assert!(course.proofs.awaits_organization());
+            let member = Scope::of(ScopeKind::Member, id("ana"), None);
+            for scope in [Scope::only(ScopeKind::Organization), member, Scope::only(ScopeKind::ServiceTokens)] {
+                course.known.ended.insert(scope.id.clone(), WalkEnd::Incomplete(Failure::new(Reason::Server, "")));
+                course.reports.push(ScopeReport { scope, ..ScopeReport::new(&unread()) });
+            }
+            course.wanting = Some(Failure::new(Reason::NotFound, ""));
+            assert!(course.leave_way(&line));
+            assert!(!course.proofs.awaits_organization(), "what was read so is read again");
+            let of_the_way = if way == Way::Organization { ScopeKind::Organization } else { ScopeKind::Member };
+            let left = |kind: ScopeKind| course.reports.iter().filter(|report| report.scope.id.kind == kind).count();
+            assert_eq!((left(of_the_way), left(ScopeKind::ServiceTokens)), (0, 1), "{way}");
+            assert!(course.known.ended.keys().all(|scope| scope.kind != of_the_way), "{way}");
+            course.reports.clear();
+            way
+        })
+        .collect();
+    assert_ne!(ways[0], ways[1]);
 }

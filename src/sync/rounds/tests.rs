@@ -30,6 +30,7 @@ schedule = '0 0 1 1 *'
 /// Answers with an empty list, or with people, after a tenth of a second; below `/slow` after a second. A crowd is three hundred;
 /// `/endless` and `/keys` have a hundred more on each page, `/circle` the same one for ever, and `/stuck` stops in the middle. Who asks for
 /// `/bug` meets one.
+/// It takes us for whom we name, but for Ana where we name Bo, and does not know Nobody.
 #[derive(Debug, Default)]
 struct Provider(Mutex<Vec<String>>);
 
@@ -40,9 +41,19 @@ impl Carrier for Provider {
         let second = after.is_some();
         let next = after.and_then(|id| id.get(1..)?.parse::<u64>().ok()).map_or(0, |number| number + 1);
         self.0.lock().unwrap().push(asked.clone());
+        let named = request.headers().get("x-bt-impersonate-user").map(|member| member.to_str().unwrap().to_owned());
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(if asked == "/slow" { 1_000 } else { 100 })).await;
             assert!(asked != "/bug", "as a bug would");
+            if asked == "/api/self/me" {
+                let member = named.map(|member| if member == "bo" { "ana".to_owned() } else { member });
+                let (status, body) = match member.filter(|member| member != "nobody") {
+                    Some(member) => (200, format!(r#"{{"id":"{member}"}}"#)),
+                    None => (404, "{}".to_owned()),
+                };
+                let answer = axum::http::Response::builder().status(status).header("content-type", "application/json");
+                return Ok(answer.body(body).unwrap().into());
+            }
             let objects = match asked.as_str() {
                 "/people" if !second => r#"{"id":"ana","given_name":"Ana"}"#.to_owned(),
                 "/endless" => hundred(next, r#"{"id":"pNUMBER"}"#),
@@ -74,16 +85,16 @@ impl Requests for Uncounted {
     fn ended(&self, _: &'static str, _: &'static str, _: Duration) {}
 }
 
-struct Site {
+pub(in crate::sync) struct Site {
     _folder: tempfile::TempDir,
     provider: Arc<Provider>,
-    line: Arc<Line>,
+    pub line: Arc<Line>,
     clock: Clock,
     inventory: Inventory,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::within("")
     }
 
@@ -102,7 +113,7 @@ impl Site {
         Self { _folder: folder, provider, line: Arc::new(line), clock, inventory }
     }
 
-    fn common(&self) -> Common {
+    pub fn common(&self) -> Common {
         Common {
             line: Arc::clone(&self.line),
             known: Known::default(),
@@ -118,7 +129,7 @@ impl Site {
         rounds
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub fn asked(&self) -> Vec<String> {
         self.provider.0.lock().unwrap().drain(..).collect()
     }
 }

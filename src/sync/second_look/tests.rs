@@ -7,8 +7,9 @@ use super::*;
 use crate::domain::{Organization, Scope, ScopeKind, Time};
 use crate::inventory::{ConfiguredAccount, Confirmed, Judge, SeenOrganization};
 use crate::policy::Policy;
-use crate::providers::{End, Learnt, Subject, Target};
+use crate::providers::{End, Learnt, Subject, Target, Way};
 use crate::sync::proofs::tests::listed;
+use crate::sync::rounds::tests::Site;
 use crate::walk::{Caps, Page, Stamp, Turn, Walk};
 
 const NOW: Time = Time::from_unix(1_760_000_000);
@@ -68,4 +69,18 @@ async fn a_key_without_an_owner_is_strange_where_it_is_known_as_anothers() {
     assert_eq!(against(&[("b", None)], asked).await, lacking(&["a2", "a1"], true));
     assert_eq!(against(&[], asked).await, lacking(&["a2", "a1"], false));
     assert_eq!(against(&[("b", None)], Proof::None).await, Before::default(), "nobody was to be answered for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_the_provider_takes_us_for_is_asked_each_time_and_believed_where_it_is_always_the_member() {
+    let site = Site::new();
+    let mut common = site.common();
+    common.known.way = Some(Way::Header);
+    common.known.caller = Some(id("me"));
+    let looking = Looking { common };
+    let asked = async |member: &str| (looking.identity(&id(member)).await, site.asked().len());
+    assert_eq!(asked("ana").await, (Ok(true), IDENTITIES));
+    assert_eq!(asked("bo").await, (Err(Look::TakenFor(id("ana"))), 1));
+    assert_eq!(asked("nobody").await, (Ok(false), 1), "it does not say");
+    assert_eq!(asked("me").await, (Ok(false), 0), "of oneself it proves nothing");
 }
