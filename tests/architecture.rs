@@ -76,8 +76,8 @@ const OPENING: &[&str] = &[
     "hard_link(",
 ];
 
-/// Who opens files by themselves, in how many places, and which. None of them is the inventory that SQLite has open: closed by us, it
-/// would lose the locks of the whole process.
+/// Who opens files by themselves, in how many places, and which. Where it is the inventory that SQLite has open, nobody closes it: the
+/// whole process would lose its locks.
 const OPENED: &[(&str, usize, &str)] = &[
     ("config/credential.rs", 1, "a secret"),
     ("config/mod.rs", 1, "the config"),

@@ -46,7 +46,10 @@ fn hide(error: &mut clap::Error) -> bool {
     if error.kind() == ErrorKind::UnknownArgument {
         let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return false };
         if word.starts_with('-') {
-            let name = word.to_ascii_lowercase();
+            let (name, shown) = (word.to_ascii_lowercase(), Text::clean(word).to_string());
+            if shown != *word {
+                replace(error, ContextKind::InvalidArg, shown);
+            }
             return SECRET.iter().any(|part| name.contains(part));
         }
         replace(error, ContextKind::InvalidArg, HIDDEN.to_owned());

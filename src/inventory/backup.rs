@@ -71,6 +71,7 @@ impl Reader {
     /// Not kept: it may write, so that it can make copies.
     fn connection_of_its_own(&self) -> Stored<Connection> {
         let connection = super::open::connect_read_only(self.path(), Readable::UpToNewest)?;
+        self.check_same()?;
         connection.execute_batch("PRAGMA query_only = OFF")?;
         Ok(connection)
     }

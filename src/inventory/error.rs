@@ -87,14 +87,16 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Somebody put another file in its place, or took it away, while it was open.
-    #[error("{path} is not the file that was opened: somebody moved, removed or replaced it; put it back, or start anew")]
+    #[error(
+        "{path} is not the file that was opened: somebody moved, removed or replaced it; put it back, or stop the daemon before another takes its place"
+    )]
     Replaced {
         /// The file.
         path: PathBuf,
     },
     /// A log lies beside the file that is not its own.
     #[error(
-        "{log} is of another file or of an earlier run, and what it holds would be mixed into {path}, which needs no log: move {log} away"
+        "{log} is of another file or of another run, and what it holds would be mixed into {path}, which has no log: stop the daemon, if one runs, and move {log} away"
     )]
     ForeignLog {
         /// The file.

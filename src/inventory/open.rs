@@ -78,6 +78,7 @@ impl Inventory {
         if !path.exists() {
             create_beside(path)?;
         }
+        let same = Arc::new(SameFile::of(path)?);
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         migrate(&mut connection, path, MIGRATIONS)?;
         turn_to(&connection, "PRAGMA journal_mode = WAL")?;
@@ -85,7 +86,7 @@ impl Inventory {
         if threads == Threads::Callers {
             connection.execute_batch("PRAGMA synchronous = OFF;")?;
         }
-        let same = Arc::new(SameFile::of(path)?);
+        same.check()?;
         let run = begin_run(&connection, now)?;
         let sequence = newest_number(&connection)?;
         let tag_key: String = connection.query_row("SELECT key FROM tag_key", [], |row| row.get(0))?;
@@ -242,9 +243,11 @@ impl Inventory {
     /// Writes the whole file anew: what was deleted or replaced is in no page of it any more, nor in its log. False where somebody
     /// reads the old pages still.
     pub(super) async fn rewrite(&self) -> Stored<bool> {
+        let same = Arc::clone(&self.0.same);
         self.0
             .writer
-            .run(|connection| {
+            .run(move |connection| {
+                same.check()?;
                 connection.execute_batch("VACUUM")?;
                 let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
                 Ok(!busy)
@@ -264,8 +267,10 @@ impl Inventory {
         self.0
             .writer
             .run(move |connection| {
-                same.check()?;
+                let is_same = same.check();
                 connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")?;
+                // The log is emptied, so that it is of no harm to what took the place of the file.
+                is_same?;
                 let began = Instant::now();
                 loop {
                     match turn_to(connection, "PRAGMA journal_mode = DELETE") {

@@ -60,8 +60,9 @@ impl Reader {
     }
 
     fn of(threads: Threads, path: &Path, readable: Readable, resident: Option<Resident>) -> Stored<Self> {
-        let first = connect_to_ask(path, readable)?;
         let same = Arc::new(SameFile::of(path)?);
+        let first = connect_to_ask(path, readable)?;
+        same.check()?;
         Ok(Self(Arc::new(Pool { path: path.to_owned(), same, threads, readable, idle: Mutex::new(Some(vec![first])), resident })))
     }
 
@@ -85,8 +86,8 @@ impl Reader {
 
     /// As [`Reader::read`], for threads that may block.
     pub fn read_blocking<R>(&self, ask: impl FnOnce(&Connection) -> Stored<R>) -> Stored<R> {
-        self.0.same.check()?;
         let connection = self.take()?;
+        self.check_same()?;
         connection.execute_batch("BEGIN")?;
         let result = ask(&connection);
         connection.execute_batch("ROLLBACK")?;
@@ -104,7 +105,9 @@ impl Reader {
     /// # Errors
     /// The file cannot be opened.
     pub fn watch(&self) -> Stored<Watch> {
-        Ok(Watch::of_other_processes(Arc::clone(&self.0.same), connect_to_ask(&self.0.path, self.0.readable)?))
+        let connection = connect_to_ask(&self.0.path, self.0.readable)?;
+        self.check_same()?;
+        Ok(Watch::of_other_processes(Arc::clone(&self.0.same), connection))
     }
 
     /// Whether questions are answered: the file is there, ours, of a schema that this program knows, and can be read.
@@ -119,6 +122,11 @@ impl Reader {
             Ok(())
         })
         .await
+    }
+
+    /// Fails where another file is in the place of the one that was opened: to be asked when it was opened once more.
+    pub(super) fn check_same(&self) -> Stored<()> {
+        self.0.same.check()
     }
 
     fn take(&self) -> Stored<Connection> {

@@ -1,5 +1,7 @@
 //! Notices that the file is another one than was opened. What is open still goes on being read and written, but nobody else sees it.
 
+use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -9,26 +11,40 @@ use super::error::{StoreError, Stored};
 #[derive(Debug)]
 pub(super) struct SameFile {
     path: PathBuf,
-    opened: (u64, u64),
+    opened: Identity,
 }
 
+/// What tells one file from another: the file system, and the file's number there.
+pub(super) type Identity = (u64, u64);
+
 impl SameFile {
+    /// Before it is opened: what is opened then is this one, or the check finds another.
     pub fn of(path: &Path) -> Stored<Self> {
-        let opened = number(path).map_err(|error| StoreError::File { path: path.to_owned(), error })?;
-        Ok(Self { path: path.to_owned(), opened })
+        let path = path.to_owned();
+        match identity(&path) {
+            Ok(opened) => Ok(Self { path, opened }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(StoreError::Absent { path }),
+            Err(error) => Err(StoreError::File { path, error }),
+        }
     }
 
     /// Fails where another one is at its place, or none.
     pub fn check(&self) -> Stored<()> {
-        if number(&self.path).is_ok_and(|there| there == self.opened) {
-            return Ok(());
+        let path = self.path.clone();
+        match identity(&self.path) {
+            Ok(there) if there == self.opened => Ok(()),
+            Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Err(StoreError::File { path, error })
+            }
+            Ok(_) | Err(_) => Err(StoreError::Replaced { path }),
         }
-        Err(StoreError::Replaced { path: self.path.clone() })
     }
 }
 
-/// What tells one file from another: the file system, and the file's number there.
-pub(super) fn number(path: &Path) -> std::io::Result<(u64, u64)> {
-    let file = std::fs::metadata(path)?;
-    Ok((file.dev(), file.ino()))
+pub(super) fn identity(path: &Path) -> std::io::Result<Identity> {
+    Ok(identity_of(&std::fs::metadata(path)?))
+}
+
+pub(super) fn identity_of(file: &Metadata) -> Identity {
+    (file.dev(), file.ino())
 }

@@ -50,7 +50,7 @@ impl Course {
                 Target::Question(question) => Asked::Question(question),
             })
         });
-        planned.sort_by_key(|fetch| turn(fetch.scope(), attempts));
+        planned.sort_by_key(|fetch| precedence(fetch.scope(), attempts));
         self.planned += planned.iter().filter(|fetch| fetch.scope().is_some()).count();
         planned
     }
@@ -246,8 +246,8 @@ impl Course {
     }
 }
 
-/// When what is planned at once is asked, by the polls in which lists were last tried: the least first.
-fn turn(scope: Option<&Scope>, attempts: &HashMap<ScopeId, i64>) -> (u8, i64) {
+/// What is asked first of all that is planned at once: the least. `attempts` holds the poll in which each list was last tried.
+fn precedence(scope: Option<&Scope>, attempts: &HashMap<ScopeId, i64>) -> (u8, i64) {
     match scope {
         None => (0, 0),
         Some(scope) if scope.id.kind.lists() != Lists::Keys || scope.id.kind == ScopeKind::Admin => (1, 0),

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
+use rusqlite::OpenFlags;
+
 use crate::process::{PATIENCE, Running, get};
 use crate::support::{Settings, Sim, Site, far_off};
 use crate::typed::{block, programs, typed};
@@ -77,6 +79,14 @@ fn a_daemon_whose_file_is_replaced_says_so_and_polls_nothing_into_it() {
     fs::copy(site.inventory(), site.path("restored.db")).unwrap();
     let daemon = site.daemon();
     let status = |path: &str| get(daemon.address, path).unwrap().status;
+    let stored = |name: &str| {
+        let file = rusqlite::Connection::open_with_flags(site.path(name), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        file.query_row("SELECT (SELECT count(*) FROM poll), (SELECT count(*) FROM walk)", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+    };
+    let before: (i64, i64) = stored("inventory.db").unwrap();
+    let asked = sim.requests();
     assert_eq!((status("/readyz"), status("/keys"), status("/metrics")), (200, 200, 200));
     fs::rename(site.inventory(), site.path("aside.db")).unwrap();
     for replaced in [false, true] {
@@ -89,13 +99,23 @@ fn a_daemon_whose_file_is_replaced_says_so_and_polls_nothing_into_it() {
     let said = format!("{} is not the file that was opened", site.inventory().display());
     assert!(daemon.process.stderr().contains(&said), "{}", daemon.process.stderr());
     fs::rename(site.path("aside.db"), site.inventory()).unwrap();
+    assert_eq!((stored("inventory.db").unwrap(), sim.requests()), (before, asked), "nothing was asked, nor stored");
     assert_eq!((status("/readyz"), status("/keys"), status("/metrics")), (200, 200, 200));
     site.run("ctl", &["poll"]).ended(0);
     daemon.stop().ended(0);
     site.run("db", &["check"]).ended(0);
 
+    // What it stored is in the file, wherever that is now, and none of it in a log beside another.
+    fs::copy(site.inventory(), site.path("restored.db")).unwrap();
     let daemon = site.daemon();
+    site.run("ctl", &["poll"]).ended(0);
+    let polls = stored("inventory.db").unwrap().0;
     fs::rename(site.inventory(), site.path("aside.db")).unwrap();
+    fs::rename(site.path("restored.db"), site.inventory()).unwrap();
     let ended = daemon.stop().ended(1);
     assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+    assert!(fs::metadata(site.path("inventory.db-wal")).is_ok_and(|log| log.len() == 0));
+    assert_eq!(stored("aside.db").unwrap().0, polls);
+    site.daemon().stop().ended(0);
+    site.run("db", &["check"]).ended(0);
 }

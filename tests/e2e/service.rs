@@ -114,7 +114,8 @@ fn a_writer_that_waits_is_not_taken_for_hung() {
 #[test]
 fn a_writer_that_hangs_is_not_called_alive() {
     let (silence, log) = longest_silence("2000000");
-    assert!(silence > Duration::from_secs(2), "at most {silence:?}; systemd would have let it hang");
+    // Each second, where all is well.
+    assert!(silence > Duration::from_millis(1_500), "at most {silence:?}; systemd would have let it hang");
     assert!(log.contains("did not turn; the watchdog is not told that all is well"), "{log}");
 }
 

@@ -66,6 +66,19 @@ fn elsewhere_a_poll_that_takes_long_tells_so_in_lines() {
 }
 
 #[test]
+fn what_was_mistyped_changes_nothing_on_a_terminal() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &Settings::default());
+    for typed in ["keys \"$(printf -- '--\\033[2Jx')\"", "poll --account \"$(printf '\\033[2Jx')\"", "\"$(printf '\\033[2Jx')\""]
+    {
+        let shown = on_terminal(&site, 80, "TERM=xterm", &[typed]).ended(64).stdout;
+        assert!(!shown.contains("[2J") || shown.contains("\\u{1b}[2Jx"), "{typed}: {shown:?}");
+        assert!(!without_colours(&shown).contains(|c: char| c.is_control() && c != '\n'), "{typed}: {shown:?}");
+        assert!(!shown.contains("\u{1b}[2J"), "{typed}: {shown:?}");
+    }
+}
+
+#[test]
 fn tables_fit_the_terminal_and_ids_stay_whole() {
     let sim = Sim::small();
     let site = Site::new(&sim, &Settings { tables: "[policy]\nmax_age = \"10d\"", ..Settings::default() });

@@ -1,8 +1,9 @@
 //! Files that are not opened, and are left as they were.
 
 use std::fs;
+use std::process::Command;
 
-use keymuster::inventory::{Inventory, Reader, StoreError};
+use keymuster::inventory::{ConfiguredAccount, Inventory, Reader, StoreError};
 use rusqlite::OpenFlags;
 
 use crate::fill::{Filling, ids};
@@ -53,6 +54,59 @@ async fn a_second_writer_is_told_that_the_file_is_in_use() {
     assert!(Reader::open(&path).is_ok(), "readers are welcome");
     first.close().await.unwrap();
     opened(&path).close().await.unwrap();
+}
+
+/// Where a process closes a file, the system lets go of the locks that SQLite holds on it.
+#[tokio::test]
+async fn looking_for_a_log_of_another_file_lets_go_of_no_lock() {
+    let (_folder, path) = state();
+    let inventory = opened(&path);
+    for _ in 0..2 {
+        drop(Reader::open(&path).unwrap());
+    }
+    let turned = Command::new("sqlite3").arg(&path).arg("PRAGMA journal_mode = DELETE").output().unwrap();
+    assert!(String::from_utf8_lossy(&turned.stderr).contains("database is locked"), "{turned:?}");
+    inventory.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_log_of_another_file_is_looked_for_beside_the_file_and_not_beside_a_link() {
+    let (folder, path) = state();
+    opened(&path).close().await.unwrap();
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    fs::write(folder.path().join("link.db-wal"), "of nobody").unwrap();
+    assert!(Reader::open(&link).is_ok());
+    fs::write(path.with_file_name("inventory.db-wal"), "of another").unwrap();
+    for name in [&path, &link] {
+        for refused in [Inventory::open(name, NOW).map(|_| ()), Reader::open(name).map(|_| ())] {
+            assert!(matches!(refused, Err(StoreError::ForeignLog { .. })), "{refused:?}");
+        }
+    }
+    fs::write(path.with_file_name("inventory.db-wal"), "").unwrap();
+    opened(&path).close().await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_stored_in_a_file_that_is_not_where_it_was() {
+    let (_folder, path) = state();
+    let inventory = opened(&path);
+    let account = || vec![ConfiguredAccount { name: "acme".into(), provider: "openai", formerly: None, interval: 3_600 }];
+    let aside = path.with_file_name("aside.db");
+    for another in [false, true] {
+        fs::rename(&path, &aside).unwrap();
+        if another {
+            fs::copy(&aside, &path).unwrap();
+        }
+        let refused = inventory.configure(account(), NOW).await.map(|_| ());
+        assert!(matches!(refused, Err(StoreError::Replaced { .. })), "{refused:?}");
+        let refused = inventory.reader().check().await;
+        assert!(matches!(refused, Err(StoreError::Replaced { .. })), "{refused:?}");
+        fs::rename(&aside, &path).unwrap();
+    }
+    inventory.reader().check().await.unwrap();
+    inventory.configure(account(), NOW).await.unwrap();
+    inventory.close().await.unwrap();
 }
 
 #[tokio::test]

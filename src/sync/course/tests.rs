@@ -92,7 +92,7 @@ fn a_way_is_taken_where_it_read_somebody_elses_keys() {
 fn what_lists_hang_on_is_asked_first_and_of_lists_what_waited_longest() {
     let project = |of: &str| Scope::of(ScopeKind::Project, id(of), None);
     let attempts = [("long-ago", 3), ("lately", 70)].map(|(of, poll)| (project(of).id, poll)).into();
-    let asked = |scope: Option<Scope>| turn(scope.as_ref(), &attempts);
+    let asked = |scope: Option<Scope>| precedence(scope.as_ref(), &attempts);
     let lists = [ScopeKind::People, ScopeKind::Projects, ScopeKind::Admin].map(|kind| asked(Some(Scope::only(kind))));
     let keys = ["never", "long-ago", "lately"].map(|of| asked(Some(project(of))));
     assert!(lists.iter().all(|list| asked(None) < *list && *list < keys[0]), "{lists:?}");
