@@ -12,6 +12,9 @@ use super::same_file::{identity, identity_of};
 /// none (the file's format by SQLite's authors, "File format version numbers").
 const WRITE_VERSION_AT: u64 = 18;
 
+/// How long a log is that holds nothing yet. The power may fail when that much is there and the file is not yet said to have a log.
+const LOG_HEADER: u64 = 32;
+
 /// Files that were looked into. They stay open: where a process closes a file, the system lets go of all locks that SQLite holds on it
 /// for that process.
 static LOOKED_INTO: Mutex<Vec<File>> = Mutex::new(Vec::new());
@@ -20,7 +23,7 @@ static LOOKED_INTO: Mutex<Vec<File>> = Mutex::new(Vec::new());
 pub(super) fn refuse_foreign_log(path: &Path) -> Stored<()> {
     // SQLite has the log beside the file itself, not beside a link to it.
     let log = log_path(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
-    let there = || fs::metadata(&log).ok().filter(|log| log.len() > 0).map(|log| identity_of(&log));
+    let there = || fs::metadata(&log).ok().filter(|log| log.len() > LOG_HEADER).map(|log| identity_of(&log));
     let says_it_has_none = || says_it_has_none(path).unwrap_or(false);
     // Asked in turns: whoever writes it may begin or end meanwhile.
     let before = there();

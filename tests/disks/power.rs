@@ -1,6 +1,7 @@
 //! Power that fails: of what was written, a disk keeps for certain what it was told to sync, and of the rest nothing, or a part.
 //! strace writes down what a poll writes; here that is written again as far as some place, without what no sync followed. What was
-//! told before that place is there, and no half of a commit. Files that are made and removed count as synced with their content.
+//! told before that place is there, and no half of a commit. Files that are made count as synced with their content, and those that are
+//! removed with it or with the folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,6 +31,8 @@ enum Event {
     Removed {
         file: String,
     },
+    /// What was removed from the folder is.
+    FolderSynced,
     /// Something is told to whoever started it.
     Told,
 }
@@ -46,20 +49,18 @@ enum Kept {
 
 /// Reads lines such as `7 pwrite64(9</tmp/x/inventory.db-wal>, "\x37\x7f"..., 4096, 32) = 4096`, where strings are hex.
 fn events(log: &str, inventory: &Path) -> Vec<Event> {
-    let name = inventory.to_str().unwrap();
+    let (name, folder) = (inventory.to_str().unwrap(), inventory.parent().unwrap().to_str().unwrap());
     let (mut events, mut waits) = (Vec::new(), BTreeMap::new());
     for line in log.lines() {
         let (thread, line) = line.split_once(' ').unwrap();
         let line = line.trim_start();
         if line.starts_with("<... f") && line.contains("sync resumed>") {
-            events.extend(waits.remove(thread).map(|file| Event::Synced { file }));
+            events.extend(waits.remove(thread));
             continue;
         }
         let Some((call, rest)) = line.split_once('(') else { continue };
-        let file = || {
-            let path = rest.split_once('<')?.1.split_once('>')?.0;
-            Some(text(path).strip_prefix(name)?.to_owned())
-        };
+        let path = || Some(text(rest.split_once('<')?.1.split_once('>')?.0));
+        let file = || Some(path()?.strip_prefix(name)?.to_owned());
         let numbers = || {
             let behind = rest.rsplit_once('"').map_or(rest, |(_, behind)| behind);
             let words = behind.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
@@ -79,11 +80,12 @@ fn events(log: &str, inventory: &Path) -> Vec<Event> {
                 events.push(Event::Cut { file, length: length.parse().unwrap() });
             }
             "fsync" | "fdatasync" => {
-                let Some(file) = file() else { continue };
+                let is_folder = path().is_some_and(|path| path == folder);
+                let synced = if is_folder { Some(Event::FolderSynced) } else { file().map(|file| Event::Synced { file }) };
                 if line.contains("<unfinished") {
-                    waits.insert(thread, file);
+                    waits.extend(synced.map(|synced| (thread, synced)));
                 } else {
-                    events.push(Event::Synced { file });
+                    events.extend(synced);
                 }
             }
             "unlink" => {
@@ -116,6 +118,16 @@ fn disk(before: &[u8], events: &[Event], kept: Kept) -> Files {
                 let of_it: Vec<&Event> = of_it;
                 of_it.into_iter().for_each(|event| happen(&mut files, event, false));
             }
+            Event::FolderSynced => {
+                for event in std::mem::take(&mut unsynced) {
+                    if let Event::Removed { file } = event {
+                        unsynced.retain(|event| !touches(event, file));
+                        happen(&mut files, event, false);
+                    } else {
+                        unsynced.push(event);
+                    }
+                }
+            }
             Event::Told => {}
             Event::Written { .. } | Event::Cut { .. } | Event::Removed { .. } => unsynced.push(event),
         }
@@ -135,7 +147,7 @@ fn disk(before: &[u8], events: &[Event], kept: Kept) -> Files {
 fn touches(event: &Event, name: &str) -> bool {
     match event {
         Event::Written { file, .. } | Event::Cut { file, .. } | Event::Synced { file } | Event::Removed { file } => file == name,
-        Event::Told => false,
+        Event::FolderSynced | Event::Told => false,
     }
 }
 
@@ -149,7 +161,7 @@ fn happen(files: &mut Files, event: &Event, torn: bool) {
         }
         Event::Cut { file, length } => files.entry(file.clone()).or_default().resize(*length, 0),
         Event::Removed { file } => drop(files.remove(file)),
-        Event::Synced { .. } | Event::Told => {}
+        Event::Synced { .. } | Event::FolderSynced | Event::Told => {}
     }
 }
 

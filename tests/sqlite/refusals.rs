@@ -75,15 +75,16 @@ async fn the_log_of_another_file_is_looked_for_beside_the_file_and_not_beside_a_
     opened(&path).close().await.unwrap();
     let link = folder.path().join("link.db");
     std::os::unix::fs::symlink(&path, &link).unwrap();
-    fs::write(folder.path().join("link.db-wal"), "of nobody").unwrap();
+    let log = [b'x'; 33];
+    fs::write(folder.path().join("link.db-wal"), log).unwrap();
     assert!(Reader::open(&link).is_ok());
-    fs::write(path.with_file_name("inventory.db-wal"), "of another").unwrap();
+    fs::write(path.with_file_name("inventory.db-wal"), log).unwrap();
     for name in [&path, &link] {
         for refused in [Inventory::open(name, NOW).map(|_| ()), Reader::open(name).map(|_| ())] {
             assert!(matches!(refused, Err(StoreError::ForeignLog { .. })), "{refused:?}");
         }
     }
-    fs::write(path.with_file_name("inventory.db-wal"), "").unwrap();
+    fs::write(path.with_file_name("inventory.db-wal"), &log[..32]).unwrap();
     opened(&path).close().await.unwrap();
 }
 
