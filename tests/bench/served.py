@@ -54,10 +54,14 @@ class Daemon:
         return Path(f"/proc/{self.pid}")
 
 
+# What deploy/systemd/keymuster.service sets.
+AS_THE_UNIT = {"MALLOC_ARENA_MAX": "2"}
+
+
 @contextmanager
 def served(program, config, log, environment=None, under=()):
     """The daemon; `under` is a command that runs it."""
-    own = {"KEYMUSTER__LOG__FORMAT": "json", "KEYMUSTER__WEB__LISTEN": "127.0.0.1:0"} | (environment or {})
+    own = {"KEYMUSTER__LOG__FORMAT": "json", "KEYMUSTER__WEB__LISTEN": "127.0.0.1:0"} | AS_THE_UNIT | (environment or {})
     with open(log, "w") as file:
         began = time.perf_counter()
         process = subprocess.Popen(
