@@ -409,8 +409,9 @@ fn create_beside(path: &Path) -> Stored<()> {
         .map_err(|error| StoreError::File { path: path.to_owned(), error })
 }
 
+/// Beside the file itself, so that whoever comes by a link to it meets the same one.
 fn lock_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
+    let mut name = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
     name.push(".lock");
     PathBuf::from(name)
 }

@@ -50,7 +50,12 @@ fn the_database_of_another_program_is_refused_and_not_touched() {
 async fn a_second_writer_is_told_that_the_file_is_in_use() {
     let (_folder, path) = state();
     let first = opened(&path);
-    assert!(matches!(Inventory::open(&path, NOW), Err(StoreError::Locked { .. })));
+    let link = path.with_file_name("link.db");
+    std::os::unix::fs::symlink("inventory.db", &link).unwrap();
+    for name in [&path, &link] {
+        assert!(matches!(Inventory::open(name, NOW), Err(StoreError::Locked { .. })), "{}", name.display());
+        assert!(Inventory::is_held(name));
+    }
     assert!(Reader::open(&path).is_ok(), "readers are welcome");
     first.close().await.unwrap();
     opened(&path).close().await.unwrap();
