@@ -8,7 +8,7 @@ use super::deadlines::Verdicts;
 use super::error::Stored;
 use super::reconcile::fingerprint;
 use crate::domain::{ChangeKind, Hint, KeyFacts, OwnerAccess, Text, Time};
-use crate::policy::Profile;
+use crate::policy::{Matchable, Profile};
 use crate::walk::Walked;
 
 /// Scope ?1 lists, since walk ?2, the keys that this walk found first. All have row ?3 or one behind it.
@@ -65,13 +65,15 @@ impl<'a> AddKeys<'a> {
         self.first.get_or_insert(key);
         let words: Vec<&str> = owner.iter().flat_map(|owner| owner.words.iter().map(String::as_str)).collect();
         let verdict = self.batch.judge.policy.judge(&Profile {
-            provider: &self.batch.judge.provider,
-            account: &self.batch.judge.account,
-            key_id: facts.id.as_str(),
-            kind: facts.kind,
-            scope_name: self.lister.name,
-            owner: &words,
-            name: facts.name.as_ref().map(Text::as_str),
+            matched: Matchable {
+                provider: &self.batch.judge.provider,
+                account: &self.batch.judge.account,
+                key_id: facts.id.as_str(),
+                kind: facts.kind,
+                scope_name: self.lister.name,
+                owner: &words,
+                name: facts.name.as_ref().map(Text::as_str),
+            },
             created_at: facts.created_at,
             last_used: facts.last_used,
             expires: facts.expires,

@@ -11,7 +11,7 @@ use super::error::Stored;
 use super::open::Inventory;
 use super::sql::word;
 use crate::domain::{Deadlines, KeyKind, Moment, Time};
-use crate::policy::{Policy, Profile, Verdict};
+use crate::policy::{Matchable, Policy, Profile, Verdict};
 
 /// What policy may know of the keys behind row ?1, up to row ?2, at most ?3. Begun with those rows, whatever SQLite knows of the tables: by
 /// its statistics it would go through all keys of the one organisation that there is.
@@ -60,13 +60,15 @@ impl KeyToJudge {
     pub fn profiled<T>(&self, judge: &Judge, ask: impl FnOnce(&Policy, &Profile<'_>) -> T) -> T {
         let owner: Vec<&str> = self.owner.iter().map(String::as_str).collect();
         let key = Profile {
-            provider: &judge.provider,
-            account: &judge.account,
-            key_id: &self.key_id,
-            kind: self.kind,
-            scope_name: self.scope_name.as_deref(),
-            owner: &owner,
-            name: self.name.as_deref(),
+            matched: Matchable {
+                provider: &judge.provider,
+                account: &judge.account,
+                key_id: &self.key_id,
+                kind: self.kind,
+                scope_name: self.scope_name.as_deref(),
+                owner: &owner,
+                name: self.name.as_deref(),
+            },
             created_at: self.created_at,
             last_used: self.last_used,
             expires: self.expires,

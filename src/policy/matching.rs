@@ -11,20 +11,8 @@ use super::glob::Glob;
 /// What policy may know of a key when it judges it. Labels are not in it: those of the account are part of the policy.
 #[derive(Debug, Clone, Copy)]
 pub struct Profile<'a> {
-    /// The provider's word.
-    pub provider: &'a str,
-    /// The account's name.
-    pub account: &'a str,
-    /// The provider's id of the key.
-    pub key_id: &'a str,
-    /// What sort of key it is.
-    pub kind: KeyKind,
-    /// The name of the scope that its facts come from.
-    pub scope_name: Option<&'a str>,
-    /// Every word that its owner is known by: id, name, e-mail address. Empty where the owner is not reported.
-    pub owner: &'a [&'a str],
-    /// The key's name.
-    pub name: Option<&'a str>,
+    /// What it is matched by.
+    pub matched: Matchable<'a>,
     /// When it was made; `None` is *not reported*.
     pub created_at: Option<Time>,
     /// When it was last used.
@@ -54,17 +42,10 @@ pub struct Matchable<'a> {
     pub kind: KeyKind,
     /// The name of the scope that its facts come from.
     pub scope_name: Option<&'a str>,
-    /// Every word that its owner is known by, as in [`Profile`].
+    /// Every word that its owner is known by: id, name, e-mail address. Empty where the owner is not reported.
     pub owner: &'a [&'a str],
     /// The key's name.
     pub name: Option<&'a str>,
-}
-
-impl<'a> From<&Profile<'a>> for Matchable<'a> {
-    fn from(key: &Profile<'a>) -> Self {
-        let Profile { provider, account, key_id, kind, scope_name, owner, name, .. } = *key;
-        Self { provider, account, key_id, kind, scope_name, owner, name }
-    }
 }
 
 /// Which keys: every field that is given has to match. A field that a key does not have matches no pattern, not even `*`.
@@ -95,8 +76,7 @@ impl Match {
     }
 
     /// Whether the key is meant.
-    pub fn applies<'k>(&self, key: impl Into<Matchable<'k>>, account: Option<&AccountPolicy>) -> bool {
-        let key = key.into();
+    pub fn applies(&self, key: &Matchable<'_>, account: Option<&AccountPolicy>) -> bool {
         let text = |glob: &Option<Glob>, text: Option<&str>| match glob {
             Some(glob) => text.is_some_and(|text| glob.matches(text)),
             None => true,

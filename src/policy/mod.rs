@@ -262,7 +262,7 @@ impl Policy {
         let places: Vec<(Source, &Limits)> = self
             .rules_for(key)
             .map(|(source, rule)| (source, &rule.limits))
-            .chain(self.accounts.get(key.account).map(|account| (Source::Account, &account.limits)))
+            .chain(self.accounts.get(key.matched.account).map(|account| (Source::Account, &account.limits)))
             .chain([(Source::Policy, &self.limits)])
             .collect();
         let first = |limit: fn(&Limits) -> Option<Limit>, otherwise: Span| {
@@ -285,7 +285,7 @@ impl Policy {
         let given = self
             .rules_for(key)
             .map(|(source, rule)| (source, &rule.labels))
-            .chain(self.accounts.get(key.account).map(|account| (Source::Account, &account.labels)));
+            .chain(self.accounts.get(key.matched.account).map(|account| (Source::Account, &account.labels)));
         for (by, map) in given {
             for (name, value) in map {
                 labels.entry(name.as_str()).or_insert(Chosen { value: value.as_str(), by });
@@ -296,7 +296,7 @@ impl Policy {
 
     /// The waivers that match that key, also those that are over.
     pub fn waivers_for(&self, key: &Profile<'_>) -> impl Iterator<Item = &Waiver> {
-        self.waivers.iter().filter(move |waiver| waiver.matches.applies(key, self.accounts.get(key.account)))
+        self.waivers.iter().filter(move |waiver| waiver.matches.applies(&key.matched, self.accounts.get(key.matched.account)))
     }
 
     /// One number for all of this: equal policies have equal ones, in every run and every build.
@@ -305,8 +305,10 @@ impl Policy {
     }
 
     fn rules_for(&self, key: &Profile<'_>) -> impl Iterator<Item = (Source, &Rule)> {
-        let account = self.accounts.get(key.account);
+        let account = self.accounts.get(key.matched.account);
         let numbered = self.rules.iter().enumerate();
-        numbered.filter(move |(_, rule)| rule.matches.applies(key, account)).map(|(at, rule)| (Source::Rule(at + 1), rule))
+        numbered
+            .filter(move |(_, rule)| rule.matches.applies(&key.matched, account))
+            .map(|(at, rule)| (Source::Rule(at + 1), rule))
     }
 }

@@ -10,13 +10,15 @@ const MADE: Time = Time::from_unix(1_700_000_000);
 
 fn key() -> Profile<'static> {
     Profile {
-        provider: "openai",
-        account: "acme",
-        key_id: "key_1",
-        kind: KeyKind::Project,
-        scope_name: Some("prod-eu"),
-        owner: &["user-1", "Ada", "ada@example.com"],
-        name: Some("ci"),
+        matched: Matchable {
+            provider: "openai",
+            account: "acme",
+            key_id: "key_1",
+            kind: KeyKind::Project,
+            scope_name: Some("prod-eu"),
+            owner: &["user-1", "Ada", "ada@example.com"],
+            name: Some("ci"),
+        },
         created_at: Some(MADE),
         last_used: Moment::NotReported,
         expires: Moment::NotReported,
@@ -167,7 +169,7 @@ fn every_field_of_a_match_counts() {
         let mut matches = Match::default();
         change(&mut matches);
         let labels = BTreeMap::from([("env".to_owned(), "live".to_owned())]);
-        matches.applies(&key(), Some(&AccountPolicy { labels, ..AccountPolicy::default() }))
+        matches.applies(&key().matched, Some(&AccountPolicy { labels, ..AccountPolicy::default() }))
     };
     type Change = dyn Fn(&mut Match);
     let pairs: [(&Change, &Change); 8] = [
@@ -191,7 +193,7 @@ fn every_field_of_a_match_counts() {
             "{at}: all fields have to match"
         );
     }
-    let nameless = Profile { name: None, ..key() };
+    let nameless = Matchable { name: None, ..key().matched };
     assert!(!Match { name: glob("*"), ..Match::default() }.applies(&nameless, None), "no name, no match");
 }
 
@@ -213,7 +215,11 @@ fn what_matches_the_former_name_of_an_account_goes_on_matching() {
     };
     assert_eq!(renamed.judge(&key()).waived_until, Some(MADE.plus(DAY)));
     assert_eq!(renamed.limits_for(&key()).max_age.by, Source::Rule(1));
-    assert_eq!(renamed.waivers_for(&Profile { account: "other", ..key() }).count(), 0, "it was another account's name");
+    assert_eq!(
+        renamed.waivers_for(&Profile { matched: Matchable { account: "other", ..key().matched }, ..key() }).count(),
+        0,
+        "it was another account's name"
+    );
     let apart = Policy { accounts: BTreeMap::new(), ..renamed.clone() };
     assert_eq!(apart.judge(&key()).waived_until, None);
     assert_ne!(apart.fingerprint(), renamed.fingerprint());

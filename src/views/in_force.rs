@@ -64,7 +64,7 @@ impl Matched {
         let own = self.policy.accounts.get(key.account);
         let count = |counts: &mut Vec<u64>, matches: &mut dyn Iterator<Item = &Match>| {
             for (count, matches) in counts.iter_mut().zip(matches) {
-                *count += u64::from(matches.applies(key, own));
+                *count += u64::from(matches.applies(&key, own));
             }
         };
         count(&mut self.rules, &mut self.policy.rules.iter().map(|rule| &rule.matches));

@@ -50,7 +50,7 @@ fn a_bad_config_never_starts_and_tells_everything_at_once() {
 
 #[test]
 fn names_of_settings_are_text_to_a_terminal_too() {
-    let (sim, site) = ready();
+    let (_sim, site) = ready();
     site.edit("[guard]", "\"\\u001b[2J\\u202Ex\\ny\" = 1\n[guard]\n\"\\u009b31m\" = 1");
     let refused = site.run("check", &["--offline"]).ended(78);
     assert!(
@@ -63,7 +63,6 @@ fn names_of_settings_are_text_to_a_terminal_too() {
         "{}",
         refused.stderr
     );
-    drop(sim);
 }
 
 #[test]
