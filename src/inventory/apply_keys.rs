@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, Row, Statement};
+use rusqlite::Row;
 
-use super::add_keys::AddKeys;
+use super::add_keys::{AddKeys, Added};
 use super::apply::{Batch, ScopeRow, moment};
 use super::apply_key::{self, Lister};
 use super::error::Stored as Result;
@@ -38,9 +38,6 @@ pub(super) const LISTED_OF_ID: &str = listed!(" AND k.organization_id = ?2 AND k
 /// The one in row ?2.
 pub(super) const LISTED_OF_ROW: &str = listed!(" AND k.id = ?2");
 
-/// The row of the key of organisation ?1 with the id ?2: most that a scope does not list are new, and this asks one index alone.
-pub(super) const KNOWN: &str = "SELECT id FROM key WHERE organization_id = ?1 AND remote_id = ?2";
-
 /// The key in row ?1, for a scope that does not list it.
 pub(super) const ELSEWHERE: &str = "SELECT k.id, k.fingerprint, u.used_at, u.used_state, k.presence, 0, 0, k.scope_id, h.kind,
                 EXISTS (SELECT 1 FROM sighting AS y WHERE y.scope_id = k.scope_id AND y.key_id = k.id AND y.unlisted_walk IS NULL)
@@ -55,22 +52,15 @@ pub(super) fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, k
         None => UntilNow::Loaded(load_listed(batch, scope, keys)?),
     };
     let lister = Lister { row: scope.id, name: scope.name.as_deref(), baseline: scope.complete_walk.is_none() };
-    let mut known = batch.transaction.prepare_cached(KNOWN)?;
     let mut new = AddKeys::new(batch, lister, walked)?;
     let mut applied = Vec::with_capacity(if walked.recognises() { keys.len() } else { 0 });
     for (place, facts) in keys.iter().enumerate() {
-        let row = match stored.take(batch, scope, (place, facts), &mut known)? {
-            Some(stored) => {
-                let update = reconcile::update(&stored, facts);
-                let used = if update.is_nothing() {
-                    stored.used
-                } else {
-                    apply_key::update(batch, lister, walked, &stored, facts, update)?
-                };
-                let is_home = stored.home == Home::This || stored.home.moves();
-                AppliedKey { row: stored.key, tells_all: is_home && used == facts.last_used }
-            }
-            None => AppliedKey { row: new.add(facts)?, tells_all: true },
+        let row = match stored.take(batch, scope, (place, facts))? {
+            Some(stored) => apply_known(batch, lister, walked, &stored, facts)?,
+            None => match new.add(facts)? {
+                Added::New(row) => AppliedKey { row, tells_all: true },
+                Added::Known(row) => apply_known(batch, lister, walked, &load_elsewhere(batch, scope, row)?, facts)?,
+            },
         };
         if walked.recognises() {
             applied.push(row);
@@ -83,6 +73,14 @@ pub(super) fn apply_keys(batch: &Batch<'_>, scope: &ScopeRow, walked: &Walked, k
         mark_unlisted(batch, scope, stored, proof.id())?;
     }
     Ok(list(batch, walked, &applied))
+}
+
+/// Applies a key that is stored.
+fn apply_known(batch: &Batch<'_>, lister: Lister<'_>, walked: &Walked, stored: &Stored, facts: &KeyFacts) -> Result<AppliedKey> {
+    let update = reconcile::update(stored, facts);
+    let used = if update.is_nothing() { stored.used } else { apply_key::update(batch, lister, walked, stored, facts, update)? };
+    let is_home = stored.home == Home::This || stored.home.moves();
+    Ok(AppliedKey { row: stored.key, tells_all: is_home && used == facts.last_used })
 }
 
 /// A key of the walk, as it is stored now.
@@ -101,24 +99,14 @@ enum UntilNow<'a> {
 }
 
 impl UntilNow<'_> {
-    /// What is stored of a key, told with its place in the walk.
-    fn take(
-        &mut self,
-        batch: &Batch<'_>,
-        scope: &ScopeRow,
-        (place, facts): (usize, &KeyFacts),
-        known: &mut Statement<'_>,
-    ) -> Result<Option<Stored>> {
-        let listed = match self {
-            Self::Loaded(loaded) => loaded.found.get_mut(place).and_then(Option::take),
+    /// What is stored of a key that the scope lists or listed, told with its place in the walk.
+    fn take(&mut self, batch: &Batch<'_>, scope: &ScopeRow, (place, facts): (usize, &KeyFacts)) -> Result<Option<Stored>> {
+        match self {
+            Self::Loaded(loaded) => Ok(loaded.found.get_mut(place).and_then(Option::take)),
             Self::InMemory(_) => {
                 let named = (scope.id, batch.organization.organization, facts.id.as_str());
-                load_one(batch, scope, LISTED_OF_ID, named)?
+                load_one(batch, scope, LISTED_OF_ID, named)
             }
-        };
-        match listed {
-            Some(stored) => Ok(Some(stored)),
-            None => load_elsewhere(batch, scope, facts, known),
         }
     }
 
@@ -214,12 +202,10 @@ fn load_one(batch: &Batch<'_>, scope: &ScopeRow, sql: &str, which: impl rusqlite
     }
 }
 
-/// A key that this scope never listed, but that another scope of the organisation did.
-fn load_elsewhere(batch: &Batch<'_>, scope: &ScopeRow, facts: &KeyFacts, known: &mut Statement<'_>) -> Result<Option<Stored>> {
-    let row: Option<i64> = known.query_row((batch.organization.organization, facts.id.as_str()), |row| row.get(0)).optional()?;
-    let Some(row) = row else { return Ok(None) };
+/// The key in a row, which this scope never listed, but another scope of the organisation did.
+fn load_elsewhere(batch: &Batch<'_>, scope: &ScopeRow, row: i64) -> Result<Stored> {
     let mut statement = batch.transaction.prepare_cached(ELSEWHERE)?;
-    Ok(Some(statement.query_row([row], |row| Ok(stored_from(row, scope, None)))??))
+    statement.query_row([row], |row| Ok(stored_from(row, scope, None)))?
 }
 
 fn stored_from(row: &Row<'_>, scope: &ScopeRow, here: Option<Here>) -> Result<Stored> {

@@ -26,15 +26,18 @@ pub(super) struct OwnerRow {
 impl OwnerRows {
     /// The row of that owner, made where it is new, changed where the key tells something else of them.
     pub fn of(&self, batch: &Batch<'_>, owner: &Owner) -> Stored<OwnerRow> {
-        if let Some((told, row)) = self.0.borrow().get(&owner.id)
-            && told == owner
-        {
-            return Ok(row.clone());
+        if let Some(row) = self.found(owner) {
+            return Ok(row);
         }
         let row = find_or_make(batch, owner)?;
         // What another key said of them is no longer what stands in the row.
         self.0.borrow_mut().insert(owner.id.clone(), (owner.clone(), row.clone()));
         Ok(row)
+    }
+
+    /// The row of that owner where it was looked for already, by what the key tells of them now: nothing is written.
+    pub fn found(&self, owner: &Owner) -> Option<OwnerRow> {
+        self.0.borrow().get(&owner.id).filter(|(told, _)| told == owner).map(|(_, row)| row.clone())
     }
 
     /// Somebody else writes their rows.

@@ -111,7 +111,7 @@ fn polls_read_no_table_whole() {
             ("listed", apply_keys::LISTED),
             ("listed of an id", apply_keys::LISTED_OF_ID),
             ("listed of a row", apply_keys::LISTED_OF_ROW),
-            ("known", apply_keys::KNOWN),
+            ("known", add_keys::KNOWN),
             ("elsewhere", apply_keys::ELSEWHERE),
             ("sight", add_keys::SIGHT),
             ("at home", apply::AT_HOME),

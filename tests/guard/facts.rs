@@ -210,6 +210,25 @@ async fn what_one_poll_finds_on_two_lists_is_told_as_one_find() {
 }
 
 #[tokio::test]
+async fn whom_a_worse_list_names_of_a_key_that_another_told_is_nobody() {
+    let mut site = Site::new(&[("p", 1)]).await;
+    site.admin = Some(ids("p", 0, 2));
+    site.told.insert("p_000".into(), |facts| owned(facts, if facts.kind == KeyKind::Project { "user_000" } else { "user_900" }));
+    site.told.insert("p_001".into(), |facts| owned(facts, "user_800"));
+    // The worse list comes last, and shows the key for the first time.
+    let (poll, organization) = site.begin().await;
+    let mut walks = site.walks();
+    walks.sort_by_key(|walk| walk.scope().id.kind == ScopeKind::Admin);
+    site.apply(organization, poll, walks).await;
+    assert_eq!(
+        site.rows("SELECT key_id, owner_id, kind FROM keys ORDER BY 1"),
+        ["p_000|user_000|project", "p_001|user_800|unattributed"]
+    );
+    assert_eq!(site.count("person WHERE remote_id = 'user_900'"), 0);
+    assert_eq!(history(&site), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_key_on_two_equal_lists_stays_on_the_first_until_that_one_drops_it() {
     let mut site = Site::new(&[("p", 3), ("q", 3)]).await;
     site.projects.get_mut("q").unwrap().insert("p_000".into());
