@@ -177,7 +177,11 @@ impl Driver {
 
     pub fn life(&mut self, what: Happening, pick: u64) -> Option<String> {
         let now = self.site.sun.now();
-        self.change(|world| world.happen(what, pick, now)).map(|event| event.id)
+        let happened = self.change(|world| world.happen(what, pick, now)).map(|event| event.id);
+        if what == Happening::ProjectRestored {
+            self.checker.restored = self.now;
+        }
+        happened
     }
 
     /// Changes the organisation.

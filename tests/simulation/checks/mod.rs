@@ -90,6 +90,8 @@ pub struct Checker {
     accounts: BTreeMap<String, Watched>,
     seen: BTreeMap<(String, String), Seen>,
     polls: u64,
+    /// When a project was last active again: off the list of projects or not, its keys answer.
+    pub restored: Moment,
     /// What was concluded, how often.
     pub tally: Tally,
 }
@@ -290,7 +292,7 @@ impl Checker {
                     return Err(format!("last_seen went back: {row:?}, from {:?}", seen.last_seen));
                 }
                 if let Some(life) = life {
-                    presence::was_there(row, life, from)?;
+                    presence::was_there(row, life, from, self.restored)?;
                 }
                 (seen.last_seen, seen.as_of) = (row.last_seen_at, from);
             }

@@ -65,9 +65,9 @@ pub fn gone_as_designed(missing: &mut Option<Missing>, changes: &[ChangeRow], no
     Ok(())
 }
 
-/// What was seen last was there to be seen.
-pub fn was_there(row: &KeyRow, life: &Life, from: Moment) -> Verdict {
-    let listed = life.key.listed || life.key.leaked || life.since >= from;
+/// What was seen last was there to be seen. Where a project that is not listed is active again, only who knows it from before sees it.
+pub fn was_there(row: &KeyRow, life: &Life, from: Moment, restored: Moment) -> Verdict {
+    let listed = life.key.listed || life.key.leaked || life.since >= from || restored >= from;
     if life.died.is_none_or(|died| died >= from) && (listed || life.died.is_some()) {
         return Ok(());
     }
