@@ -3,10 +3,12 @@
 use crate::domain::{Failure, Reason, RemoteId};
 use crate::walk::Walked;
 
-/// A complete list that was asked for in a member's name and leaves something open.
+/// A complete list of a member's that leaves something open.
 pub(super) struct Silent {
     pub walked: Walked,
     pub member: RemoteId,
+    /// It is the caller's own: asked for in nobody else's name, it cannot be about anybody else.
+    pub is_own: bool,
     pub before: Before,
     pub look: Look,
 }

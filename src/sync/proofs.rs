@@ -61,7 +61,12 @@ impl Proofs {
         match (subject.proof, &subject.member) {
             (Proof::None, Some(member)) => {
                 self.hold(&walked, member, true);
-                Some(own_list(walked, known).attributed_to(&owner(member, known)))
+                let walked = own_list(walked, known).attributed_to(&owner(member, known));
+                if *walked.end() != WalkEnd::Complete || before.lacking.is_empty() {
+                    return Some(walked);
+                }
+                self.silent.push(Silent { walked, member: member.clone(), is_own: true, before, look: Look::NotNeeded });
+                None
             }
             (Proof::None, None) => Some(walked),
             (Proof::OwnKeys, _) => Some(own_keys(walked, known)),
@@ -96,7 +101,7 @@ impl Proofs {
                 None
             }
             WalkEnd::Complete => {
-                let list = Silent { walked, member: member.clone(), before, look: Look::NotNeeded };
+                let list = Silent { walked, member: member.clone(), is_own: false, before, look: Look::NotNeeded };
                 if list.speaks_for_itself() {
                     return Some(list.walked);
                 }
@@ -161,12 +166,17 @@ impl Proofs {
         if let Some(mismatch) = &self.mismatch {
             return Some(mismatch.clone());
         }
-        (!self.silent.is_empty()).then(|| Failure::new(Reason::AttributionUnproven, UNPROVEN))
+        self.has_silent().then(|| Failure::new(Reason::AttributionUnproven, UNPROVEN))
+    }
+
+    /// Some list that was asked for in a member's name leaves something open.
+    fn has_silent(&self) -> bool {
+        self.silent.iter().any(|list| !list.is_own)
     }
 
     /// Where some lists failed for other reasons, those are not known to be refused.
     fn all_refused(&self) -> bool {
-        !self.refused.is_empty() && self.silent.is_empty() && !self.read && !self.failed
+        !self.refused.is_empty() && !self.has_silent() && !self.read && !self.failed
     }
 
     /// Some member's list was read that shows whose it is.
@@ -183,7 +193,8 @@ impl Proofs {
     pub fn open(&mut self, known: &Known) -> impl Iterator<Item = &mut Silent> {
         let (works, own_keys) = (self.proven, known.own_keys.is_some());
         let Self { silent, shared, .. } = self;
-        silent.iter_mut().filter(move |list| works && list.needs_look(own_keys) && !shared.contains_key(&list.member))
+        let may_be_asked = move |list: &&mut Silent| (works || list.is_own) && !shared.contains_key(&list.member);
+        silent.iter_mut().filter(may_be_asked).filter(move |list| list.needs_look(own_keys))
     }
 
     /// Drops what waits: it is to be read in another way.
@@ -202,7 +213,7 @@ impl Proofs {
             let unproven = || Failure::new(Reason::AttributionUnproven, UNPROVEN);
             let why = match self.shared.get(&list.member) {
                 Some(shared) => Some(shared.clone()),
-                None if !self.proven => Some(unproven()),
+                None if !self.proven && !list.is_own => Some(unproven()),
                 None => doubt(&list, elsewhere),
             };
             settled.push(match why {

@@ -25,10 +25,12 @@ const LATE: usize = 4;
 /// How many keys that such a list lacks are asked for by their ids.
 const KEYS: usize = 3;
 
-/// What the inventory has against a list that was read whole in a member's name.
+/// What the inventory has against a member's list that was read whole.
 pub(super) async fn before(inventory: &Inventory, poll: Poll, ended: &Ended) -> Stored<Before> {
     let Ended::Walk(walked, _, subject) = ended else { return Ok(Before::default()) };
-    if subject.proof != Proof::Impersonation || *walked.end() != WalkEnd::Complete {
+    let in_their_name = subject.proof == Proof::Impersonation;
+    let is_own = subject.proof == Proof::None && subject.member.is_some();
+    if !(in_their_name || is_own) || *walked.end() != WalkEnd::Complete {
         return Ok(Before::default());
     }
     let mut lacking = inventory.witnessed_keys(poll.account, walked.scope().id.clone()).await?;
@@ -36,7 +38,9 @@ pub(super) async fn before(inventory: &Inventory, poll: Poll, ended: &Ended) -> 
     lacking.retain(|id| !listed.contains(id) && !walked.other_organization().contains(id));
     let ownerless: Vec<RemoteId> = walked.keys().iter().filter(|key| key.owner.is_none()).map(|key| key.id.clone()).collect();
     let strange = match &subject.member {
-        Some(member) if !ownerless.is_empty() => inventory.is_anothers(poll.account, member.clone(), ownerless).await?,
+        Some(member) if in_their_name && !ownerless.is_empty() => {
+            inventory.is_anothers(poll.account, member.clone(), ownerless).await?
+        }
         Some(_) | None => false,
     };
     Ok(Before { lacking, strange })
@@ -111,13 +115,11 @@ impl Looking {
 
     /// Whether the provider takes us for the member each time, where nothing speaks against the list; else what does.
     async fn look(&self, list: &Silent, first: Option<&Fetch>) -> Result<bool, Look> {
-        let told = self.identity(&list.member).await?;
+        let told = list.is_own || self.identity(&list.member).await?;
         for _ in 0..READINGS {
             self.read(list, first).await?;
         }
-        if list.may_be_one_answer() {
-            self.by_id(list).await?;
-        }
+        self.by_id(list).await?;
         Ok(told)
     }
 
@@ -150,7 +152,8 @@ impl Looking {
         }
     }
 
-    /// Asks for keys that the list lacks by their ids.
+    /// Asks for keys that the list lacks by their ids: where pages are small, every second answer may be about somebody else, and
+    /// each reading end at the same one.
     async fn by_id(&self, list: &Silent) -> Result<(), Look> {
         for key in list.before.lacking.iter().take(KEYS) {
             let Some(answer) = ask_for_key(&self.common.line, &self.common.known, &list.walked.scope().id, key).await else {

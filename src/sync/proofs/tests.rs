@@ -118,6 +118,17 @@ fn the_callers_own_list_holds_what_was_found_a_moment_before() {
 }
 
 #[test]
+fn the_callers_own_list_that_lacks_keys_waits_for_a_second_look_and_for_no_impersonation() {
+    let with = |look: &Look| {
+        let own: List<'_> = ("me", &[("mine_1", None), ("mine_3", None)], &["mine_4"]);
+        let settled = settled_after(Proofs::default(), &known(), look, &[own]);
+        (reason(of(&settled, "me")), of(&settled, "me").keys().len())
+    };
+    assert_eq!(with(&Look::Confirmed), (None, 2));
+    assert_eq!(with(&Look::Answers(id("mine_4"))), (UNPROVEN, 2));
+}
+
+#[test]
 fn keys_that_name_no_organisation_wait_for_it_to_be_shown_again() {
     let nameless = || {
         let mut proofs = Proofs::default();

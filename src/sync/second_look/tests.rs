@@ -68,7 +68,8 @@ async fn a_key_without_an_owner_is_strange_where_it_is_known_as_anothers() {
     assert_eq!(against(&[("a1", None), ("a2", None), ("b", None)], asked).await, lacking(&[], true));
     assert_eq!(against(&[("b", None)], asked).await, lacking(&["a2", "a1"], true));
     assert_eq!(against(&[], asked).await, lacking(&["a2", "a1"], false));
-    assert_eq!(against(&[("b", None)], Proof::None).await, Before::default(), "nobody was to be answered for");
+    assert_eq!(against(&[("b", None)], Proof::None).await, lacking(&["a2", "a1"], false), "our own list is nobody else's");
+    assert_eq!(against(&[("b", None)], Proof::OwnKeys).await, Before::default(), "a list that is no member's");
 }
 
 #[tokio::test(start_paused = true)]

@@ -134,6 +134,23 @@ fn a_balancer_has_one_node_that_drops_the_header() {
     }
 }
 
+/// Pages of one key, of which every second is about us: the list seems to end after its first key each time that it is read. Whom the
+/// provider takes us for goes another road, so that it is told rightly.
+#[test]
+fn a_balancer_cuts_lists_of_small_pages_at_the_same_place_each_time() {
+    for seed in 1..=6 {
+        let nature = vec!["page_cap:braintrust:1".to_owned()];
+        tell(Setup { nature, ..listed_by("header", seed) }, async |tale| {
+            tale.polls("braintrust", 2).await;
+            let keys = tale.rows("braintrust").await.len();
+            tale.driver.fault("header_dropped on /v1/api_key every 2");
+            tale.polls("braintrust", 6).await;
+            let missed = "SELECT count(*) FROM changes WHERE change IN ('became_missing', 'became_gone')";
+            assert_eq!((tale.number(missed), tale.rows("braintrust").await.len()), (0, keys), "seed {seed}");
+        });
+    }
+}
+
 /// Lists that were read in time are asked about after the poll's deadline too, but few, so that it ends: the others are not
 /// believed, and wait for a poll that has the time.
 #[test]
