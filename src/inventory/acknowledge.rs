@@ -100,8 +100,7 @@ fn end_holds(transaction: &Transaction<'_>, account: i64, scope: Option<i64>, wo
         |row| row.get(0),
     )?;
     let holds = transaction.execute(
-        "UPDATE hold SET ended_at = ?3, ended_by = ?4, ended_why = ?5,
-                walk_id = coalesce(shown_walk, walk_id)
+        "UPDATE hold SET ended_at = ?3, ended_by = ?4, ended_why = ?5
           WHERE account_id = ?1 AND ended_at IS NULL AND (?2 IS NULL OR scope_id = ?2)",
         (account, scope, word.at.unix(), &word.who, &word.why),
     )?;

@@ -16,6 +16,23 @@ pub(super) const LOST: &str =
                 AND NOT EXISTS (SELECT 1 FROM held_key AS x JOIN hold AS h ON h.id = x.hold_id
                                  WHERE x.key_id = k.id AND (h.ended_by IS NOT NULL OR x.absent_poll IS NOT NULL))";
 
+/// Unexpired keys under open holds of account ?1 as of ?2.
+macro_rules! held {
+    ($and:literal) => {
+        concat!(
+            "SELECT count(DISTINCT k.id) FROM hold AS h JOIN held_key AS x ON x.hold_id = h.id JOIN key AS k ON k.id = x.key_id
+              WHERE h.account_id = ?1 AND h.ended_at IS NULL AND x.absent_poll IS NULL AND coalesce(k.expires_at > ?2, 1)",
+            $and
+        )
+    };
+}
+
+/// All of them.
+pub(super) const HELD: &str = held!("");
+/// Those that scope ?3 no longer lists.
+pub(super) const HELD_OF_LIST: &str =
+    held!(" AND EXISTS (SELECT 1 FROM sighting AS y WHERE y.scope_id = ?3 AND y.key_id = k.id AND y.unlisted_walk IS NOT NULL)");
+
 /// Open holds of keys of account ?1 that cover none any more end at ?2.
 pub(super) const ENDED: &str = "UPDATE hold SET ended_at = ?2
               WHERE account_id = ?1 AND ended_at IS NULL AND walk_id IS NULL AND NOT EXISTS (
@@ -33,8 +50,16 @@ pub(super) struct Holds<'a> {
 /// A list of people or projects whose rows carry the walk that no longer held them.
 struct List {
     scope: i64,
+    /// What it lost up to that walk an earlier settling has judged. Walks that none followed, as a crash leaves them, have not been.
+    judged_walk: i64,
     complete_walk: i64,
     of_people: bool,
+}
+
+/// What a list lost, and the first walk that no longer held some of it.
+struct ListLoss {
+    loss: Loss,
+    first_walk: Option<i64>,
 }
 
 /// Keys that would become missing, and how many of them count.
@@ -62,7 +87,7 @@ impl Holds<'_> {
             let held: Vec<(i64, i64)> =
                 select.query_map([list.scope], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
             for (hold, walk) in held {
-                let loss = self.list_loss(&list, walk)?;
+                let loss = self.list_loss(&list, walk - 1)?.loss;
                 if self.are_back(&list, walk)? && self.guard.of_list(loss).is_none() {
                     if list.of_people {
                         self.count_leavers_anew(&list, walk)?;
@@ -72,23 +97,28 @@ impl Holds<'_> {
                         .execute((hold, self.now.unix()))?;
                 } else {
                     self.transaction
-                        .prepare_cached("UPDATE hold SET held = max(held, ?2), shown_walk = ?3 WHERE id = ?1")?
-                        .execute((hold, loss.lost.cast_signed(), list.complete_walk))?;
+                        .prepare_cached("UPDATE hold SET held = max(held, ?2) WHERE id = ?1")?
+                        .execute((hold, loss.lost.cast_signed()))?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Holds a list of people or projects that lost too much by its newest complete walk.
+    /// Holds a list of people or projects that lost too much since a settling last judged it.
     pub fn hold_lists(&self) -> Stored<()> {
         for list in self.lists()? {
-            let loss = self.list_loss(&list, list.complete_walk)?;
+            let ListLoss { loss, first_walk } = self.list_loss(&list, list.judged_walk)?;
             if let Some(cause) = self.guard.of_list(loss)
-                && !self.was_held(&list)?
+                && !self.is_held(&list)?
             {
-                self.insert(Some(list.scope), Some(list.complete_walk), cause, loss.lost)?;
+                self.insert(Some(list.scope), first_walk, cause, loss.lost)?;
             }
+            self.transaction
+                .prepare_cached(
+                    "UPDATE scope SET judged_walk = complete_walk WHERE id = ?1 AND judged_walk IS NOT complete_walk",
+                )?
+                .execute([list.scope])?;
         }
         Ok(())
     }
@@ -110,7 +140,7 @@ impl Holds<'_> {
         }
         let mut held = HashSet::new();
         for (scope, doubtful) in by_scope {
-            let loss = Loss { lost: doubtful.counted + self.held_already(scope)?, left: self.listed(scope)? };
+            let loss = Loss { lost: doubtful.counted + self.held_of_list(scope)?, left: self.listed(scope)? };
             if let Some(cause) = self.guard.of_list(loss) {
                 self.hold(Some(scope), cause, &doubtful.keys)?;
                 held.extend(doubtful.keys);
@@ -119,12 +149,13 @@ impl Holds<'_> {
         if all.counted == 0 {
             return Ok(held);
         }
-        let lost = self.account_lost()? + all.counted;
+        let held_before = self.held_of_account()?;
+        let lost = self.account_lost()? + held_before + all.counted;
         // What is left is a look at every key, which a few that go missing are not worth.
         if !self.guard.is_many(lost) {
             return Ok(held);
         }
-        let left = self.account_left()?.saturating_sub(all.counted);
+        let left = self.account_left()?.saturating_sub(held_before + all.counted);
         if let Some(cause) = self.guard.of_account(Loss { lost, left }) {
             let free: Vec<i64> = all.keys.into_iter().filter(|key| !held.contains(key)).collect();
             if !free.is_empty() {
@@ -157,13 +188,16 @@ impl Holds<'_> {
         Ok(listed.unsigned_abs())
     }
 
-    /// Unexpired keys that an open hold of the scope covers: a list in doubt stays in doubt for what it loses next.
-    fn held_already(&self, scope: i64) -> Stored<u64> {
-        let mut select = self.transaction.prepare_cached(
-            "SELECT count(*) FROM hold AS h JOIN held_key AS x ON x.hold_id = h.id JOIN key AS k ON k.id = x.key_id
-              WHERE h.account_id = ?1 AND h.scope_id = ?2 AND h.ended_at IS NULL AND x.absent_poll IS NULL AND coalesce(k.expires_at > ?3, 1)",
-        )?;
-        let held: i64 = select.query_row((self.account, scope, self.now.unix()), |row| row.get(0))?;
+    /// Unexpired keys that open holds cover: what is in doubt stays in doubt for what is lost next, and they keep their presence.
+    fn held_of_account(&self) -> Stored<u64> {
+        let held: i64 = self.transaction.prepare_cached(HELD)?.query_row((self.account, self.now.unix()), |row| row.get(0))?;
+        Ok(held.unsigned_abs())
+    }
+
+    /// Those of them that this list no longer holds.
+    fn held_of_list(&self, scope: i64) -> Stored<u64> {
+        let held: i64 =
+            self.transaction.prepare_cached(HELD_OF_LIST)?.query_row((self.account, self.now.unix(), scope), |row| row.get(0))?;
         Ok(held.unsigned_abs())
     }
 
@@ -189,27 +223,31 @@ impl Holds<'_> {
 
     fn lists(&self) -> Stored<Vec<List>> {
         let mut select = self.transaction.prepare_cached(
-            "SELECT id, complete_walk, kind = 'people' FROM scope
+            "SELECT id, coalesce(judged_walk, complete_walk - 1), complete_walk, kind = 'people' FROM scope
               WHERE organization_id = ?1 AND kind IN ('people', 'projects') AND complete_walk IS NOT NULL",
         )?;
         let lists = select.query_map([self.organization], |row| {
-            Ok(List { scope: row.get(0)?, complete_walk: row.get(1)?, of_people: row.get(2)? })
+            Ok(List { scope: row.get(0)?, judged_walk: row.get(1)?, complete_walk: row.get(2)?, of_people: row.get(3)? })
         })?;
         Ok(lists.collect::<Result<_, _>>()?)
     }
 
-    /// What a list lost since that walk, it included, and what it holds.
-    fn list_loss(&self, list: &List, walk: i64) -> Stored<Loss> {
+    /// What a list lost by walks behind that one, and what it holds.
+    fn list_loss(&self, list: &List, walk: i64) -> Stored<ListLoss> {
         let sql = if list.of_people {
-            "SELECT count(*) FILTER (WHERE unlisted_walk >= ?2), count(*) FILTER (WHERE unlisted_walk IS NULL)
+            "SELECT count(*) FILTER (WHERE unlisted_walk > ?2), count(*) FILTER (WHERE unlisted_walk IS NULL),
+                    min(unlisted_walk) FILTER (WHERE unlisted_walk > ?2)
                FROM person WHERE organization_id = ?1 AND listed"
         } else {
-            "SELECT count(*) FILTER (WHERE unlisted_walk >= ?2), count(*) FILTER (WHERE unlisted_walk IS NULL)
+            "SELECT count(*) FILTER (WHERE unlisted_walk > ?2), count(*) FILTER (WHERE unlisted_walk IS NULL),
+                    min(unlisted_walk) FILTER (WHERE unlisted_walk > ?2)
                FROM scope WHERE organization_id = ?1 AND kind = 'project'"
         };
-        let (lost, left): (i64, i64) =
-            self.transaction.prepare_cached(sql)?.query_row((self.organization, walk), |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(Loss { lost: lost.unsigned_abs(), left: left.unsigned_abs() })
+        let (lost, left, first_walk): (i64, i64, _) = self
+            .transaction
+            .prepare_cached(sql)?
+            .query_row((self.organization, walk), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        Ok(ListLoss { loss: Loss { lost: lost.unsigned_abs(), left: left.unsigned_abs() }, first_walk })
     }
 
     /// A list that was held says of nobody that they left: those who went meanwhile are not on it for the first time now.
@@ -230,11 +268,12 @@ impl Holds<'_> {
         Ok(!self.transaction.prepare_cached(sql)?.exists((self.organization, walk))?)
     }
 
-    /// A hold, open or acknowledged, covers what this list lost by that walk.
-    fn was_held(&self, list: &List) -> Stored<bool> {
-        let mut find =
-            self.transaction.prepare_cached("SELECT 1 FROM hold WHERE scope_id = ?1 AND (walk_id = ?2 OR ended_at IS NULL)")?;
-        Ok(find.exists((list.scope, list.complete_walk))?)
+    /// An open hold covers what this list loses.
+    fn is_held(&self, list: &List) -> Stored<bool> {
+        Ok(self
+            .transaction
+            .prepare_cached("SELECT 1 FROM hold WHERE scope_id = ?1 AND ended_at IS NULL")?
+            .exists([list.scope])?)
     }
 
     /// Puts keys under the open hold of that scope or account, made where there is none.

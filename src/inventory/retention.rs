@@ -62,7 +62,7 @@ fn walks(transaction: &Transaction<'_>, before: Time) -> Stored<usize> {
             AND NOT EXISTS (SELECT 1 FROM scope AS s WHERE s.id = walk.scope_id
                                                        AND walk.id IN (s.newest_walk, s.complete_walk, s.before_walk))
             AND NOT EXISTS (SELECT 1 FROM hold AS h WHERE h.scope_id = walk.scope_id AND h.ended_at IS NULL
-                                                      AND walk.id IN (h.walk_id, h.shown_walk))",
+                                                      AND walk.id = h.walk_id)",
         [before.unix()],
     )?;
     if walks > 0 {

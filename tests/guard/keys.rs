@@ -65,6 +65,30 @@ async fn a_fifth_of_the_account_is_held_though_no_list_lost_much() {
 }
 
 #[tokio::test]
+async fn what_is_lost_beside_keys_that_are_held_is_held_with_them() {
+    // Three lists that lose keys twice, each time less than half; the second time alone less than a fifth of the account.
+    let mut site = Site::new(&[("a", 17), ("b", 17), ("c", 17)]).await;
+    site.poll().await;
+    for (losses, held) in [([4, 3, 4], 11), ([3, 3, 3], 20)] {
+        for (project, lost) in ["a", "b", "c"].into_iter().zip(losses) {
+            site.revoke(project, lost);
+        }
+        for _ in 0..2 {
+            site.poll().await;
+            assert_eq!(site.holds(), [format!("account_shrank|-|-|{held}")]);
+            assert_eq!(site.count("keys WHERE presence = 'present'"), 51);
+        }
+    }
+    // A list that lost seven under the account's hold, and now three more, has lost ten of seventeen.
+    site.revoke("b", 4);
+    site.poll().await;
+    assert_eq!(site.holds(), ["account_shrank|-|-|20", "list_shrank|project|b|4"]);
+    site.ack(None).await;
+    site.poll().await;
+    assert_eq!((site.holds().len(), site.count("keys WHERE presence = 'missing'")), (0, 24));
+}
+
+#[tokio::test]
 async fn what_the_account_lost_within_a_day_adds_up() {
     for (wait, held) in [(HOUR, true), (23 * HOUR, false)] {
         let mut site = Site::new(&[("a", 25), ("b", 25)]).await;

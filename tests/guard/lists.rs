@@ -1,6 +1,6 @@
 //! Lists of people and projects that shrink too much: nothing hangs on them until they are themselves again, or a person says.
 
-use crate::site::{Site, ids};
+use crate::site::{HOUR, Site, ids};
 
 /// Twelve projects with two keys each.
 async fn projects() -> Site {
@@ -120,6 +120,44 @@ async fn a_list_of_people_that_shrank_makes_nobody_a_leaver() {
     assert_eq!(left(&site), (12, 12), "a word lets the list be believed");
     assert_eq!(held(&site), 0);
     assert!(site.holds().is_empty());
+}
+
+/// A poll that reads a list, and is killed before it settles.
+async fn cut_off(site: &mut Site) {
+    site.now += HOUR;
+    let (poll, organization) = site.begin().await;
+    let walks = site.walks();
+    site.apply(organization, poll, walks).await;
+}
+
+#[tokio::test]
+async fn what_a_list_lost_in_polls_that_never_settled_is_held_by_the_next_one() {
+    for losses in [vec![10], vec![5, 5], vec![10, 0, 0]] {
+        let (mut site, mut lost) = (people().await, 0);
+        for count in losses {
+            lose(&mut site, lost, count);
+            lost += count;
+            cut_off(&mut site).await;
+        }
+        for _ in 0..3 {
+            site.poll().await;
+            assert_eq!((site.holds(), left(&site)), (vec!["list_shrank|people||10".into()], (0, 0)));
+            assert_eq!((site.count("keys WHERE presence <> 'present'"), held(&site)), (0, 10));
+        }
+        assert_eq!(site.ack(Some("people")).await.holds, 1);
+        site.poll().await;
+        assert_eq!((left(&site), site.holds().len()), ((10, 10), 0));
+    }
+
+    let mut site = projects().await;
+    for project in ids("proj", 0, 10) {
+        site.projects.remove(&project);
+    }
+    cut_off(&mut site).await;
+    for _ in 0..3 {
+        site.poll().await;
+        assert_eq!((site.holds(), vanished(&site)), (vec!["list_shrank|projects||10".into()], 0));
+    }
 }
 
 #[tokio::test]

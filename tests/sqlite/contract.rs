@@ -112,6 +112,7 @@ const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
             ("before_walk", Number),
             ("unlisted_walk", Number),
             ("first_complete_at", Time),
+            ("judged_walk", Number),
         ],
     ),
     (
@@ -239,7 +240,6 @@ const COLUMNS: &[(&str, &[(&str, Holds)])] = &[
             ("ended_at", Time),
             ("ended_by", OwnText),
             ("ended_why", OwnText),
-            ("shown_walk", Number),
         ],
     ),
     ("held_key", &[("hold_id", Number), ("key_id", Number), ("asked_poll", Number), ("absent_poll", Number)]),
@@ -365,7 +365,7 @@ const SETTINGS: [(&str, i64); 8] = [
     // FULL.
     ("synchronous", 2),
     ("trusted_schema", 0),
-    ("user_version", 7),
+    ("user_version", 8),
 ];
 
 #[track_caller]
