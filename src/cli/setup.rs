@@ -125,7 +125,7 @@ pub async fn inventory(config: &Config, path: &Path, clock: &Clock) -> Result<In
 /// Makes an open inventory the config's.
 ///
 /// # Errors
-/// It cannot be written.
+/// It cannot be written, and is as before.
 pub async fn apply(config: &Config, inventory: &Inventory, clock: &Clock) -> Result<(), StoreError> {
     let accounts = config.accounts.values().map(|account| ConfiguredAccount {
         name: account.name.clone(),
@@ -133,9 +133,7 @@ pub async fn apply(config: &Config, inventory: &Inventory, clock: &Clock) -> Res
         formerly: account.formerly.clone(),
         interval: account.schedule.shortest_gap().as_secs(),
     });
-    inventory.configure(accounts.collect(), clock.now()).await?;
-    inventory.judge_all(Arc::new(config.policy.clone()), clock.now()).await?;
-    Ok(())
+    inventory.configure(accounts.collect(), Arc::new(config.policy.clone()), clock.now()).await
 }
 
 /// Two accounts that are one organisation are counted both, which somebody may not expect.

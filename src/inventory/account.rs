@@ -1,10 +1,13 @@
 //! The configured accounts in the file, and the organisation that each of them sees.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::error::{StoreError, Stored};
 use super::open::Inventory;
 use crate::domain::{ChangeKind, Organization, Presence, PresenceReason, RemoteId, Time};
+use crate::policy::Policy;
 
 /// An account as the config names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,12 +46,13 @@ pub enum Confirmed {
 }
 
 impl Inventory {
-    /// Makes the file's accounts those of the config. Accounts no longer named keep their keys, as unmanaged.
+    /// Makes the file's accounts those of the config, and judges its keys by that policy, all of it or nothing. Accounts no longer
+    /// named keep their keys, as unmanaged.
     ///
     /// # Errors
-    /// An account is stored as one of another provider: its keys cannot be that one's. Nothing is changed.
-    pub async fn configure(&self, accounts: Vec<ConfiguredAccount>, now: Time) -> Stored<()> {
-        self.write(move |transaction| configure(transaction, &accounts, now)).await
+    /// An account is stored as one of another provider: its keys cannot be that one's. The database refused.
+    pub async fn configure(&self, accounts: Vec<ConfiguredAccount>, policy: Arc<Policy>, now: Time) -> Stored<()> {
+        self.judge_all_after(move |transaction| configure(transaction, &accounts, now), policy, now).await
     }
 }
 

@@ -214,27 +214,39 @@ fn label_set(transaction: &Transaction<'_>, labels: &BTreeMap<String, String>) -
 }
 
 impl Inventory {
-    /// Recomputes every deadline if they were computed by another policy. Returns whether they were.
-    pub async fn judge_all(&self, policy: Arc<Policy>, now: Time) -> Stored<bool> {
-        let in_force = self.policy_in_force();
-        self.write(move |transaction| {
-            in_force.replace(&policy);
-            let fingerprint = policy.fingerprint();
-            let stored: Option<i64> = transaction.query_row("SELECT fingerprint FROM policy", [], |row| row.get(0)).optional()?;
-            if stored == Some(fingerprint) {
-                return Ok(false);
-            }
-            rejudge(transaction, &policy, None)?;
-            write_waivers(transaction, &policy)?;
-            transaction.execute(
-                "INSERT INTO policy (one, fingerprint, computed_at, waivers_told_at) VALUES (1, ?1, ?2, ?2)
-                 ON CONFLICT (one) DO UPDATE SET fingerprint = ?1, computed_at = ?2",
-                (fingerprint, now.unix()),
-            )?;
-            Ok(true)
-        })
-        .await
+    /// Recomputes every deadline if they were computed by another policy.
+    pub async fn judge_all(&self, policy: Arc<Policy>, now: Time) -> Stored<()> {
+        self.judge_all_after(|_| Ok(()), policy, now).await
     }
+
+    /// The same after `first`, in one transaction. The policy is in force once that is committed.
+    pub(super) async fn judge_all_after<F>(&self, first: F, policy: Arc<Policy>, now: Time) -> Stored<()>
+    where
+        F: FnOnce(&Transaction<'_>) -> Stored<()> + Send + 'static,
+    {
+        let (in_force, judged_by) = (self.policy_in_force(), Arc::clone(&policy));
+        let work = move |transaction: &Transaction<'_>| {
+            first(transaction)?;
+            judge_all(transaction, &policy, now)
+        };
+        self.write_then(work, move || in_force.replace(judged_by)).await
+    }
+}
+
+fn judge_all(transaction: &Transaction<'_>, policy: &Arc<Policy>, now: Time) -> Stored<()> {
+    let fingerprint = policy.fingerprint();
+    let stored: Option<i64> = transaction.query_row("SELECT fingerprint FROM policy", [], |row| row.get(0)).optional()?;
+    if stored == Some(fingerprint) {
+        return Ok(());
+    }
+    rejudge(transaction, policy, None)?;
+    write_waivers(transaction, policy)?;
+    transaction.execute(
+        "INSERT INTO policy (one, fingerprint, computed_at, waivers_told_at) VALUES (1, ?1, ?2, ?2)
+         ON CONFLICT (one) DO UPDATE SET fingerprint = ?1, computed_at = ?2",
+        (fingerprint, now.unix()),
+    )?;
+    Ok(())
 }
 
 /// The policy that every key was last judged by. A poll that began under another one judges by this: else what it touches would
@@ -248,8 +260,8 @@ impl InForce {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_else(|| Arc::clone(other))
     }
 
-    fn replace(&self, policy: &Arc<Policy>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(policy));
+    fn replace(&self, policy: Arc<Policy>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(policy);
     }
 }
 

@@ -195,7 +195,22 @@ impl Inventory {
         R: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Stored<R> + Send + 'static,
     {
-        self.transact(work, Some(Arc::clone(&self.0.generation))).await
+        self.write_then(work, || ()).await
+    }
+
+    /// The same, with what is to be done once that is committed, before any other work on the writer's connection.
+    pub(super) async fn write_then<R, F, C>(&self, work: F, committed: C) -> Stored<R>
+    where
+        R: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Stored<R> + Send + 'static,
+        C: FnOnce() + Send + 'static,
+    {
+        let generation = Arc::clone(&self.0.generation);
+        let counted = move || {
+            committed();
+            generation.fetch_add(1, Ordering::SeqCst);
+        };
+        self.transact(work, counted).await
     }
 
     /// The same of what no view and no count knows: what was remembered of the file stays true.
@@ -204,14 +219,15 @@ impl Inventory {
         R: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Stored<R> + Send + 'static,
     {
-        self.transact(work, None).await
+        self.transact(work, || ()).await
     }
 
-    /// The writer itself counts the transaction: whoever asked may have gone away before it is done.
-    async fn transact<R, F>(&self, work: F, counted: Option<Arc<AtomicI64>>) -> Stored<R>
+    /// What follows the commit is done by the writer itself: whoever asked may have gone away before.
+    async fn transact<R, F, C>(&self, work: F, committed: C) -> Stored<R>
     where
         R: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Stored<R> + Send + 'static,
+        C: FnOnce() + Send + 'static,
     {
         let (resident, log, same) = (self.0.resident.clone(), self.0.log.clone(), Arc::clone(&self.0.same));
         self.0
@@ -222,9 +238,7 @@ impl Inventory {
                 resident.begin(&transaction)?;
                 let result = work(&transaction)?;
                 resident.commit(transaction)?;
-                if let Some(generation) = counted {
-                    generation.fetch_add(1, Ordering::SeqCst);
-                }
+                committed();
                 log.shorten(connection);
                 Ok(result)
             })

@@ -97,7 +97,7 @@ impl Site {
 
     pub async fn configure(&self, names: &[&str]) {
         let accounts = names.iter().map(|name| account(name, "openai")).collect();
-        self.inventory.configure(accounts, Time::from_unix(self.now)).await.unwrap();
+        self.inventory.configure(accounts, Arc::default(), Time::from_unix(self.now)).await.unwrap();
     }
 
     /// The machine and the program start anew.

@@ -66,9 +66,8 @@ impl House {
             formerly: None,
             interval: account.schedule.shortest_gap().as_secs(),
         });
-        inventory.configure(configured.collect(), clock.now()).await.unwrap();
         let policy = Arc::new(config.policy.clone());
-        inventory.judge_all(Arc::clone(&policy), clock.now()).await.unwrap();
+        inventory.configure(configured.collect(), Arc::clone(&policy), clock.now()).await.unwrap();
         let facts = AccountFacts::of_all(&config);
         let tally = Tally::new(&facts).unwrap();
         let views = Views::new(&inventory, clock.clone(), facts);

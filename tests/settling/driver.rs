@@ -88,7 +88,7 @@ impl Driver {
         let account =
             |name: &&str| ConfiguredAccount { name: (*name).into(), provider: "openai", formerly: None, interval: 3_600 };
         let accounts = names.iter().map(account).collect();
-        self.inventory().configure(accounts, Time::from_unix(self.wall)).await.unwrap();
+        self.inventory().configure(accounts, Arc::clone(&self.policy), Time::from_unix(self.wall)).await.unwrap();
     }
 
     /// Begins the first poll of an account beside ours.

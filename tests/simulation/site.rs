@@ -182,9 +182,8 @@ impl Site {
             formerly: account.formerly.clone(),
             interval: account.schedule.shortest_gap().as_secs(),
         });
-        self.inventory().configure(configured.collect(), self.clock.now()).await.unwrap();
         self.policy = Arc::new(config.policy.clone());
-        self.inventory().judge_all(Arc::clone(&self.policy), self.clock.now()).await.unwrap();
+        self.inventory().configure(configured.collect(), Arc::clone(&self.policy), self.clock.now()).await.unwrap();
         let facts = AccountFacts::of_all(&config);
         self.tally = Tally::new(&facts).unwrap();
         self.views().configure(facts);

@@ -24,9 +24,8 @@ pub struct Filling {
 impl Filling {
     pub async fn begin(inventory: Inventory) -> Self {
         let account = ConfiguredAccount { name: "acme".into(), provider: "openai", formerly: None, interval: 3_600 };
-        inventory.configure(vec![account], NOW).await.unwrap();
         let policy = Arc::new(Policy::default());
-        inventory.judge_all(Arc::clone(&policy), NOW).await.unwrap();
+        inventory.configure(vec![account], Arc::clone(&policy), NOW).await.unwrap();
         let poll = inventory.begin_poll("acme".into(), NOW).await.unwrap();
         let projects = vec![keymuster::domain::RemoteId::new("proj_1").unwrap()];
         let Confirmed::Yes(row) = inventory.confirm(poll, SeenOrganization::ByProjects { projects, whole: true }).await.unwrap()

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
 
 use keymuster::inventory::{ConfiguredAccount, Inventory, Reader, StoreError};
 use rusqlite::OpenFlags;
@@ -104,14 +105,14 @@ async fn nothing_is_stored_in_a_file_that_is_not_where_it_was() {
         if another {
             fs::copy(&aside, &path).unwrap();
         }
-        let refused = inventory.configure(account(), NOW).await.map(|_| ());
+        let refused = inventory.configure(account(), Arc::default(), NOW).await.map(|_| ());
         assert!(matches!(refused, Err(StoreError::Replaced { .. })), "{refused:?}");
         let refused = inventory.reader().check().await;
         assert!(matches!(refused, Err(StoreError::Replaced { .. })), "{refused:?}");
         fs::rename(&aside, &path).unwrap();
     }
     inventory.reader().check().await.unwrap();
-    inventory.configure(account(), NOW).await.unwrap();
+    inventory.configure(account(), Arc::default(), NOW).await.unwrap();
     inventory.close().await.unwrap();
 }
 

@@ -156,7 +156,7 @@ async fn an_account_that_is_put_back_has_its_baseline_in_its_next_walk() {
     site.set(AWAY).await;
     site.begin(110).await;
     let account = super::super::ConfiguredAccount { name: "a".to_owned(), provider: "openai", interval: 60, formerly: None };
-    site.inventory.configure(vec![account], Time::from_unix(120)).await.unwrap();
+    site.inventory.configure(vec![account], std::sync::Arc::default(), Time::from_unix(120)).await.unwrap();
     assert!(site.told(130).await.is_empty(), "neither that it is back nor what its keys are in");
     site.set(
         "UPDATE scope SET complete_walk = 9, complete_at = 140, first_complete_at = coalesce(first_complete_at, 140) WHERE id = 1;

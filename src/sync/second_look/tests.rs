@@ -45,7 +45,7 @@ async fn a_key_without_an_owner_is_strange_where_it_is_known_as_anothers() {
     let folder = tempfile::tempdir().unwrap();
     let inventory = Inventory::open(&folder.path().join("inventory.db"), NOW).unwrap();
     let account = ConfiguredAccount { name: "acme".into(), provider: "braintrust", formerly: None, interval: 3_600 };
-    inventory.configure(vec![account], NOW).await.unwrap();
+    inventory.configure(vec![account], Arc::default(), NOW).await.unwrap();
     let poll = inventory.begin_poll("acme".into(), NOW).await.unwrap();
     let seen = SeenOrganization::Named(Organization { id: id("org"), name: None });
     let Confirmed::Yes(row) = inventory.confirm(poll, seen).await.unwrap() else { panic!("the first one") };

@@ -89,7 +89,7 @@ async fn supervised() -> Site {
     let config = Config::parse(Path::new("/keymuster.toml"), CONFIG, std::iter::empty(), PROVIDERS).unwrap();
     let account = &config.accounts["acme"];
     let configured = ConfiguredAccount { name: "acme".into(), provider: "den", formerly: None, interval: 1 };
-    inventory.configure(vec![configured], clock.now()).await.unwrap();
+    inventory.configure(vec![configured], Arc::new(config.policy.clone()), clock.now()).await.unwrap();
     let line = Line::new(&config, account, SecretString::from("none"), &Roots::default(), &clock, Arc::new(Uncounted)).unwrap();
     let scheduled = Scheduled { line: Arc::new(line), schedule: account.schedule.clone() };
     let accounts = BTreeMap::from([("acme".to_owned(), scheduled)]);
