@@ -71,11 +71,11 @@ fn find_or_make(batch: &Batch<'_>, owner: &Owner) -> Stored<OwnerRow> {
         Some((row, true, ..)) => {
             let mut update = batch.transaction.prepare_cached(
                 "UPDATE person SET kind = ?3, name = iif(listed, name, ?4), email = iif(listed, email, ?5)
-                  WHERE organization_id = ?1 AND remote_id = ?2",
+                  WHERE organization_id = ?1 AND remote_id = ?2 RETURNING name, email",
             )?;
-            update.execute(told)?;
+            let (name, email): (Option<String>, Option<String>) = update.query_row(told, |row| Ok((row.get(0)?, row.get(1)?)))?;
             rejudge_owned(batch, row)?;
-            known_by(row, told.3, told.4)
+            known_by(row, name.as_deref(), email.as_deref())
         }
         None => {
             batch

@@ -291,6 +291,23 @@ async fn an_owner_is_judged_by_the_name_that_was_read_between_two_lists_of_keys(
     assert_eq!(site.rows("SELECT key_id || ' ' || team FROM keys ORDER BY key_id"), ["p_000 machines", "q_000 machines"]);
 }
 
+/// A list's word on what somebody is called stands above a key's, which alone tells of what kind they are.
+#[tokio::test]
+async fn a_service_account_is_judged_by_the_name_that_a_list_of_users_gives_it() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    robots_have_a_team(&site).await;
+    site.names.insert("user_000".into(), "robot 7");
+    for key in ["p_000", "p_001"] {
+        site.told.insert(key.into(), |facts| {
+            owned(facts, "user_000");
+            let owner = facts.owner.as_mut().unwrap();
+            (owner.kind, owner.name) = (OwnerKind::ServiceAccount, Some(Text::clean("ci")));
+        });
+    }
+    site.poll().await;
+    assert_eq!(site.rows("SELECT owner_kind, owner_name, team FROM keys"), ["service_account|robot 7|machines"; 2]);
+}
+
 /// Some lists hold service accounts among the users, and do not say so.
 #[tokio::test]
 async fn a_service_account_that_a_list_of_users_drops_orphans_nothing() {
