@@ -21,6 +21,7 @@ use super::sql::text;
 use crate::domain::{
     ChangeKind, Moment, OwnerAccess, OwnerKind, Person, Project, Reason, RemoteId, Scope, ScopeId, ScopeKind, WalkEnd,
 };
+use crate::policy::Policy;
 use crate::walk::{Found, Walked};
 
 /// The keys whose home is scope ?1.
@@ -42,7 +43,7 @@ pub(super) struct Batch<'a> {
     pub organization: OrganizationRow,
     pub poll: i64,
     pub run: i64,
-    pub judge: &'a Judge,
+    pub judge: Judge,
     pub owners: OwnerRows,
 }
 
@@ -67,7 +68,7 @@ impl Inventory {
         &self,
         organization: OrganizationRow,
         poll: Poll,
-        judge: Arc<Judge>,
+        policy: Arc<Policy>,
         walks: Vec<Walked>,
     ) -> Result<Applied> {
         let (run, in_force, resident) = (self.run(), self.policy_in_force(), self.resident().clone());
@@ -76,17 +77,10 @@ impl Inventory {
             if !is_current(transaction, organization)? {
                 return Ok(applied);
             }
-            let judge = Judge { policy: in_force.or(&judge.policy), ..(*judge).clone() };
+            let judge = Judge::of(transaction, organization.account, in_force.or(&policy))?;
             poll.store(transaction, run)?;
-            let batch = Batch {
-                transaction,
-                resident: &resident,
-                organization,
-                poll: poll.id,
-                run,
-                judge: &judge,
-                owners: OwnerRows::default(),
-            };
+            let batch =
+                Batch { transaction, resident: &resident, organization, poll: poll.id, run, judge, owners: OwnerRows::default() };
             for walked in walks {
                 if is_whole(&batch, &walked)? {
                     apply(&batch, &walked, &mut applied.refused_once)?;

@@ -24,14 +24,19 @@ pub(super) const TO_JUDGE: &str =
           WHERE k.id > ?1 AND k.id <= ?2 ORDER BY k.id LIMIT ?3";
 
 /// The policy, and for which account it judges.
-#[derive(Debug, Clone)]
-pub struct Judge {
-    /// The policy in force.
+#[derive(Debug)]
+pub(super) struct Judge {
     pub policy: Arc<Policy>,
-    /// The account's provider.
     pub provider: String,
-    /// The account's name.
     pub account: String,
+}
+
+impl Judge {
+    /// By that policy, for the account of that row. It may be called otherwise than when a poll of it began.
+    pub fn of(transaction: &Transaction<'_>, account: i64, policy: Arc<Policy>) -> Stored<Self> {
+        let mut select = transaction.prepare_cached("SELECT provider, name FROM account WHERE id = ?1")?;
+        Ok(select.query_row([account], |row| Ok(Self { policy, provider: row.get(0)?, account: row.get(1)? }))?)
+    }
 }
 
 /// What is known of a key that policy may ask for, owned by whoever read it.

@@ -79,7 +79,6 @@ pub use backup::{BackedUp, Existing, copies_beside, room_beside};
 pub use charts::{Charted, Moments, Over, WEEKS, Week};
 pub use conclude::{Conclusion, Evidence, Missing, Newest, Witness, conclude};
 pub use count::{AccountCounts, Counts, Group, LastPoll};
-pub use deadlines::Judge;
 pub use ended_waivers::EndedWaiver;
 pub use error::{StoreError, Stored};
 pub use explain::{Explained, ListedBy, Showing};

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::line::Line;
 use crate::domain::{Failure, Reason, ScopeId, ScopeKind};
-use crate::inventory::{Applied, Confirmed, Inventory, Judge, OrganizationRow, Poll, SeenOrganization, Stored};
-use crate::providers::{Known, Provider};
+use crate::inventory::{Applied, Confirmed, Inventory, OrganizationRow, Poll, SeenOrganization, Stored};
+use crate::policy::Policy;
+use crate::providers::Known;
 use crate::walk::Walked;
 
 /// Rows that are worth a transaction of their own. Ids come in no order, so that each transaction writes most pages of their index:
@@ -17,9 +19,9 @@ const ENOUGH_WALKS: usize = 256;
 /// The walks of one poll on their way into the inventory.
 pub(super) struct Batch {
     inventory: Inventory,
-    provider: &'static dyn Provider,
+    line: Arc<Line>,
     poll: Poll,
-    judge: Arc<Judge>,
+    policy: Arc<Policy>,
     waiting: Vec<Walked>,
     rows: usize,
     all_rows: usize,
@@ -36,12 +38,12 @@ enum Standing {
 }
 
 impl Batch {
-    pub fn new(inventory: Inventory, provider: &'static dyn Provider, poll: Poll, judge: Arc<Judge>) -> Self {
+    pub fn new(inventory: Inventory, line: Arc<Line>, poll: Poll, policy: Arc<Policy>) -> Self {
         Self {
             inventory,
-            provider,
+            line,
             poll,
-            judge,
+            policy,
             waiting: Vec::new(),
             rows: 0,
             all_rows: 0,
@@ -82,7 +84,7 @@ impl Batch {
                 format!(
                     "the credential sees another organisation than {stored}; nothing of this poll was stored. \
                      If it is the right one: keymuster ctl ack {} --why '...'",
-                    self.judge.account
+                    self.line.account.name
                 ),
             )),
             Confirmed::NotShown => Standing::Refused(Failure::new(
@@ -102,7 +104,7 @@ impl Batch {
         let mut walks = std::mem::take(&mut self.waiting);
         self.rows = 0;
         while !walks.is_empty() {
-            let Applied { refused_once, unread } = self.inventory.apply(row, self.poll, Arc::clone(&self.judge), walks).await?;
+            let Applied { refused_once, unread } = self.inventory.apply(row, self.poll, Arc::clone(&self.policy), walks).await?;
             self.refused_once.extend(refused_once);
             walks = unread.into_iter().map(|walked| self.read_all(walked)).collect();
         }
@@ -113,7 +115,7 @@ impl Batch {
     fn read_all(&self, walked: Walked) -> Walked {
         let first = walked.first().clone();
         walked.read_all(&|bytes| {
-            let mut item = self.provider.item(&first, bytes)?;
+            let mut item = self.line.provider.item(&first, bytes)?;
             item.tag(self.inventory.tag_key());
             Ok(item)
         })

@@ -20,7 +20,7 @@ use super::second_look::{before, identity, second_look};
 use super::twins::twins;
 use crate::clock::Clock;
 use crate::domain::{Failure, Person, Reason, ScopeKind};
-use crate::inventory::{Inventory, Judge, MembersStill, OwnCredential, Poll, PollEnd, Stored};
+use crate::inventory::{Inventory, MembersStill, OwnCredential, Poll, PollEnd, Stored};
 use crate::policy::Policy;
 use crate::providers::{Fetch, Way};
 use crate::walk::{Stamp, Walked};
@@ -40,11 +40,9 @@ pub async fn poll(
     let began = clock.boot();
     let deadline = Instant::now() + line.deadline;
     line.remote.poll_begins();
-    let (provider, account) = (line.provider.spec().id.to_owned(), line.account.name.clone());
-    let poll = inventory.begin_poll(account.clone(), clock.now()).await?;
-    let judge = Arc::new(Judge { policy: Arc::clone(policy), provider, account });
+    let poll = inventory.begin_poll(line.account.name.clone(), clock.now()).await?;
     let mut polling = Polling {
-        batch: Batch::new(inventory.clone(), line.provider, poll, judge),
+        batch: Batch::new(inventory.clone(), Arc::clone(line), poll, Arc::clone(policy)),
         course: Course::default(),
         inventory,
         line,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keymuster::domain::Time;
 use keymuster::inventory::{ConfiguredAccount, MembersStill, PollEnd, StoreError};
-use keymuster::policy::{Policy, Rule};
+use keymuster::policy::{AccountPolicy, Policy, Rule};
 use keymuster::walk::Stamp;
 
 use crate::site::{LIMITS, Site, account};
@@ -94,6 +94,27 @@ async fn a_poll_that_outlasts_its_policy_judges_by_the_new_one() {
     site.projects.insert("p".into(), crate::site::ids("p", 0, 8));
     site.poll().await;
     assert_eq!(site.rows("SELECT team, count(*) FROM keys GROUP BY 1"), ["platform|8"]);
+}
+
+/// Labels that an account itself gives its keys stand under its name.
+#[tokio::test]
+async fn a_poll_that_began_under_an_old_name_judges_by_the_new_one() {
+    let policy = |name: &str, formerly: Option<&str>| {
+        let labels = [("team".to_owned(), name.to_owned())].into();
+        let own = AccountPolicy { labels, formerly: formerly.map(str::to_owned), ..AccountPolicy::default() };
+        Arc::new(Policy { accounts: [(name.to_owned(), own)].into(), ..Policy::default() })
+    };
+    let mut site = Site::new(&[("p", 6)]).await;
+    let now = Time::from_unix(site.now);
+    site.inventory.configure(vec![account("acme", "openai")], policy("acme", None), now).await.unwrap();
+    site.poll().await;
+    let (poll, row) = site.begin().await;
+    let renamed = ConfiguredAccount { formerly: Some("acme".into()), ..account("acme-eu", "openai") };
+    site.inventory.configure(vec![renamed], policy("acme-eu", Some("acme")), now).await.unwrap();
+    site.projects.insert("p".into(), crate::site::ids("p", 0, 8));
+    let walks = site.walks();
+    site.apply(row, poll, walks).await;
+    assert_eq!(site.rows("SELECT team, count(*) FROM keys GROUP BY 1"), ["acme-eu|8"]);
 }
 
 /// Where the disk is full, that may show while the keys are judged, or with the commit.

@@ -9,8 +9,8 @@ use keymuster::domain::{
     ScopeKind, Text, Time, WalkEnd,
 };
 use keymuster::inventory::{
-    Acknowledged, Acknowledgement, ConfiguredAccount, Confirmed, GuardLimits, InGroups, Inventory, Judge, MembersStill,
-    OrganizationRow, Poll, PollEnd, SeenOrganization, Settled,
+    Acknowledged, Acknowledgement, ConfiguredAccount, Confirmed, GuardLimits, InGroups, Inventory, MembersStill, OrganizationRow,
+    Poll, PollEnd, SeenOrganization, Settled,
 };
 use keymuster::policy::Policy;
 use keymuster::providers::{End, Fetch, Item, Learnt, Next, Subject, Target};
@@ -189,8 +189,7 @@ impl Site {
     }
 
     pub async fn apply(&self, row: OrganizationRow, poll: Poll, walks: Vec<Walked>) {
-        let judge = Judge { policy: Arc::new(Policy::default()), provider: "openai".into(), account: "acme".into() };
-        self.inventory.apply(row, poll, Arc::new(judge), walks).await.unwrap();
+        self.inventory.apply(row, poll, Arc::default(), walks).await.unwrap();
     }
 
     /// Every list as it truly is.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keymuster::domain::{Lists, Organization, Reason, Scope, ScopeKind, Time, WalkEnd};
 use keymuster::inventory::{
-    ConfiguredAccount, Confirmed, GuardLimits, Inventory, Judge, MembersStill, OrganizationRow, Poll, PollEnd, SeenOrganization,
+    ConfiguredAccount, Confirmed, GuardLimits, Inventory, MembersStill, OrganizationRow, Poll, PollEnd, SeenOrganization,
 };
 use keymuster::policy::{Glob, Limit, Limits, Match, Policy, Rule, Span};
 use keymuster::walk::{Found, Recognise, Stamp, Walked};
@@ -265,10 +265,9 @@ impl Driver {
     }
 
     async fn apply(&mut self, row: OrganizationRow, poll: Poll, walks: Vec<Walked>) -> Result<(), String> {
-        let judge = Arc::new(Judge { policy: Arc::clone(&self.policy), provider: "openai".into(), account: "acme".into() });
         let mut left = walks.clone();
         while !left.is_empty() {
-            let applied = self.inventory().apply(row, poll, Arc::clone(&judge), left).await;
+            let applied = self.inventory().apply(row, poll, Arc::clone(&self.policy), left).await;
             let unread = applied.map_err(|error| error.to_string())?.unread;
             left = unread.into_iter().map(|walked| walked.read_all(&|bytes| self.elements.read(bytes))).collect();
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keymuster::domain::{KeyFacts, KeyKind, Moment, Owner, OwnerKind, RemoteId, Scope, ScopeKind, Text, Time, WalkEnd};
 use keymuster::inventory::{
-    ConfiguredAccount, Confirmed, GuardLimits, Inventory, Judge, MembersStill, OrganizationRow, Poll, PollEnd, SeenOrganization,
+    ConfiguredAccount, Confirmed, GuardLimits, Inventory, MembersStill, OrganizationRow, Poll, PollEnd, SeenOrganization,
 };
 use keymuster::policy::Policy;
 use keymuster::providers::{End, Fetch, Item, Learnt, Next, Subject, Target};
@@ -37,9 +37,8 @@ impl Filling {
 
     /// Lists these keys in a project of that name; they expired a day ago.
     pub async fn list(&self, project: &str, ids: &[String]) {
-        let judge = Judge { policy: Arc::clone(&self.policy), provider: "openai".into(), account: "acme".into() };
         let walked = walked(&self.inventory, project, ids);
-        self.inventory.apply(self.row, self.poll, Arc::new(judge), vec![walked]).await.unwrap();
+        self.inventory.apply(self.row, self.poll, Arc::clone(&self.policy), vec![walked]).await.unwrap();
     }
 
     pub async fn settle(&self) {

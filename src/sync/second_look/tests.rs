@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::{Organization, Scope, ScopeKind, Time};
-use crate::inventory::{ConfiguredAccount, Confirmed, Judge, SeenOrganization};
-use crate::policy::Policy;
+use crate::inventory::{ConfiguredAccount, Confirmed, SeenOrganization};
 use crate::providers::{End, Learnt, Subject, Target, Way};
 use crate::sync::proofs::tests::listed;
 use crate::sync::rounds::tests::Site;
@@ -53,8 +52,7 @@ async fn a_key_without_an_owner_is_strange_where_it_is_known_as_anothers() {
         walked(&inventory, "ana", &[("a1", Some("ana")), ("a2", Some("ana"))]),
         walked(&inventory, "bo", &[("b", Some("bo"))]),
     ];
-    let judge = Judge { policy: Arc::new(Policy::default()), provider: "braintrust".into(), account: "acme".into() };
-    inventory.apply(row, poll, Arc::new(judge), stored).await.unwrap();
+    inventory.apply(row, poll, Arc::default(), stored).await.unwrap();
 
     let against = async |keys: &[(&str, Option<&str>)], proof: Proof| {
         let subject = Subject { member: Some(id("ana")), proof, organization: None };
