@@ -232,10 +232,9 @@ impl Supervisor {
     /// Starts a poll at once, or hurries the one that waits, or joins the one that runs.
     fn poll_now(&self, name: &str, answer: oneshot::Sender<Report>) {
         let Some(account) = self.plan.accounts.get(name) else { return };
-        if let Some(turn) = self.turns.take(name, &self.stop) {
+        if let Some(turn) = self.turns.take_or_join(name, &self.stop, answer) {
             self.start(account, Duration::ZERO, turn);
         }
-        self.turns.join(name, answer);
     }
 
     fn start(&self, account: &Scheduled, wait: Duration, turn: Taken) {

@@ -39,9 +39,31 @@ impl Turns {
         if holders.contains_key(name) {
             return None;
         }
+        Some(self.begin(&mut holders, name, stop, Vec::new()))
+    }
+
+    /// Has somebody wait for the report of whoever has the turn, who begins at once if it has not begun; where nobody has it, it is
+    /// taken for them.
+    pub fn take_or_join(&self, name: &str, stop: &CancellationToken, answer: oneshot::Sender<Report>) -> Option<Taken> {
+        let mut holders = self.holders();
+        if let Some(holder) = holders.get_mut(name) {
+            holder.hurry.notify_one();
+            holder.waiting.push(answer);
+            return None;
+        }
+        Some(self.begin(&mut holders, name, stop, vec![answer]))
+    }
+
+    fn begin(
+        &self,
+        holders: &mut HashMap<String, Holder>,
+        name: &str,
+        stop: &CancellationToken,
+        waiting: Vec<oneshot::Sender<Report>>,
+    ) -> Taken {
         let (stop, hurry) = (stop.child_token(), Arc::new(Notify::new()));
-        holders.insert(name.to_owned(), Holder { stop: stop.clone(), hurry: Arc::clone(&hurry), waiting: Vec::new() });
-        Some(Taken { turns: self.clone(), name: name.to_owned(), given_back: false, stop, hurry })
+        holders.insert(name.to_owned(), Holder { stop: stop.clone(), hurry: Arc::clone(&hurry), waiting });
+        Taken { turns: self.clone(), name: name.to_owned(), given_back: false, stop, hurry }
     }
 
     /// Somebody has it.
@@ -52,14 +74,6 @@ impl Turns {
     /// Nobody has any.
     pub fn are_free(&self) -> bool {
         self.holders().is_empty()
-    }
-
-    /// Waits for the report of whoever has the turn, who begins at once if it has not begun.
-    pub fn join(&self, name: &str, answer: oneshot::Sender<Report>) {
-        if let Some(holder) = self.holders().get_mut(name) {
-            holder.hurry.notify_one();
-            holder.waiting.push(answer);
-        }
     }
 
     /// Ends the poll of an account.
@@ -91,5 +105,46 @@ impl Drop for Taken {
         if !self.given_back {
             self.turns.holders().remove(&self.name);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::Time;
+
+    fn report() -> Report {
+        Report {
+            account: "acme".into(),
+            provider: "openai",
+            started: Time::from_unix(0),
+            took: Duration::ZERO,
+            scopes: Vec::new(),
+            general: Vec::new(),
+            notes: Vec::new(),
+            people_unread: None,
+            unapplied: None,
+            not_opened: 0,
+            changes: Vec::new(),
+            holds: Vec::new(),
+        }
+    }
+
+    /// A poll may end at any instant.
+    #[test]
+    fn whoever_asks_has_the_turn_or_the_report_of_who_has_it() {
+        let (turns, stop, asked) = (Turns::default(), CancellationToken::new(), 50_000);
+        let poll = |turn: Option<Taken>| turn.into_iter().for_each(|turn| turn.answer(&report()));
+        std::thread::scope(|scope| {
+            let others = scope.spawn(|| (0..asked).for_each(|_| poll(turns.take("acme", &stop))));
+            for number in 0..asked {
+                let (answer, told) = oneshot::channel();
+                poll(turns.take_or_join("acme", &stop, answer));
+                assert!(told.blocking_recv().is_ok(), "asked for the {number}th time");
+            }
+            others.join().unwrap();
+        });
     }
 }
