@@ -430,7 +430,7 @@ fn lock_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// One writer per file, across processes.
+/// One writer per file, across processes. Whoever only looks whether there is one has a share in the lock for a moment.
 fn lock(path: &Path) -> Stored<File> {
     let name = lock_path(path);
     let file_error = |error| StoreError::File { path: name.clone(), error };
@@ -440,12 +440,25 @@ fn lock(path: &Path) -> Stored<File> {
     }
     let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
     let file = OpenOptions::new().write(true).custom_flags(no_link).open(&name).map_err(file_error)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(file_error(error)),
+    let refused = |error| match error {
+        TryLockError::WouldBlock => StoreError::Locked { path: path.to_owned() },
+        TryLockError::Error(error) => file_error(error),
+    };
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if began.elapsed() < LOOKS_END => {}
+            done => return done.map(|()| file).map_err(refused),
+        }
+        // A writer shares it with nobody.
+        file.try_lock_shared().map_err(refused)?;
+        file.unlock().map_err(file_error)?;
+        std::thread::sleep(LOOKS_END / 500);
     }
 }
+
+/// Within this whoever looks at the lock has looked, however busy the machine is.
+const LOOKS_END: Duration = Duration::from_secs(1);
 
 fn begin_run(connection: &Connection, now: Time) -> Stored<i64> {
     connection.execute("INSERT INTO run (started_at, version) VALUES (?1, ?2)", (now.unix(), env!("CARGO_PKG_VERSION")))?;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use keymuster::inventory::{ConfiguredAccount, Inventory, Reader, StoreError};
 use rusqlite::OpenFlags;
@@ -60,6 +61,21 @@ async fn a_second_writer_is_told_that_the_file_is_in_use() {
     assert!(Reader::open(&path).is_ok(), "readers are welcome");
     first.close().await.unwrap();
     opened(&path).close().await.unwrap();
+}
+
+/// As a command does that asks whether a daemon runs.
+#[tokio::test]
+async fn whoever_looks_whether_the_file_is_in_use_keeps_no_daemon_from_it() {
+    let (_folder, path) = state();
+    opened(&path).close().await.unwrap();
+    let look = fs::File::open(path.with_file_name("inventory.db.lock")).unwrap();
+    look.try_lock_shared().unwrap();
+    let looked = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        drop(look);
+    });
+    opened(&path).close().await.unwrap();
+    looked.join().unwrap();
 }
 
 /// Where a process closes a file, the system lets go of the locks that SQLite holds on it.
