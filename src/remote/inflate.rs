@@ -34,12 +34,14 @@ struct Counted<S> {
     sink: S,
     bytes: u64,
     most: u64,
+    /// Until the sink refuses, or does not come back.
+    open: bool,
     failure: Option<Failure>,
 }
 
 impl<S: FnMut(&[u8]) -> Result<(), Failure>> Intake<S> {
     pub(super) fn new(coding: Coding, limits: &Limits, sink: S) -> Self {
-        let counted = Counted { sink, bytes: 0, most: limits.inflated_bytes, failure: None };
+        let counted = Counted { sink, bytes: 0, most: limits.inflated_bytes, open: true, failure: None };
         let way = match coding {
             Coding::Plain => Way::Plain(counted),
             Coding::Gzip => Way::Gzip(Box::new(GzDecoder::new(counted))),
@@ -101,13 +103,20 @@ impl<S: FnMut(&[u8]) -> Result<(), Failure>> Counted<S> {
 
 impl<S: FnMut(&[u8]) -> Result<(), Failure>> Write for Counted<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // The decoder tries once more when it is dropped.
-        if self.failure.is_none()
-            && let Err(failure) = self.take(bytes)
-        {
-            self.failure = Some(failure);
+        // The decoder tries once more when it is dropped, also where a bug of the sink unwinds: a second panic ends the process.
+        if !std::mem::replace(&mut self.open, false) {
+            return Err(io::ErrorKind::Other.into());
         }
-        if self.failure.is_some() { Err(io::ErrorKind::Other.into()) } else { Ok(bytes.len()) }
+        match self.take(bytes) {
+            Ok(()) => {
+                self.open = true;
+                Ok(bytes.len())
+            }
+            Err(failure) => {
+                self.failure = Some(failure);
+                Err(io::ErrorKind::Other.into())
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -193,6 +202,22 @@ mod tests {
                 let failure = unpack(Coding::Gzip, wire, step, &Limits::default()).unwrap_err();
                 assert_eq!(failure.reason, Reason::Malformed, "{wire:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_bug_of_the_sink_is_met_once() {
+        for (coding, wire) in [(Coding::Plain, b"abc".to_vec()), (Coding::Gzip, pack(b"abc"))] {
+            let mut met = 0;
+            let bug = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let mut intake = Intake::new(coding, &Limits::default(), |_: &[u8]| {
+                    met += 1;
+                    panic!("as a bug would")
+                });
+                intake.feed(&wire).and_then(|()| intake.finish())
+            }));
+            assert!(bug.is_err());
+            assert_eq!(met, 1, "{coding:?}");
         }
     }
 
