@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::event::{Event, Story};
-use crate::tell::{Failure, tell};
+use crate::tell::{Failure, tell_again};
 
 /// How long it is tried.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -55,5 +55,5 @@ pub fn shrink(story: &Story, failure: &Failure) -> (Story, Failure) {
 
 /// How the story goes wrong, if it does in the same way.
 fn same(story: &Story, failure: &Failure) -> Option<Failure> {
-    tell(story).err().filter(|again| again.kind() == failure.kind())
+    tell_again(story).err().filter(|again| again.kind() == failure.kind())
 }
