@@ -63,16 +63,19 @@ fn a_bug_of_an_adapter_costs_the_list_that_it_is_in_and_no_other() {
     for (account, list) in
         [("openai", ScopeKind::Admin), ("braintrust", ScopeKind::ServiceTokens), ("den", ScopeKind::Organization)]
     {
-        for place in [Place::Element, Place::Rest] {
+        // Plain and packed; and with a fault, be it as harmless, a poll is not taken for one that has to succeed.
+        for (place, fault) in [Place::Element, Place::Rest].into_iter().flat_map(|place| [(place, "gzip"), (place, "latency:1")])
+        {
             let (size, braintrust) = (Size { archived_projects: 0, ..SMALL }, "options = { listing = 'organization' }".into());
             tell(Setup { size, braintrust, ..Setup::new(71) }, async |tale| {
-                tale.driver.unchecked = true;
                 tale.polls(account, 2).await;
                 let before = tale.count(account, Presence::Present).await;
                 let line = tale.driver.site.lines.get_mut(account).and_then(Arc::get_mut).expect("nobody polls");
                 let adapter = line.provider;
                 line.provider = Box::leak(Box::new(Buggy { adapter, list, place }));
+                tale.driver.fault(fault);
                 let report = tale.poll(account).await;
+                tale.driver.heal(fault);
                 assert!(report.scopes.len() > 1, "{account} has other lists");
                 for scope in &report.scopes {
                     let bug = (scope.scope.id.kind == list).then_some("internal");

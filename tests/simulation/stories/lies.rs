@@ -11,7 +11,6 @@ use crate::site::{SMALL, Setup};
 fn an_empty_list_by_mistake_costs_no_key() {
     let size = Size { den_keys: 30, ..SMALL };
     tell(Setup { size, ..Setup::new(41) }, async |tale| {
-        tale.driver.unchecked = true;
         for (account, fault) in [
             ("den", "empty_list:den on /v1/api-keys"),
             ("openai", "empty_list:openai on /organization/projects/{project_id}/api_keys"),
@@ -41,7 +40,6 @@ fn an_empty_second_page_that_ends_the_list_makes_nothing_gone() {
     for (keys, held, missing) in [(240, 140, 0), (112, 0, 12)] {
         let size = Size { projects: 1, archived_projects: 0, project_keys: keys, ..SMALL };
         tell(Setup { size, ..Setup::new(43) }, async |tale| {
-            tale.driver.unchecked = true;
             tale.polls("openai", 2).await;
             let present = tale.count("openai", Presence::Present).await;
             tale.driver.fault(fault);
@@ -59,7 +57,6 @@ fn an_empty_second_page_that_ends_the_list_makes_nothing_gone() {
 #[test]
 fn a_list_that_is_short_once_makes_nothing_gone() {
     tell(Setup { size: Size { den_keys: 40, ..SMALL }, ..Setup::new(42) }, async |tale| {
-        tale.driver.unchecked = true;
         tale.polls("den", 2).await;
         let present = tale.count("den", Presence::Present).await;
         tale.driver.fault("short_list:den:10 on /v1/api-keys");

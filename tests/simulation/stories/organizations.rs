@@ -14,7 +14,6 @@ fn a_credential_of_another_organisation_takes_the_place_of_the_old_one() {
         tell(Setup::new(51), async |tale| {
             tale.polls(account, 2).await;
             let before = tale.rows(account).await;
-            tale.driver.unchecked = true;
             tale.driver.fault(fault);
             let report = tale.polls(account, 3).await;
             assert!(report.unapplied.is_some(), "{account}: {:?}", reason(&report));
@@ -26,6 +25,7 @@ fn a_credential_of_another_organisation_takes_the_place_of_the_old_one() {
                 return;
             }
             assert!(tale.driver.site.ack(account).await.organization, "{account}");
+            tale.driver.another = true;
             assert_eq!(tale.count(account, Presence::Unmanaged).await, before.len(), "{account}");
             if account == "braintrust" {
                 // The simulated fault turns every question round, also those that name the organisation that is right now.
@@ -50,7 +50,7 @@ fn an_account_gets_another_name() {
         tale.poll("openai").await;
         let before = tale.rows("openai").await;
         let lines = tale.number("SELECT count(*) FROM changes");
-        tale.driver.unchecked = true;
+        tale.driver.checker.renamed("openai", "acme");
         tale.driver
             .reload(|setup| {
                 setup.accounts[0].0 = "acme".into();
