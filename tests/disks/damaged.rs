@@ -270,4 +270,6 @@ fn bits_that_turn_are_counted() {
     }
     writeln!(std::io::stderr(), "single bits: {found:?}").unwrap();
     assert!(found.get(&Found::Detected).is_some_and(|detected| *detected > 10), "{found:?}");
+    let (silent, all) = (found.get(&Found::Silent).copied().unwrap_or_default(), found.values().sum::<u32>());
+    assert!(silent * 10 <= all, "one in twenty was usual: {found:?}");
 }
