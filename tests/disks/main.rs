@@ -19,6 +19,7 @@ mod power;
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/process.rs"]
 mod process;
+mod programs;
 #[expect(dead_code, reason = "shared with the end-to-end tests, which use more of it")]
 #[path = "../e2e/support.rs"]
 mod support;
