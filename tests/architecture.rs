@@ -92,6 +92,15 @@ const OPENED: &[(&str, usize, &str)] = &[
     ("cli/scratch.rs", 2, "the demo's config and credentials"),
 ];
 
+/// Tables of what was seen, from which a line goes only where a list of ours says so.
+const KEPT: &[&str] = &["change", "key"];
+
+/// Who removes lines of history or keys, in how many places, and of which file.
+const REMOVED: &[(&str, usize, &str)] = &[
+    ("inventory/retention.rs", 2, "the inventory: what is over, after the time that the config says"),
+    ("inventory/rewind.rs", 3, "a copy that is looked back with, and thrown away"),
+];
+
 /// Words that show that a text is SQL, or a part of it.
 const SQL: &[&str] = &[
     "SELECT",
@@ -269,6 +278,32 @@ fn sqlite_alone_opens_the_inventory() {
     }
     let known: BTreeMap<String, usize> = OPENED.iter().map(|(path, places, _)| ((*path).to_owned(), *places)).collect();
     assert_eq!(opened, known, "say which file is opened; where it is the inventory, closing it drops the locks of SQLite");
+}
+
+#[test]
+fn history_and_keys_are_removed_in_few_places() {
+    let mut removed = BTreeMap::new();
+    for source in sources() {
+        let places = source.code.split("DELETE FROM").skip(1).filter(|rest| KEPT.contains(&table(rest))).count();
+        if places > 0 {
+            removed.insert(source.path.to_string_lossy().into_owned(), places);
+        }
+    }
+    let known: BTreeMap<String, usize> = REMOVED.iter().map(|(path, places, _)| ((*path).to_owned(), *places)).collect();
+    assert_eq!(removed, known, "say what is removed, and from which file; of the inventory only retention removes history");
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/inventory/migrations");
+    for migration in fs::read_dir(migrations).unwrap() {
+        let path = migration.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let removes = text.split("DELETE FROM").skip(1).any(|rest| KEPT.contains(&table(rest)));
+        assert!(!removes && !text.contains("ON DELETE"), "{} removes history or keys", path.display());
+    }
+}
+
+/// The name that a text goes on with.
+fn table(rest: &str) -> &str {
+    let rest = rest.trim_start().trim_start_matches("main.");
+    rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
 }
 
 #[test]
