@@ -68,7 +68,7 @@ fn socket(arguments: &args::Ctl) -> Result<PathBuf, ConfigError> {
         return Ok(socket.clone());
     }
     match Config::inventory_path(&arguments.config, setup::environment()) {
-        Ok(inventory) => Ok(control::socket_path(&inventory)),
+        Ok(inventory) => Ok(setup::socket(&inventory)),
         Err(problems) => {
             let mut lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
             lines.push("so nothing tells where the daemon listens; name its socket, which is beside the inventory: --socket /var/lib/keymuster/inventory.db.ctl".to_owned());

@@ -18,7 +18,7 @@ use super::service::{self, Pulse};
 use super::setup::{self, Source};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::{self, Control};
+use crate::control::Control;
 use crate::inventory::{Inventory, StoreError};
 use crate::metrics::{Exposition, Tally};
 use crate::sync::{self, Plan, Polls, Supervisor};
@@ -77,7 +77,7 @@ impl Daemon {
         let (access, asked) = watch::channel(access);
         let (hook, told_hook) = watch::channel(setup::webhook(config, clock)?);
         let inventory = setup::inventory(config, &config.inventory, clock).await?;
-        let socket = control::socket_path(&config.inventory);
+        let socket = setup::socket(&config.inventory);
         let control = match Control::bind(&socket).with_context(|| format!("cannot listen on {}", socket.display())) {
             Ok(control) => control,
             Err(error) => {

@@ -108,7 +108,7 @@ async fn ourselves(
 /// Asks the daemon that holds the inventory to poll.
 async fn daemon(output: &mut Output, config: &Config, accounts: Vec<String>) -> anyhow::Result<Vec<PolledAccount>> {
     let line = format!("the daemon polls {}", accounts.join(", "));
-    let (socket, request) = (control::socket_path(&config.inventory), Request::Poll { accounts });
+    let (socket, request) = (setup::socket(&config.inventory), Request::Poll { accounts });
     match shown(|| line.clone(), control::ask(&socket, &request)).await {
         Ok(Answer::Polled { accounts }) => {
             accounts.iter().try_for_each(|account| print(output, account))?;

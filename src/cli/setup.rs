@@ -8,7 +8,7 @@ use super::exit::ConfigError;
 use crate::clock::Clock;
 use crate::config::credential::{self, DIRECTORY};
 use crate::config::{AccountConfig, Argument, Config, secrets_in};
-use crate::inventory::{ConfiguredAccount, Inventory, StoreError, Wanted};
+use crate::inventory::{ConfiguredAccount, Inventory, StoreError, Wanted, beside};
 use crate::remote::{Requests, Roots, Webhook, WebhookSecret, WebhookSettings};
 use crate::sync::{Line, Scheduled};
 use crate::web::Access;
@@ -120,6 +120,11 @@ pub async fn inventory(config: &Config, path: &Path, clock: &Clock) -> Result<In
     let inventory = Inventory::open(path, clock.now())?;
     apply(config, &inventory, clock).await?;
     Ok(inventory)
+}
+
+/// Where the daemon of an inventory listens: beside it, so that whoever knows the one finds the other.
+pub fn socket(inventory: &Path) -> PathBuf {
+    beside(inventory, ".ctl")
 }
 
 /// Makes an open inventory the config's.

@@ -12,5 +12,5 @@ mod words;
 
 pub use client::{AskError, ask};
 pub use peer::Peer;
-pub use server::{Control, Serve, socket_path};
+pub use server::{Control, Serve};
 pub use words::{Account, Answer, Failed, Fault, PolledAccount, PolledScope, Request, Waits};

@@ -1,6 +1,5 @@
 //! The daemon's end of the socket.
 
-use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,13 +30,6 @@ pub trait Serve: Send + Sync + 'static {
 pub struct Control {
     listener: UnixListener,
     path: PathBuf,
-}
-
-/// Where the socket of an inventory is: beside it, so that whoever knows the one finds the other.
-pub fn socket_path(inventory: &Path) -> PathBuf {
-    let mut name = OsString::from(inventory);
-    name.push(".ctl");
-    PathBuf::from(name)
 }
 
 impl Control {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+use super::beside::{beside, with_suffix};
 use super::error::{StoreError, Stored};
 use super::integrity::{Rows, damage, rows};
 use super::migrate::Readable;
@@ -80,21 +81,20 @@ impl Reader {
 /// The folder of copies that a process makes for itself, and how the names of theirs begin. Only whoever may write the file makes
 /// any there.
 pub fn copies_beside(inventory: &Path) -> (PathBuf, OsString) {
-    let mut prefix = inventory.file_name().unwrap_or_default().to_owned();
-    prefix.push(".as-of-");
-    (folder(inventory).to_owned(), prefix)
+    let copies = beside(inventory, ".as-of-");
+    (folder(&copies).to_owned(), copies.file_name().unwrap_or_default().to_owned())
 }
 
 /// Refuses where a copy, and as much again while it is written to, would leave whoever writes the inventory too little.
 pub fn room_beside(inventory: &Path) -> Stored<()> {
     const LEFT: u64 = 64 << 20;
-    let folder = folder(inventory);
-    let file_error = |error| StoreError::File { path: folder.to_owned(), error };
+    let (folder, _) = copies_beside(inventory);
+    let file_error = |error| StoreError::File { path: folder.clone(), error };
     let size = std::fs::metadata(inventory).map_err(file_error)?.len();
-    let system = rustix::fs::statvfs(folder).map_err(|error| file_error(error.into()))?;
+    let system = rustix::fs::statvfs(&folder).map_err(|error| file_error(error.into()))?;
     let needed = size.saturating_mul(2).saturating_add(LEFT);
     if system.f_bavail.saturating_mul(system.f_frsize) < needed {
-        return Err(StoreError::NoRoom { folder: folder.to_owned(), megabytes: needed >> 20 });
+        return Err(StoreError::NoRoom { folder, megabytes: needed >> 20 });
     }
     Ok(())
 }
@@ -170,12 +170,6 @@ fn entry(path: &Path) -> Option<PathBuf> {
 
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 /// A copy that does not have its name yet. Dropped, it is removed; one that a crash left is removed by the next to come.

@@ -2,9 +2,10 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use super::beside::beside;
 use super::error::{StoreError, Stored};
 use super::same_file::{identity, identity_of};
 
@@ -21,8 +22,7 @@ static LOOKED_INTO: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
 /// Fails where the file says that it has no log, and one that holds something is there. What is not there is no matter of this.
 pub(super) fn refuse_foreign_log(path: &Path) -> Stored<()> {
-    // SQLite has the log beside the file itself, not beside a link to it.
-    let log = log_path(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+    let log = beside(path, "-wal");
     let there = || fs::metadata(&log).ok().filter(|log| log.len() > LOG_HEADER).map(|log| identity_of(&log));
     let says_it_has_none = || says_it_has_none(path).unwrap_or(false);
     // Asked in turns: whoever writes it may begin or end meanwhile.
@@ -46,10 +46,4 @@ fn says_it_has_none(path: &Path) -> std::io::Result<bool> {
     let mut version = [0];
     open[place].read_exact_at(&mut version, WRITE_VERSION_AT)?;
     Ok(version == [1])
-}
-
-fn log_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    PathBuf::from(name)
 }

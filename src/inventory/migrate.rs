@@ -6,6 +6,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::backup::{Existing, back_up};
+use super::beside::beside;
 use super::error::{StoreError, Stored};
 use super::sql::VIEWS;
 
@@ -139,9 +140,7 @@ fn drop_views(connection: &Connection) -> Stored<()> {
 
 /// `inventory.db` of schema 3 is backed up as `inventory.db.schema-3.bak`.
 fn backup_path(path: &Path, schema: i64) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".schema-{schema}.bak"));
-    PathBuf::from(name)
+    beside(path, &format!(".schema-{schema}.bak"))
 }
 
 #[cfg(test)]

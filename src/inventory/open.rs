@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use tokio::sync::Semaphore;
 
 use super::backup::remove_copies_beside;
+use super::beside::beside;
 use super::deadlines::InForce;
 use super::error::{StoreError, Stored};
 use super::foreign_log::refuse_foreign_log;
@@ -116,7 +117,7 @@ impl Inventory {
     /// Some process writes the file now. Changes nothing, and makes nothing.
     pub fn is_held(path: &Path) -> bool {
         let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
-        File::open(lock_path(path)).is_ok_and(held)
+        File::open(beside(path, LOCK)).is_ok_and(held)
     }
 
     /// The next number of the sequence that orders walks, polls and conclusions.
@@ -423,16 +424,12 @@ fn create_beside(path: &Path) -> Stored<()> {
         .map_err(|error| StoreError::File { path: path.to_owned(), error })
 }
 
-/// Beside the file itself, so that whoever comes by a link to it meets the same one.
-fn lock_path(path: &Path) -> PathBuf {
-    let mut name = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
-    name.push(".lock");
-    PathBuf::from(name)
-}
+/// The lock's suffix.
+const LOCK: &str = ".lock";
 
 /// One writer per file, across processes. Whoever only looks whether there is one has a share in the lock for a moment.
 fn lock(path: &Path) -> Stored<File> {
-    let name = lock_path(path);
+    let name = beside(path, LOCK);
     let file_error = |error| StoreError::File { path: name.clone(), error };
     match create_beside(&name) {
         Err(StoreError::File { error, .. }) if error.kind() == std::io::ErrorKind::AlreadyExists => {}

@@ -18,7 +18,7 @@ use prometheus::proto::MetricFamily;
 
 use crate::config::Metrics;
 use crate::domain::Time;
-use crate::inventory::StoreError;
+use crate::inventory::{StoreError, beside};
 use crate::views::Views;
 use declared::{BUILD_INFO, FILE_SIZE, RECOUNTS, WEB_CERTIFICATE_EXPIRY};
 use family::Family;
@@ -83,11 +83,9 @@ impl Exposition {
 
     /// What the file and the program are.
     fn inventory(&self) -> impl Iterator<Item = MetricFamily> {
-        let mut log = self.views.path().as_os_str().to_owned();
-        log.push("-wal");
         let mut sizes = Family::new(&FILE_SIZE);
         sizes.add(["main"], size(self.views.path()));
-        sizes.add(["wal"], size(Path::new(&log)));
+        sizes.add(["wal"], size(&beside(self.views.path(), "-wal")));
         let recounts = Family::single(&RECOUNTS, state::number(self.views.recounts()));
         let mut build = Family::new(&BUILD_INFO);
         build.add([env!("CARGO_PKG_VERSION")], 1.0);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::process::{Finished, PATIENCE, Running, eventually};
+use crate::process::{Finished, PATIENCE, Running, eventually, get};
 use crate::support::{DEN, OPENAI, Settings, Sim, Site, far_off, lacks_root, log_events, text};
 
 /// Nothing is due while a test runs, and no request ends because it takes long.
@@ -180,6 +180,28 @@ fn a_socket_that_cannot_be_made_is_told_and_leaves_nothing_open() {
     let refused = site.run("run", &[]).ended(1);
     assert!(refused.stderr.contains("cannot listen on") && refused.stderr.contains("inventory.db.ctl"), "{}", refused.stderr);
     assert!(!site.path("inventory.db-wal").exists() && sim.requests().is_empty());
+}
+
+#[test]
+fn a_daemon_is_reached_by_a_link_to_its_inventory_and_by_the_file() {
+    let sim = Sim::small();
+    let site = Site::new(&sim, &settings());
+    site.poll(&[]).ended(0);
+    std::fs::create_dir(site.path("links")).unwrap();
+    std::os::unix::fs::symlink(site.inventory(), site.path("links/link.db")).unwrap();
+    let (file, link) = ("path = \"inventory.db\"", "path = \"links/link.db\"");
+    for (of_daemon, of_others) in [(file, link), (link, file)] {
+        let daemon = site.daemon();
+        let sizes = get(daemon.address, "/metrics").unwrap().body;
+        assert!(sizes.contains("keymuster_inventory_file_size_bytes{file=\"wal\"}"), "{sizes}");
+        assert!(!sizes.contains("keymuster_inventory_file_size_bytes{file=\"wal\"} 0"), "it has a log: {sizes}");
+        site.edit(of_daemon, of_others);
+        ctl(&site, &["status"]).ended(0);
+        site.poll(&[]).ended(0);
+        daemon.stop().ended(0);
+        let left: Vec<_> = std::fs::read_dir(site.path("links")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["link.db"], "nothing lies beside the link");
+    }
 }
 
 /// Numbers that no account of the machine has.

@@ -82,6 +82,10 @@ impl House {
         Self { clock, simulation, inventory, views, tally, lines, policy, _folder: folder }
     }
 
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy)
+    }
+
     /// One that was polled once.
     pub async fn polled() -> Self {
         let house = Self::new("").await;

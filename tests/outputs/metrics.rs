@@ -230,7 +230,7 @@ async fn state_is_that_of_the_inventory() {
     assert_eq!(house.views.recounts(), recounts, "nothing changed");
 
     // An account that is no longer configured: only what is left of it.
-    house.inventory.configure(Vec::new(), Arc::clone(&house.policy), house.clock.now()).await.unwrap();
+    house.inventory.configure(Vec::new(), house.policy(), house.clock.now()).await.unwrap();
     house.views.configure(Vec::new());
     let text = exposition.text(None).await.unwrap();
     let left = series(&text);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Findings;
 use crate::cli::exit::Exit;
+use crate::cli::setup;
 use crate::control::{self, AskError, Request};
 use crate::inventory::{Inventory, Reader, StoreError};
 
@@ -35,7 +36,7 @@ pub(super) async fn inventory(path: &Path, findings: &mut Findings) -> std::io::
                 return findings.bad(exit, WHAT, &error.to_string());
             }
         }
-        match control::ask(&control::socket_path(path), &Request::Status).await {
+        match control::ask(&setup::socket(path), &Request::Status).await {
             Ok(_) | Err(AskError::Stopping | AskError::Foreign | AskError::Broken(_)) => {
                 let running = "a daemon is running on it; 'keymuster ctl reload' gives it a changed config, and a second one would be refused";
                 return findings.good(WHAT, running);
