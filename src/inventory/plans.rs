@@ -108,6 +108,8 @@ fn polls_read_no_table_whole() {
             ("changes", settle::CHANGES),
             ("lost", holds::LOST),
             ("ended", holds::ENDED),
+            ("held", holds::HELD),
+            ("held of a list", holds::HELD_OF_LIST),
             ("listed", apply_keys::LISTED),
             ("listed of an id", apply_keys::LISTED_OF_ID),
             ("listed of a row", apply_keys::LISTED_OF_ROW),
