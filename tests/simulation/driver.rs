@@ -108,6 +108,10 @@ impl Driver {
     pub async fn end(&mut self) -> Verdict {
         self.rest().await?;
         calls::are_on_the_list(&self.site.simulation)?;
+        let tally = &self.checker.tally;
+        if tally.has("concluded", "recreated") && !tally.has("faults", "recreated") {
+            return Err("recreated: no provider ever said so".into());
+        }
         self.checker.exported(&self.site, &self.truth, self.now).await
     }
 
@@ -185,6 +189,8 @@ impl Driver {
 
     /// Changes the organisation.
     pub fn change<T>(&mut self, change: impl FnOnce(&mut World) -> T) -> T {
+        // A fault may have made a key in the middle of a poll: seen, though it be gone with this change.
+        self.look();
         let changed = self.site.simulation.change(change);
         self.disturb();
         changed

@@ -37,6 +37,10 @@ impl Tally {
         }
     }
 
+    pub fn has(&self, sort: &'static str, word: &str) -> bool {
+        self.0.contains_key(&(sort, word.to_owned()))
+    }
+
     /// Lines of history; what became unknown by why.
     pub fn lines(&mut self, changes: &[ChangeRow]) {
         for line in changes {
@@ -55,7 +59,7 @@ impl Tally {
 
     /// Everything that never happened, and has to.
     pub fn lacking(&self) -> Vec<&'static str> {
-        let never = |sort, word: &&str| !self.0.contains_key(&(sort, (*word).to_owned()));
+        let never = |sort, word: &&str| !self.has(sort, word);
         let faults = faults::ALL.iter().map(faults::Kind::word).filter(|word| never("faults", word));
         faults.chain(CONCLUDED.iter().copied().filter(|word| never("concluded", word))).collect()
     }
