@@ -17,10 +17,12 @@ pub struct Kind {
     partly: bool,
     /// Only where each member's list is asked for.
     members_only: bool,
+    /// Never to more than a few requests.
+    few: bool,
 }
 
 const fn any(text: &'static str) -> Kind {
-    Kind { text, on: &[], partly: true, members_only: false }
+    Kind { text, on: &[], partly: true, members_only: false, few: false }
 }
 
 const fn whole(text: &'static str) -> Kind {
@@ -124,7 +126,8 @@ pub const ALL: &[Kind] = &[
     any("busy"),
     any("busy:date"),
     any("html_502"),
-    any("key_made"),
+    // One at each page makes lists that grow as fast as they are read, until they last longer than a member's token.
+    Kind { few: true, ..any("key_made") },
     on("signed_url", BRAINTRUST),
     Kind { members_only: true, ..any("token_of_caller") },
 ];
@@ -153,7 +156,9 @@ impl Kind {
         if !self.on.is_empty() && random.percent(60) {
             text.push_str(&format!(" on {}", random.pick(self.on)));
         }
-        if self.partly && random.percent(50) {
+        if self.few {
+            text.push_str(&format!(" to {}", random.between(1, 9)));
+        } else if self.partly && random.percent(50) {
             match random.between(0, 3) {
                 0 => text.push_str(&format!(" every {}", random.between(2, 5))),
                 1 => text.push_str(&format!(" from {}", random.between(2, 9))),
