@@ -20,11 +20,17 @@ pub(super) const EVIDENCE: &str = "SELECT k.presence, k.presence_reason, k.missi
                     iif(p.kind = 'user', p.back_walk, NULL), iif(p.kind = 'user', p.remote_id, NULL)
                FROM key AS k LEFT JOIN person AS p ON p.id = k.person_id WHERE k.id = ?1";
 
-/// The scopes that list or listed key ?1, and whether poll ?2 read people completely, and then the list.
+/// The scopes that list or listed key ?1; whether poll ?2 read people completely, and then the list; and whether the key names no
+/// owner, and a member left or came back since a list of current members' keys last held it.
 pub(super) const WITNESSES: &str = "SELECT s.standing, x.unlisted_walk IS NOT NULL, s.kind, w.id, w.started_at, w.boot_s, w.run_id,
                     w.poll_id = ?2 AND EXISTS (SELECT 1 FROM scope AS p JOIN walk AS o ON o.id = p.complete_walk
                                                 WHERE p.organization_id = s.organization_id AND p.kind = 'people' AND p.remote_id = ''
-                                                  AND o.poll_id = ?2 AND o.id < w.id)
+                                                  AND o.poll_id = ?2 AND o.id < w.id),
+                    s.kind IN ('member', 'organization') AND (SELECT k.person_id IS NULL FROM key AS k WHERE k.id = ?1) AND EXISTS (
+                        SELECT 1 FROM person AS p WHERE p.organization_id = s.organization_id AND p.kind = 'user'
+                           AND max(coalesce(p.unlisted_walk, 0), coalesce(p.back_walk, 0)) >
+                               coalesce((SELECT max(w.id) FROM walk AS w
+                                          WHERE w.scope_id = s.id AND w.outcome = 'complete' AND w.id < x.unlisted_walk), 0))
                FROM sighting AS x JOIN scope AS s ON s.id = x.scope_id LEFT JOIN walk AS w ON w.id = s.complete_walk WHERE x.key_id = ?1";
 
 /// What is the same for every key that a poll's settling looks at.
@@ -105,7 +111,8 @@ fn witnesses(
         let deaf = current_members_only && owner.may_have_been_away(newest, row.get(7)?);
         let unlisted = row.get::<_, bool>(1)? && !deaf;
         let standing = word::<Standing>(row, 0, "scope.standing")?;
-        witnesses.push(Witness { standing, unlisted, newest, current_members_only });
+        let left_with_its_owner = row.get(8)?;
+        witnesses.push(Witness { standing, unlisted, newest, current_members_only, left_with_its_owner });
     }
     Ok(witnesses)
 }

@@ -122,6 +122,30 @@ async fn a_list_of_people_that_shrank_makes_nobody_a_leaver() {
     assert!(site.holds().is_empty());
 }
 
+#[tokio::test]
+async fn a_key_without_an_owner_is_not_gone_where_its_owner_may_have_left() {
+    let mut site = people().await;
+    site.members.as_mut().unwrap().extend(ids("nameless", 0, 3));
+    site.poll().await;
+    // One nameless key goes with a member, and one the poll before the member is noticed to be away.
+    let lost = |site: &mut Site, key: &str| assert!(site.members.as_mut().unwrap().remove(key));
+    lost(&mut site, "nameless_000");
+    site.poll().await;
+    lost(&mut site, "nameless_001");
+    lose(&mut site, 0, 1);
+    for _ in 0..4 {
+        site.poll().await;
+        let missing = site.rows("SELECT key_id FROM keys WHERE presence = 'missing' ORDER BY 1");
+        assert_eq!(missing, ["nameless_000", "nameless_001"]);
+        assert_eq!(left(&site).0, 1, "the key that names its owner");
+    }
+    // Who left before the list last held a key cannot have taken it along.
+    lost(&mut site, "nameless_002");
+    site.poll().await;
+    site.poll().await;
+    assert_eq!(site.rows("SELECT key_id FROM keys WHERE presence = 'gone'"), ["nameless_002"]);
+}
+
 /// A poll that reads a list, and is killed before it settles.
 async fn cut_off(site: &mut Site) {
     site.now += HOUR;
