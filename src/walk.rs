@@ -132,11 +132,15 @@ struct Fill {
 }
 
 impl Fill {
-    /// A server's own limit may be lower than the one asked for: it shows where there are several pages.
+    /// The last page was full. A server's own limit may be lower than the one asked for: it shows where there are several pages.
+    fn full(&self) -> bool {
+        let capped = self.pages > 1 && self.last == self.fullest;
+        self.pages > 0 && (capped || self.limit.is_some_and(|limit| self.last >= limit))
+    }
+
     fn page(&mut self, elements: u64) {
         if elements == 0 {
-            let capped = self.pages > 1 && self.last == self.fullest;
-            self.cut = self.pages > 0 && (capped || self.limit.is_some_and(|limit| self.last >= limit));
+            self.cut = self.full();
             return;
         }
         self.pages += 1;
@@ -207,6 +211,11 @@ impl Walk {
         }
         self.ids.all_are_read();
         page.read_all(read)
+    }
+
+    /// Whether the last page was a full one, so that an empty page behind it may hide the rest.
+    pub fn expects_more(&self) -> bool {
+        self.fill.full()
     }
 
     /// Takes the next page in. `subject` is whom it was asked for, `now` when it arrived.

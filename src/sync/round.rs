@@ -181,7 +181,12 @@ async fn pages(
     let mut fetch = first;
     loop {
         let before = walk.found_mut().len();
-        let mut page = match ask(common, &fetch, As { token, recognise: walk.recognise() }).await {
+        let mut asked = ask(common, &fetch, As { token, recognise: walk.recognise() }).await;
+        if asked.as_ref().is_ok_and(|page| page.elements == 0) && walk.expects_more() {
+            // A node that fails for a moment ends a list with an empty page.
+            asked = ask(common, &fetch, As { token, recognise: walk.recognise() }).await;
+        }
+        let mut page = match asked {
             Ok(page) => page,
             Err(failure) => return WalkEnd::Incomplete(failure),
         };
