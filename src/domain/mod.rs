@@ -27,7 +27,7 @@ pub use moment::Moment;
 pub use organization::Organization;
 pub use people::{Person, Project};
 pub use presence::{Presence, PresenceReason};
-pub use reason::{ClosedReason, ErrorClass, Failure, ItemReason, Reason, Refused};
+pub use reason::{ClosedReason, Failure, ItemReason, Reason, Refused};
 pub use scope::{Lists, Scope, ScopeId, ScopeKind, ScopeState, Standing, WalkEnd};
 pub use secret_like::is_same_but_for_tags;
 pub use tag::TagKey;

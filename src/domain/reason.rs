@@ -59,8 +59,6 @@ closed_enum! {
         OrganizationUnconfirmed = "organization_unconfirmed",
         /// The credential sees several organisations, and the config names none.
         OrganizationAmbiguous = "organization_ambiguous",
-        /// The poll's deadline passed before this list's turn came.
-        PollDeadline = "poll_deadline",
         /// The daemon was told to stop.
         Stopped = "stopped",
         /// The inventory could not be written.
@@ -70,29 +68,11 @@ closed_enum! {
     }
 }
 
-closed_enum! {
-    /// Who has to act on a failure.
-    ErrorClass {
-        /// Nobody yet: the next attempt may do.
-        Transient = "transient",
-        /// The operator: credential, role or config.
-        Operator = "operator",
-        /// The provider, or us: the contract is broken.
-        Contract = "contract",
-    }
-}
-
 impl Reason {
-    /// Who has to act.
-    pub const fn class(self) -> ErrorClass {
+    /// Nobody has to act: the next attempt may do.
+    pub const fn may_pass(self) -> bool {
         match self {
-            Self::Network
-            | Self::Timeout
-            | Self::RateLimited
-            | Self::Server
-            | Self::PollDeadline
-            | Self::Stopped
-            | Self::Store => ErrorClass::Transient,
+            Self::Network | Self::Timeout | Self::RateLimited | Self::Server | Self::Stopped | Self::Store => true,
             Self::Tls
             | Self::Auth
             | Self::Forbidden
@@ -104,8 +84,8 @@ impl Reason {
             | Self::OrganizationChanged
             | Self::OrganizationUnconfirmed
             | Self::OrganizationAmbiguous
-            | Self::AttributionUnproven => ErrorClass::Operator,
-            Self::UnexpectedStatus
+            | Self::AttributionUnproven
+            | Self::UnexpectedStatus
             | Self::TooLarge
             | Self::TooManyItems
             | Self::TooManyPages
@@ -116,7 +96,7 @@ impl Reason {
             | Self::Contradiction
             | Self::InconsistentDuplicate
             | Self::AttributionMismatch
-            | Self::Internal => ErrorClass::Contract,
+            | Self::Internal => false,
         }
     }
 }

@@ -55,15 +55,6 @@ impl ScopeKind {
         }
     }
 
-    /// The list that a scope of this kind must be on in order to exist.
-    pub const fn parent(self) -> Option<Self> {
-        match self {
-            Self::Project => Some(Self::Projects),
-            Self::Member => Some(Self::People),
-            Self::Organization | Self::ServiceTokens | Self::Admin | Self::People | Self::Projects => None,
-        }
-    }
-
     /// Such a list holds only the keys of current members, so that it says nothing about those who left.
     pub const fn current_members_only(self) -> bool {
         match self {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::doubt::{Before, Elsewhere, Look, PROXY, Silent, doubt};
-use crate::domain::{ErrorClass, Failure, KeyFacts, Owner, OwnerKind, Person, Reason, RemoteId, WalkEnd};
+use crate::domain::{Failure, KeyFacts, Owner, OwnerKind, Person, Reason, RemoteId, WalkEnd};
 use crate::providers::{Known, OWN_KEYS, Proof, Subject};
 use crate::walk::Walked;
 
@@ -270,8 +270,7 @@ fn own_keys(walked: Walked, known: &Known) -> Walked {
     }
     if let Some(failure) = known.unanswered.get(OWN_KEYS) {
         // What may pass by itself says nothing of this way of listing.
-        let passing = failure.reason.class() == ErrorClass::Transient;
-        let reason = if passing { failure.reason } else { Reason::AttributionUnproven };
+        let reason = if failure.reason.may_pass() { failure.reason } else { Reason::AttributionUnproven };
         let detail =
             format!("which keys are the caller's own, to show whether the list is whole, was not answered: {}", failure.detail);
         return walked.doubted(Failure::new(reason, detail));

@@ -140,7 +140,6 @@ const fn reason_means(reason: Reason) -> &'static str {
         Reason::OrganizationChanged => "The credential suddenly sees another organisation",
         Reason::OrganizationUnconfirmed => "Nothing shows which organisation the answer is about",
         Reason::OrganizationAmbiguous => "The credential sees several organisations, and none was named",
-        Reason::PollDeadline => "There was no time left for it",
         Reason::Stopped => "It was told to stop",
         Reason::Store => "The inventory could not be written",
         Reason::Internal => "A bug of keymuster, caught",

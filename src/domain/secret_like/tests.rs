@@ -195,6 +195,7 @@ fn names_are_left_alone() {
         "1b4e28ba-2fa1-11d2-883f-0016d3cca427",
         "first.last+keys@subsidiary.example.com",
         "sk-something-quite-long-but-a-name",
+        "nightly-evaluation-of-the-support-assistant-in-production-eu-central-1",
     ] {
         assert_eq!(Text::clean(plain).as_str(), plain);
     }
