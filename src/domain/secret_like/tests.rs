@@ -126,7 +126,9 @@ fn what_is_random_and_long_is_replaced() {
         let length = 40 + dice.below(60);
         for letters in [HEX, &b"0123456789ABCDEF"[..], BASE64URL, &base64, &BASE64URL[..62], &BASE64URL[26..62]] {
             let secret = dice.letters(letters, length);
-            if !Text::clean(&format!("key {secret}, new")).was_secret_like() {
+            let clean = Text::clean(&format!("key {secret}, new"));
+            assert_eq!(clean.was_secret_like(), !clean.as_str().contains(&secret));
+            if !clean.was_secret_like() {
                 missed.push(secret);
             }
         }

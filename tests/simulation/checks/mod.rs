@@ -116,7 +116,7 @@ impl Checker {
 
     /// From one run to the next only the wall clock tells how much time went by.
     pub fn restarted(&mut self) {
-        self.seen.values_mut().filter_map(|seen| seen.missing.as_mut()).for_each(|missing| missing.untold |= missing.set);
+        self.seen.values_mut().filter_map(|seen| seen.missing.as_mut()).for_each(|missing| missing.restarted = true);
     }
 
     /// A poll died, and nobody tells in which way it listed what it stored.

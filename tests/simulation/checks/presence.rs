@@ -20,8 +20,8 @@ pub struct Missing {
     told: ToldNow,
     /// The wall clock was set since.
     pub set: bool,
-    /// And the daemon started anew, so that it cannot know how long that is.
-    pub untold: bool,
+    /// The daemon started anew since. Where both happened, it cannot know how long that is.
+    pub restarted: bool,
 }
 
 /// When something is told: the time as it truly is, and after how many polls.
@@ -35,15 +35,15 @@ pub struct ToldNow {
 pub fn gone_as_designed(missing: &mut Option<Missing>, changes: &[ChangeRow], now: ToldNow) -> Verdict {
     for line in changes {
         match line.change {
-            ChangeKind::BecameMissing => *missing = Some(Missing { told: now, set: false, untold: false }),
+            ChangeKind::BecameMissing => *missing = Some(Missing { told: now, set: false, restarted: false }),
             ChangeKind::BecameGone if line.after.as_deref() == Some(PresenceReason::ProvenAbsent.as_str()) => {
-                let Some(Missing { told, untold, .. }) = missing.take() else {
+                let Some(Missing { told, set, restarted }) = missing.take() else {
                     return Err("early gone: it was not missing before".into());
                 };
                 if told.poll == now.poll {
                     return Err("early gone: in the poll that missed it".into());
                 }
-                if !untold && now.at.since(told.at) < CONFIRM_AFTER {
+                if !(set && restarted) && now.at.since(told.at) < CONFIRM_AFTER {
                     return Err(format!("early gone: {} s after it was missing", now.at.since(told.at)));
                 }
             }
@@ -101,6 +101,7 @@ pub fn no_lie(about: &About<'_>) -> Verdict {
             if row.held_since.is_none()
                 && life.homes.len() == 1
                 && !life.key.leaked
+                && way_was_read(watched)
                 && watched.closed.contains(&home(life, watched)) =>
         {
             return Err("false missing: the list that held it may not be read".into());
@@ -128,6 +129,11 @@ pub fn no_lie(about: &About<'_>) -> Verdict {
         Presence::Present | Presence::Missing | Presence::Gone | Presence::Unknown | Presence::Unmanaged => {}
     }
     Ok(())
+}
+
+/// Some list of the way in which keys are listed was read whole: until then the lists of the way before are not retired.
+fn way_was_read(watched: &Watched) -> bool {
+    watched.way.is_none_or(|way| watched.complete.keys().any(|scope| scope.kind == way))
 }
 
 /// The row is unknown because what listed it belongs to a way of listing that was left.
