@@ -263,6 +263,25 @@ async fn whom_a_group_names_again_was_away_until_now() {
     assert_eq!(site.count("keys WHERE presence = 'missing'"), 1, "and a member's key is missing from it");
 }
 
+/// Behind the lists they are members, and nobody saw whether they were before.
+#[tokio::test]
+async fn whom_groups_alone_name_may_be_away_where_these_answer_late() {
+    let mut site = people().await;
+    site.people.remove("user_000");
+    site.only_in_groups = vec![keymuster::domain::RemoteId::new("user_000").unwrap()];
+    site.poll().await;
+    assert_eq!(site.count("keys WHERE presence <> 'present'"), 0);
+    site.members.as_mut().unwrap().remove("key_000");
+    site.groups_late = true;
+    for _ in 0..3 {
+        site.poll().await;
+        assert_eq!(site.count("keys WHERE presence <> 'present'"), 0);
+    }
+    site.groups_late = false;
+    site.poll().await;
+    assert_eq!(site.count("keys WHERE presence = 'missing'"), 1);
+}
+
 #[tokio::test]
 async fn a_word_covers_what_a_held_list_lost_since() {
     let mut site = Site::new(&[("p", 1)]).await;

@@ -37,6 +37,8 @@ pub struct Site {
     pub names: BTreeMap<String, &'static str>,
     /// Members whom groups alone name.
     pub only_in_groups: Vec<RemoteId>,
+    /// Groups answer only when the people are read once more.
+    pub groups_late: bool,
     /// Who owns which key; others have no owner.
     pub owners: BTreeMap<String, String>,
     /// Keys whose expiry has passed.
@@ -82,6 +84,7 @@ impl Site {
             people: ids("user", 0, 3),
             names: BTreeMap::new(),
             only_in_groups: Vec::new(),
+            groups_late: false,
             owners: BTreeMap::new(),
             expired: BTreeSet::new(),
             used: BTreeMap::new(),
@@ -161,7 +164,10 @@ impl Site {
         match row {
             Some(row) => {
                 self.apply(row, poll, walks).await;
-                let told = InGroups::Members(self.only_in_groups.clone());
+                let told = match self.groups_late {
+                    true => InGroups::NotRead,
+                    false => InGroups::Members(self.only_in_groups.clone()),
+                };
                 inventory.keep_group_members(row.organization, told).await.unwrap();
             }
             None => {
