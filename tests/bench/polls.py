@@ -48,7 +48,9 @@ def main():
             with served(program, site.config, scratch / "polled") as daemon:
                 costs["first"].append(daemon.poll("demo-openai"))
                 costs["again"].append(daemon.poll("demo-openai"))
-                # Who had left before the first poll is known by the third: the history of an inventory that is new.
+                # Who had left before the first poll is known by the third, and what that wrote into the log is in the file after the
+                # fourth: the history of an inventory that is new.
+                daemon.poll("demo-openai")
                 daemon.poll("demo-openai")
                 for name, share in (("few", 100), ("many", 10)):
                     site.live(round(keys / share / USES_PER_SECOND))

@@ -19,6 +19,7 @@ mod event;
 mod faults;
 mod month;
 mod random;
+mod scheduler;
 mod shrink;
 mod site;
 mod stories;
