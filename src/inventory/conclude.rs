@@ -15,8 +15,8 @@ pub struct Witness {
     pub newest: Option<Newest>,
     /// The scope holds only current members' keys.
     pub current_members_only: bool,
-    /// It does, some member left since it last held the key, and the key does not name its owner: it may be that member's.
-    pub left_with_its_owner: bool,
+    /// It does, the key names no owner, and some member left since the scope last held it, or left and came back.
+    pub may_be_a_leavers: bool,
 }
 
 /// A complete walk, as far as conclusions need it.
@@ -135,8 +135,8 @@ fn confirm(evidence: &Evidence, missing: Missing) -> Conclusion {
         // A closed witness is not walked again, so `again` stays false by its number.
     }
     let everywhere = evidence.slowest_open.is_some_and(|walk| walk.0 > missing.number);
-    let lost_with_somebody = evidence.witnesses.iter().any(|witness| witness.left_with_its_owner);
-    if again && everywhere && !lost_with_somebody { Conclusion::BecomesGone } else { Conclusion::Unchanged }
+    let may_be_a_leavers = evidence.witnesses.iter().any(|witness| witness.may_be_a_leavers);
+    if again && everywhere && !may_be_a_leavers { Conclusion::BecomesGone } else { Conclusion::Unchanged }
 }
 
 #[cfg(test)]
@@ -149,7 +149,7 @@ mod tests {
             unlisted,
             newest: Some(Newest { walk: WalkId(walk), after_missing_s }),
             current_members_only: false,
-            left_with_its_owner: false,
+            may_be_a_leavers: false,
         }
     }
 
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_may_have_left_with_a_nameless_owner_is_missing_and_no_more() {
-        let nameless = Witness { current_members_only: true, left_with_its_owner: true, ..witness(true, 11, 600) };
+        let nameless = Witness { current_members_only: true, may_be_a_leavers: true, ..witness(true, 11, 600) };
         assert_eq!(conclude(&evidence(Presence::Present, vec![nameless])), Conclusion::BecomesMissing);
         assert_eq!(conclude(&evidence(Presence::Missing, vec![nameless])), Conclusion::Unchanged);
     }

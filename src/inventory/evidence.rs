@@ -111,8 +111,8 @@ fn witnesses(
         let deaf = current_members_only && owner.may_have_been_away(newest, row.get(7)?);
         let unlisted = row.get::<_, bool>(1)? && !deaf;
         let standing = word::<Standing>(row, 0, "scope.standing")?;
-        let left_with_its_owner = row.get(8)?;
-        witnesses.push(Witness { standing, unlisted, newest, current_members_only, left_with_its_owner });
+        let may_be_a_leavers = row.get(8)?;
+        witnesses.push(Witness { standing, unlisted, newest, current_members_only, may_be_a_leavers });
     }
     Ok(witnesses)
 }

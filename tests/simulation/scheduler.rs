@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::random::Random;
 use crate::site::{Setup, Site, TINY};
 
-/// When every account is due: each first of the month.
+/// When every account is due: each first of the month. A month that ends by itself only the scheduler's clock would tell.
 const SCHEDULE: &str = "0 0 1 * *";
 
 /// What is missed is made up for within this: a look at the clock each minute, a splay of a minute, and the poll.
@@ -171,18 +171,16 @@ async fn days(seed: u64) {
     let mut random = Random::new(seed);
     let nature = vec![format!("latency:{}", random.between(1, 3_000))];
     let mut days = Days::new(Setup { size: TINY, nature, ..Setup::new(seed) }).await;
-    let all: Vec<String> = days.accounts.iter().cloned().collect();
+    let names = days.accounts.clone();
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
     for _ in 0..30 {
         match random.between(0, 10) {
-            0..=4 => {
-                let account = &all[usize::try_from(random.between(0, all.len() as u64)).unwrap()];
-                days.ask(account).await;
-            }
+            0..=4 => days.ask(random.pick(&all)).await,
             5 | 6 => {
                 let by = random.between(3_600, 40 * 86_400).cast_signed();
                 days.set_clock(if random.percent(60) { by } else { -by });
             }
-            7 => days.reload(all.iter().filter(|_| random.percent(70)).cloned().collect()).await,
+            7 => days.reload(all.iter().filter(|_| random.percent(70)).map(|name| (*name).to_owned()).collect()).await,
             8 => days.stop(&mut random).await,
             _ => days.rest().await,
         }
