@@ -2,8 +2,8 @@
 
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use secrecy::SecretString;
 
@@ -29,12 +29,19 @@ struct Ended {
     /// So many more meet a bug.
     bugs: AtomicU32,
     broken: AtomicU32,
+    /// Those that take long to end begin to.
+    ending: AtomicU32,
+    are_slow: AtomicBool,
 }
 
 impl Polls for Ended {
     fn ended(&self, report: &Report) {
         let bug = self.bugs.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
         assert!(bug.is_err(), "as a bug would");
+        if self.are_slow.load(SeqCst) {
+            self.ending.fetch_add(1, SeqCst);
+            std::thread::sleep(Duration::from_secs(2));
+        }
         self.polls.lock().unwrap().push(report.started);
     }
 
@@ -146,4 +153,21 @@ async fn a_bug_costs_one_poll_and_the_next_one_begins() {
     assert_eq!((polls.come_to(2).await.len(), polls.broken.load(SeqCst)), (2, 1));
     stop.cancel();
     supervisor.await.unwrap().unwrap();
+}
+
+/// In real time: what holds a thread holds all of paused time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_waits_for_what_is_about_to_end() {
+    let Site { folder: _folder, clock: _, polls, stop, supervisor, commands } = supervised().await;
+    polls.are_slow.store(true, SeqCst);
+    let (answer, _report) = oneshot::channel();
+    commands.send(Command::Poll("acme".into(), answer)).await.unwrap();
+    let began = std::time::Instant::now();
+    while polls.ending.load(SeqCst) == 0 {
+        assert!(began.elapsed() < Duration::from_mins(1), "no poll ends");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stop.cancel();
+    supervisor.await.unwrap().unwrap();
+    assert_eq!(polls.polls.lock().unwrap().len(), 1, "the stop did not wait");
 }
