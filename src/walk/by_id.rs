@@ -31,6 +31,11 @@ impl ById {
     pub const fn is_there(self) -> bool {
         matches!(self.0, Told::There)
     }
+
+    /// The provider has no such key, as it says.
+    pub const fn is_absent(self) -> bool {
+        matches!(self.0, Told::Absent)
+    }
 }
 
 /// The proof that the provider has no key of these ids.
@@ -41,7 +46,7 @@ impl Absent {
     /// What the answers prove that were given between `before` and `after`, both to the question for a key that the list holds.
     pub fn between(before: ById, answers: Vec<(RemoteId, ById)>, after: ById) -> Self {
         let shown = before.is_there() && after.is_there();
-        Self(answers.into_iter().filter(|(_, answer)| shown && answer.0 == Told::Absent).map(|(id, _)| id).collect())
+        Self(answers.into_iter().filter(|(_, answer)| shown && answer.is_absent()).map(|(id, _)| id).collect())
     }
 
     /// The ids.
