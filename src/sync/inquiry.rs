@@ -6,9 +6,9 @@ use tokio_util::sync::CancellationToken;
 use super::key_by_id::ask_for_key;
 use super::line::Line;
 use crate::domain::{RemoteId, ScopeId, ScopeKind};
-use crate::inventory::{HeldList, Inventory, Poll, Stored};
+use crate::inventory::{Inventory, Poll, Stored};
 use crate::providers::Known;
-use crate::walk::Absent;
+use crate::walk::{Absent, ById};
 
 /// Keys that one poll asks for: some providers allow only a few requests a minute, and the next poll goes on.
 const AT_MOST: usize = 200;
@@ -30,12 +30,14 @@ pub(super) async fn inquire(
     let (mut left, mut proven) = (AT_MOST, 0);
     for list in inventory.held_lists(poll).await? {
         let keys = inventory.held_keys(poll, &list, left).await?;
+        let scope = &list.scope;
+        let ask = |key: RemoteId| async move { ask_for_key(line, known, scope, &key).await };
         for bundle in keys.chunks(BUNDLE) {
             let asked = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(proven),
                 () = sleep_until(deadline) => return Ok(proven),
-                asked = ask_all(line, known, &list, bundle) => asked,
+                asked = ask_all(&list.control, bundle, times(scope), ask) => asked,
             };
             let Some(absent) = asked else { break };
             left -= bundle.len();
@@ -47,26 +49,29 @@ pub(super) async fn inquire(
 }
 
 /// Which of these keys are proven absent. `None` where the list's control is not shown, or nothing can be asked for by its id.
-async fn ask_all(line: &Line, known: &Known, list: &HeldList, keys: &[RemoteId]) -> Option<Absent> {
-    let ask = async |key: &RemoteId| ask_for_key(line, known, &list.scope, key).await;
-    let mut before = ask(&list.control).await?;
+async fn ask_all<Asking: Future<Output = Option<ById>>>(
+    control: &RemoteId,
+    keys: &[RemoteId],
+    times: usize,
+    ask: impl Fn(RemoteId) -> Asking,
+) -> Option<Absent> {
+    let mut before = ask(control.clone()).await?;
     if !before.is_there() {
         return None;
     }
     let mut absent = Absent::default();
     let mut asked = keys.to_vec();
-    let times = times(&list.scope);
     for _ in 0..times {
         let mut answers = Vec::new();
         for key in asked {
-            let mut answer = ask(&key).await?;
+            let mut answer = ask(key.clone()).await?;
             if times > 1 && answer.is_absent() {
                 // Of nodes that take turns another one: by their number, one could fail at the same keys each time.
-                answer = ask(&key).await?;
+                answer = ask(key.clone()).await?;
             }
             answers.push((key, answer));
         }
-        let after = ask(&list.control).await?;
+        let after = ask(control.clone()).await?;
         absent = Absent::between(before, answers, after);
         (before, asked) = (after, absent.ids().to_vec());
         if asked.is_empty() {
@@ -86,5 +91,40 @@ const fn times(scope: &ScopeId) -> usize {
         | ScopeKind::People
         | ScopeKind::Organization
         | ScopeKind::ServiceTokens => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::domain::{Failure, Reason};
+    use crate::walk::Page;
+
+    fn not_found() -> Result<Page, Failure> {
+        Err(Failure::new(Reason::NotFound, "as the node says that drops the header"))
+    }
+
+    /// Which keys are proven absent where nodes take turns and one of them, from that question on, sees none.
+    async fn proven(keys: usize, nodes: usize, from: usize) -> Option<Absent> {
+        let ids: Vec<RemoteId> = (0..keys).map(|number| RemoteId::new(&format!("key_{number}")).unwrap()).collect();
+        let asked = AtomicUsize::new(0);
+        let answer = |_| {
+            let nth = asked.fetch_add(1, Ordering::Relaxed);
+            let sees = nth < from || !(nth - from).is_multiple_of(nodes);
+            std::future::ready(Some(if sees { ById::there() } else { ById::of(&not_found()) }))
+        };
+        ask_all(&RemoteId::new("control").unwrap(), &ids, IN_A_MEMBERS_NAME, answer).await
+    }
+
+    #[tokio::test]
+    async fn one_node_of_those_that_take_turns_proves_nothing() {
+        for (keys, nodes) in (1..=BUNDLE).flat_map(|keys| (2..=5).map(move |nodes| (keys, nodes))) {
+            for from in 0..=nodes {
+                let absent = proven(keys, nodes, from).await.unwrap_or_default();
+                assert_eq!(absent.ids(), [], "{keys} keys, {nodes} nodes, from question {from}");
+            }
+        }
     }
 }

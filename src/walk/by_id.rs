@@ -27,6 +27,12 @@ impl ById {
         })
     }
 
+    /// As if the provider had shown a key.
+    #[cfg(test)]
+    pub(crate) const fn there() -> Self {
+        Self(Told::There)
+    }
+
     /// The provider showed the key.
     pub const fn is_there(self) -> bool {
         matches!(self.0, Told::There)
