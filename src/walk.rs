@@ -135,7 +135,7 @@ impl Fill {
     /// The last page was full. A server's own limit may be lower than the one asked for: it shows where there are several pages.
     fn full(&self) -> bool {
         let capped = self.pages > 1 && self.last == self.fullest;
-        self.pages > 0 && (capped || self.limit.is_some_and(|limit| self.last >= limit))
+        capped || self.limit.is_some_and(|limit| self.last >= limit)
     }
 
     fn page(&mut self, elements: u64) {
@@ -254,7 +254,7 @@ impl Walk {
         if self.elements > self.caps.items {
             return Err(Failure::new(Reason::TooManyItems, format!("over {} elements in one list", self.caps.items)));
         }
-        let (known, again) = (self.distinct(), self.duplicates);
+        let again = self.duplicates;
         let placed = (page.items.iter().filter(|item| **item != Item::Skipped).count() + page.unchanged.len()) as u64;
         if let Some(recognise) = &self.recognise {
             if self.ids.meet(&page, &recognise.digests) {
@@ -271,7 +271,7 @@ impl Walk {
         }
         self.unchanged.extend(page.unchanged);
         // The last page too: one that was read before hides what the right one would have held.
-        if placed > 0 && self.distinct() == known && self.duplicates - again == placed {
+        if placed > 0 && self.duplicates - again == placed {
             return Err(Failure::new(Reason::RepeatedPage, format!("page {} holds no new id", self.pages)));
         }
         let next = match page.end.next {
@@ -330,11 +330,6 @@ impl Walk {
         } else {
             WalkEnd::Closed(reason)
         }
-    }
-
-    /// How many ids were found.
-    fn distinct(&self) -> usize {
-        self.places.len() + self.ids.unchanged()
     }
 
     fn item(&mut self, item: Item, digest: Option<Digest>, subject: &Subject) -> Result<(), Failure> {

@@ -265,12 +265,16 @@ mod tests {
     #[test]
     fn escapes_cannot_be_forged() {
         assert_eq!(Text::clean("\\u{1b}").as_str(), "\\u{5c}u{1b}");
+        assert_eq!(Text::clean("\\").as_str(), "\\u{5c}");
         assert_eq!(Text::clean("\u{1b}[31m").as_str(), "\\u{1b}[31m");
     }
 
     #[test]
     fn text_is_cut() {
-        assert_eq!(Text::clean(&"é".repeat(10_000)).as_str().chars().count(), LONGEST + 1);
+        for character in ["é", "e"] {
+            let cut = |count: usize| Text::clean(&character.repeat(count)).as_str().chars().count();
+            assert_eq!((cut(LONGEST), cut(LONGEST + 1), cut(10_000)), (LONGEST, LONGEST + 1, LONGEST + 1), "{character}");
+        }
         assert_eq!(Text::clean(&"\u{e0041}".repeat(10_000)).as_str().chars().count(), Text::LONGEST - LONGEST);
     }
 

@@ -62,6 +62,9 @@ mod tests {
     #[test]
     fn remote_times_have_bounds() {
         assert_eq!(Time::from_remote_unix(0), None);
+        let taken = |text: &str| Time::from_remote_rfc3339(text).is_some();
+        assert_eq!((taken("2014-12-31T23:59:59Z"), taken("2015-01-01T00:00:00Z")), (false, true));
+        assert_eq!((taken("2099-12-31T23:59:59Z"), taken("2100-01-01T00:00:00Z")), (true, false));
         assert_eq!(Time::from_remote_unix(1_700_000_000_000), None, "milliseconds are not guessed at");
         assert_eq!(
             Time::from_remote_rfc3339("2026-11-21T20:33:01.999Z").map(|t| t.to_string()).as_deref(),

@@ -416,3 +416,6 @@ pub struct KeyRef {
     /// The scope that listed it.
     pub scope: ScopeId,
 }
+
+#[cfg(test)]
+mod tests;

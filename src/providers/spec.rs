@@ -215,3 +215,26 @@ pub struct SamplePage {
     /// The body.
     pub body: &'static str,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::Provider;
+
+    #[test]
+    fn a_condition_is_claimed_where_the_facts_are_told_that_it_rests_on() {
+        let claimed = |facts, scopes| {
+            let spec = Spec { facts, scopes, ..*crate::providers::openai::OpenAi.spec() };
+            Condition::ALL.iter().copied().filter(|condition| spec.supports(*condition)).collect::<Vec<_>>()
+        };
+        let (none, people): (&[ScopeKind], &[ScopeKind]) = (&[], &[ScopeKind::People]);
+        assert_eq!(claimed(&[], people), []);
+        assert_eq!(claimed(&[Fact::LastUse], none), [Condition::Stale, Condition::NeverUsed]);
+        assert_eq!(claimed(&[Fact::Created], none), [Condition::Stale, Condition::Overdue]);
+        assert_eq!(claimed(&[Fact::Expiry], none), [Condition::Expiring, Condition::Expired, Condition::NoExpiry]);
+        assert_eq!(claimed(&[Fact::Enabled], none), [Condition::Disabled]);
+        assert_eq!(claimed(&[Fact::Owner], none), []);
+        assert_eq!(claimed(&[Fact::Owner], people), [Condition::Orphaned]);
+        assert_eq!(claimed(&[Fact::OwnerAccess], none), [Condition::Orphaned]);
+    }
+}

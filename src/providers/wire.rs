@@ -306,6 +306,7 @@ mod tests {
         assert_eq!(reason(0, [Some("a"), None, None]), Err(Reason::Contradiction));
         assert_eq!(reason(1, [None, Some(""), None]), Err(Reason::Malformed));
         assert_eq!(reason(1, [Some(long.as_str()), Some("a"), None]), Err(Reason::Malformed));
+        assert!(reason(1, [Some(&long[1..]), None, None]).is_ok(), "the longest");
         assert_eq!(reason(1, [Some("a\nb"), None, None]), Err(Reason::Malformed));
         assert_eq!(paged(&fetch, "after", 1, false, [Some("a"), None, None]), Ok(End::done()));
         let Ok(End { next: Next::Page(page), .. }) = reason(1, [None, Some("new"), Some("last")]) else { panic!("no page") };

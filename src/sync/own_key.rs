@@ -46,3 +46,59 @@ impl OwnKeySearch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Failure, Reason, Scope, ScopeKind};
+    use crate::providers::Item;
+    use crate::sync::proofs::tests::{listed, walk_of};
+    use crate::sync::rounds::tests::Site;
+
+    const OURS: &str = "sk-admin...xyz";
+    const ANOTHERS: &str = "sk-admin...abc";
+
+    /// A list of keys with those ids and masks, read whole.
+    fn list(kind: ScopeKind, keys: &[(&str, &str)]) -> Walked {
+        let items = keys.iter().map(|(id, mask)| {
+            let Item::Key(mut key) = listed(&(id, None)) else { panic!("a key") };
+            key.hint = Hint::new(mask);
+            Item::Key(key)
+        });
+        walk_of(Scope::only(kind), items.collect())
+    }
+
+    fn unread(kind: ScopeKind) -> Walked {
+        list(kind, &[]).doubted(Failure::new(Reason::Server, ""))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_only_key_whose_mask_fits_is_the_one_that_we_sign_in_with() {
+        let is = |id: &str| OwnKey::Is(RemoteId::new(id).unwrap());
+        let admin = |keys: &[(&str, &str)]| list(ScopeKind::Admin, keys);
+        let line = Site::of("openai").line;
+        for (walks, marked, own) in [
+            (vec![admin(&[("mine", OURS), ("hers", ANOTHERS)])], None, is("mine")),
+            (vec![admin(&[("mine", OURS), ("twin", OURS)])], Some(OURS), OwnKey::NotKnown),
+            (vec![admin(&[("hers", ANOTHERS)])], Some(OURS), OwnKey::NotKnown),
+            (vec![unread(ScopeKind::Admin)], Some(OURS), OwnKey::AsBefore),
+            (vec![unread(ScopeKind::Admin)], Some(ANOTHERS), OwnKey::NotKnown),
+            (vec![unread(ScopeKind::Admin)], None, OwnKey::NotKnown),
+            (vec![], Some(OURS), OwnKey::AsBefore),
+            (vec![admin(&[]), unread(ScopeKind::Admin)], Some(OURS), OwnKey::AsBefore),
+            (vec![list(ScopeKind::Project, &[("mine", OURS)])], None, OwnKey::NotKnown),
+        ] {
+            let mut search = OwnKeySearch::default();
+            walks.iter().for_each(|walked| search.look(&line, &Known::default(), walked));
+            assert_eq!(search.conclude(&line, marked), own, "{walks:?} {marked:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_no_key() {
+        let line = Site::of("den").line;
+        let mut search = OwnKeySearch::default();
+        search.look(&line, &Known::default(), &list(ScopeKind::Organization, &[("mine", OURS)]));
+        assert_eq!(search.conclude(&line, Some(OURS)), OwnKey::NotKnown);
+    }
+}

@@ -162,11 +162,6 @@ impl Ids {
     pub fn all_are_read(&mut self) {
         self.read.extend(self.unchanged.drain());
     }
-
-    /// How many did not have to be read.
-    pub fn unchanged(&self) -> usize {
-        self.unchanged.len()
-    }
 }
 
 fn keys(page: &Page, digests: &Digests) -> impl Iterator<Item = IdDigest> {

@@ -1,7 +1,7 @@
 //! Every rule by which a walk is complete, incomplete or closed.
 
 use super::*;
-use crate::domain::{ItemReason, KeyKind, Moment, Owner, OwnerKind, Person, Project};
+use crate::domain::{ItemReason, KeyKind, Moment, Organization, Owner, OwnerKind, Person, Project};
 use crate::providers::{Learnt, Target};
 
 const NOW: Time = Time::from_unix(1_760_000_000);
@@ -354,6 +354,25 @@ fn a_list_closes_on_its_first_page_alone() {
     assert!(first.proof().is_none(), "closed is not empty");
     let later = read(begun(ScopeKind::Admin), vec![page(keys(&["a"]), then("a")), closed()], &Subject::default());
     assert_eq!((reason(&later), found(&later)), (Reason::Contradiction, vec!["a"]));
+}
+
+#[test]
+fn placeholders_are_tagged_wherever_people_write() {
+    let secret = || Some(Text::clean("sk-proj-abcdefghijklmnop1234"));
+    let owner = Owner { kind: OwnerKind::User, id: id("ana"), name: secret(), email: secret() };
+    let person = Person { id: id("ana"), kind: OwnerKind::User, name: secret(), email: secret() };
+    let items = vec![
+        Item::Key(Box::new(KeyFacts { name: secret(), owner: Some(owner), ..facts("k") })),
+        Item::Person(Box::new(person)),
+        Item::Project(Box::new(Project { id: id("p"), name: secret(), archived: false })),
+    ];
+    let organization = || Organization { id: id("o"), name: secret() };
+    let mut page = page(items, Next::Done);
+    page.end.learnt.organization = Some(organization());
+    page.end.learnt.organizations = Some(vec![organization(), organization()]);
+    page.tag(&TagKey::new("0123456789abcdef0123456789abcdef"));
+    let told = format!("{:?} {:?}", page.items, page.end);
+    assert_eq!(told.matches("text removed #d8aca6e9]").count(), 9, "{told}");
 }
 
 #[test]

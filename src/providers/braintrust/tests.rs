@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::domain::{Hint, ItemReason, KeyFacts, Moment, Organization, OwnerKind, Person, Text, Time, WalkEnd};
-use crate::providers::Proof;
+use crate::providers::{OwnKeys, Proof};
 
 const AS: &str = "x-bt-impersonate-user";
 
@@ -288,6 +288,25 @@ fn identity_is_asked_as_the_member_where_that_can_be() {
 }
 
 #[test]
+fn a_credential_is_a_key_of_the_callers_or_a_service_token() {
+    let keys = ["mine", "another"].map(|id| {
+        Box::new(read(&organization_list(), &format!(r#"{{"id":"{id}","name":"","preview_name":"sk-...abc"}}"#)).unwrap())
+    });
+    let own_keys = Some(OwnKeys { bound: BTreeSet::from([remote("mine")]), others: BTreeSet::new() });
+    let own = |scope: Scope, caller: Option<&str>| {
+        let known = Known { own_keys: own_keys.clone(), caller: caller.map(remote), ..Known::default() };
+        let own = Braintrust.may_be_own(&Account::default(), &known, &scope.id, &keys)?;
+        Some(own.iter().map(|key| key.id.to_string()).collect::<Vec<_>>().join(" "))
+    };
+    let member = |of: &str| Scope::of(ScopeKind::Member, remote(of), None);
+    assert_eq!(own(Scope::only(ScopeKind::ServiceTokens), None).as_deref(), Some("mine another"));
+    assert_eq!(own(Scope::only(ScopeKind::Organization), None).as_deref(), Some("mine"));
+    assert_eq!(own(member("u-me"), Some("u-me")).as_deref(), Some("mine"));
+    assert_eq!((own(member("u-2"), Some("u-me")), own(member("u-2"), None)), (None, None));
+    assert_eq!(own(Scope::only(ScopeKind::Member), None), None);
+}
+
+#[test]
 fn groups_name_members_of_this_organization() {
     let groups = Asking::new(&account(&[]), &acme()).groups();
     assert_eq!((groups.list, query(&groups, "limit"), query(&groups, "org_name")), (None, Some("20"), Some("Acme & Co")));
@@ -328,6 +347,11 @@ fn lists_end_on_an_empty_page_alone() {
     assert_eq!(ended(Some(1), None, rest), Err(Reason::Malformed), "nothing to go on from");
     assert_eq!(ended(None, None, "[]"), Err(Reason::Malformed), "a bare array is no such list");
     assert_eq!(ended(None, None, r#"{"data":[]}"#), Err(Reason::Malformed));
+    assert_eq!(
+        ended(Some(0), None, r#"{"objects":[],"next":tru}"#),
+        Err(Reason::Malformed),
+        "what stands beside the elements is read"
+    );
 }
 
 #[test]

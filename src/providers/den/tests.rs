@@ -146,6 +146,13 @@ fn the_organization_that_the_credential_administers() {
 }
 
 #[test]
+fn what_stands_beside_the_keys_is_read() {
+    let list = keys(&remote(OURS));
+    assert!(end(&list, 200, r#"{"apiKeys":[],"more":true}"#, Some(0)).is_ok());
+    assert_eq!(end(&list, 200, r#"{"apiKeys":[],"more":tru}"#, Some(0)).unwrap_err().reason, Reason::Malformed);
+}
+
+#[test]
 fn another_organization_is_a_mismatch() {
     let fetch = organization(&remote(OURS));
     let rest =

@@ -57,6 +57,16 @@ fn projects_are_walked_once_their_list_ended() {
 }
 
 #[test]
+fn only_keys_of_projects_are_read_apart_and_only_admin_keys_may_be_our_own() {
+    let admin = admin_keys();
+    assert!(OpenAi.reads_apart(&project_list("proj_1")) && !OpenAi.reads_apart(&admin) && !OpenAi.reads_apart(&users()));
+    let keys = [Box::new(key_with("").unwrap())];
+    let own = |scope: Scope| OpenAi.may_be_own(&Account::default(), &Known::default(), &scope.id, &keys).map(|own| own.len());
+    assert_eq!(own(Scope::only(ScopeKind::Admin)), Some(1));
+    assert_eq!(own(Scope::of(ScopeKind::Project, remote("proj_1"), None)), None);
+}
+
+#[test]
 fn moments_are_three() {
     let at = |seconds| Moment::At(Time::from_unix(seconds));
     for (fields, last_used) in [

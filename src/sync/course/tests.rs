@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::domain::Time;
-use crate::providers::{Learnt, OwnKeys, Subject};
+use crate::domain::{Organization, Project, Text, Time};
+use crate::providers::{Item, Learnt, OwnKeys, Subject};
+use crate::sync::proofs::tests as proofs;
 use crate::sync::rounds::tests::Site;
 use crate::walk::{Caps, Stamp, Walk, WalkId};
 
@@ -116,8 +117,13 @@ async fn a_way_that_is_left_leaves_nothing_behind() {
                 course.known.ended.insert(scope.id.clone(), WalkEnd::Incomplete(Failure::new(Reason::Server, "")));
                 course.reports.push(ScopeReport { scope, ..ScopeReport::new(&unread()) });
             }
+            let in_time =
+                Scope::of(if way == Way::Organization { ScopeKind::Organization } else { ScopeKind::Member }, id("bo"), None);
+            course.known.ended.insert(in_time.id.clone(), WalkEnd::Complete);
             course.wanting = Some(Failure::new(Reason::NotFound, ""));
             assert!(course.leave_way(&line));
+            assert_eq!(course.known.ended.remove(&in_time.id), Some(WalkEnd::Complete), "what was read whole was read");
+            assert!(course.known.ended.contains_key(&Scope::only(ScopeKind::ServiceTokens).id), "{way}");
             assert!(!course.proofs.awaits_organization(), "what was read so is read again");
             let of_the_way = if way == Way::Organization { ScopeKind::Organization } else { ScopeKind::Member };
             let left = |kind: ScopeKind| course.reports.iter().filter(|report| report.scope.id.kind == kind).count();
@@ -128,4 +134,173 @@ async fn a_way_that_is_left_leaves_nothing_behind() {
         })
         .collect();
     assert_ne!(ways[0], ways[1]);
+}
+
+/// A course that goes by the header and has asked all that members' lists hang on; of these members.
+fn ready(line: &Line, members: &[String]) -> Course {
+    line.ways.leave(line.provider.spec(), &line.account, Way::Organization, &Failure::new(Reason::NotFound, ""));
+    let mut course = Course::default();
+    course.known.caller = Some(id("me"));
+    course.known.organization = Some(Organization { id: id("org"), name: Some(Text::clean("Acme")) });
+    loop {
+        let planned = course.plan(line, &HashMap::new());
+        if planned.is_empty() {
+            break;
+        }
+        for fetch in planned {
+            match fetch.target {
+                Target::Scope(scope) => drop(course.known.ended.insert(scope.id, WalkEnd::Complete)),
+                Target::Question(question) => drop(course.known.answered.insert(question)),
+            }
+        }
+    }
+    course.known.people = members.iter().map(|member| (id(member), person(member))).collect();
+    course
+}
+
+fn person(of: &str) -> Person {
+    Person { id: id(of), kind: OwnerKind::User, name: None, email: None }
+}
+
+fn members(planned: &[Fetch]) -> Vec<String> {
+    planned.iter().map(|fetch| fetch.scope().map_or_else(String::new, |scope| scope.id.to_string())).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_a_page_of_people_names_is_asked_for_ahead_and_who_waited_longest_first() {
+    let line = Site::new().line;
+    let mut course = ready(&line, &[]);
+    let planned = course.planned;
+    assert!(planned > 0, "the lists that others hang on");
+    course.known.group_members = [id("gap")].into();
+    course.known.ended.remove(&ScopeId { kind: ScopeKind::People, of: None });
+    let member = |of: &str| Scope::of(ScopeKind::Member, id(of), None).id;
+    let attempts = [(member("ana"), 9), (member("bo"), 4)].into();
+    let ahead = |course: &Course| members(&course.ahead(&line, &attempts, &["ana", "bo", "cy"].map(person)));
+    assert_eq!(ahead(&course), ["member/cy", "member/bo", "member/ana"]);
+    assert_eq!(course.planned, planned, "what is asked ahead is planned in its turn");
+    for way in [None, Some(Way::Organization)] {
+        course.known.way = way;
+        assert!(ahead(&course).is_empty(), "{way:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_the_provider_takes_us_for_is_asked_once_of_members_from_all_over_the_list() {
+    let line = Site::new().line;
+    let all: Vec<String> = (0..11).map(|number| format!("m{number:02}")).collect();
+    let mut course = ready(&line, &all);
+    let mut planned = course.plan(&line, &HashMap::new());
+    assert_eq!(planned.len(), 11);
+    planned.push(Fetch::get(Target::Question("in our own name"), "list", "/list"));
+    let asked = |course: &Course, planned: &[Fetch]| -> Vec<String> {
+        course.canaries(&line, planned).iter().map(|(member, _)| member.to_string()).collect()
+    };
+    assert_eq!(asked(&course, &planned), ["m00", "m03", "m06"]);
+    assert_eq!(asked(&course, &planned[..2]), ["m00", "m01"]);
+    assert!(asked(&course, &planned[11..]).is_empty());
+    course.proofs.asked = true;
+    assert!(asked(&course, &planned).is_empty());
+}
+
+#[test]
+fn a_way_is_wanting_where_its_own_list_says_so() {
+    let wanting = |way: Option<Way>, kind: ScopeKind| {
+        let course = Course { known: Known { way, ..Known::default() }, ..Course::default() };
+        Reason::ALL.iter().copied().filter(|reason| course.shows_the_way_wanting(kind, *reason)).collect::<Vec<_>>()
+    };
+    let of_the_organization = [Reason::Forbidden, Reason::NotFound, Reason::AttributionMismatch, Reason::AttributionUnproven]
+        .into_iter()
+        .collect::<HashSet<_>>();
+    assert_eq!(
+        wanting(Some(Way::Organization), ScopeKind::Organization).into_iter().collect::<HashSet<_>>(),
+        of_the_organization
+    );
+    assert_eq!(wanting(Some(Way::Token), ScopeKind::Member), [Reason::NotFound]);
+    for (way, kind) in [
+        (None, ScopeKind::Organization),
+        (Some(Way::Header), ScopeKind::Member),
+        (Some(Way::Header), ScopeKind::Organization),
+        (Some(Way::Organization), ScopeKind::Member),
+        (Some(Way::Organization), ScopeKind::People),
+        (Some(Way::Token), ScopeKind::People),
+    ] {
+        assert_eq!(wanting(way, kind), [], "{way:?} {kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exchange_that_gave_some_members_tokens_exists() {
+    let line = Site::new().line;
+    line.ways.leave(line.provider.spec(), &line.account, Way::Header, &Failure::new(Reason::NotFound, ""));
+    let mut course = ready(&line, &["ana".to_owned(), "bo".to_owned()]);
+    course.plan(&line, &HashMap::new());
+    assert_eq!(course.known.way, Some(Way::Token));
+    let subject = Subject { member: Some(id("ana")), proof: Proof::Impersonation, organization: None };
+    let list = proofs::walked("ana", &[("key", Some("ana"))]);
+    assert!(course.take(Ended::Walk(Box::new(list), Learnt::default(), subject), Before::default()).is_some());
+    course.wanting = Some(Failure::new(Reason::NotFound, ""));
+    assert!(!course.leave_way(&line));
+}
+
+#[test]
+fn what_lists_show_is_known_to_the_adapter() {
+    let take = |course: &mut Course, kind: ScopeKind, item: Item| {
+        let walked = proofs::walk_of(Scope::only(kind), vec![item]);
+        course.take(Ended::Walk(Box::new(walked), Learnt::default(), Subject::default()), Before::default()).unwrap();
+    };
+    let mut course = Course::default();
+    assert!(!course.people_read());
+    take(&mut course, ScopeKind::People, Item::Person(Box::new(person("ana"))));
+    assert!(course.people_read());
+    take(&mut course, ScopeKind::Projects, Item::Project(Box::new(Project { id: id("p"), name: None, archived: false })));
+    let Item::Key(mut key) = proofs::listed(&("key", Some("bot"))) else { panic!("a key") };
+    take(&mut course, ScopeKind::Admin, Item::Key(key.clone()));
+    assert!(course.known.service_accounts.is_empty(), "a user");
+    if let Some(owner) = &mut key.owner {
+        owner.kind = OwnerKind::ServiceAccount;
+    }
+    take(&mut course, ScopeKind::ServiceTokens, Item::Key(key));
+    let ids = |ids: Vec<&RemoteId>| ids.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    assert_eq!(ids(course.known.people.keys().collect()), "ana");
+    assert_eq!(ids(course.known.projects.keys().collect()), "p");
+    assert_eq!(ids(course.known.service_accounts.iter().collect()), "bot");
+}
+
+#[test]
+fn groups_tell_of_members_where_they_and_the_people_were_read() {
+    let people = ScopeId { kind: ScopeKind::People, of: None };
+    let told = |answered: bool, refused: Option<Reason>, read: bool| {
+        let mut course = Course::default();
+        course.known.people = [(id("ana"), person("ana"))].into();
+        course.known.group_members = [id("ana"), id("gap")].into();
+        course.known.answered.extend(answered.then_some(GROUPS));
+        course.known.unanswered.extend(refused.map(|reason| (GROUPS, Failure::new(reason, ""))));
+        course.known.ended.extend(read.then(|| (people.clone(), WalkEnd::Complete)));
+        (format!("{:?}", course.in_groups()), course.notes())
+    };
+    assert_eq!(told(true, None, true).0, r#"Members([RemoteId("gap")])"#);
+    assert_eq!(told(true, None, true).1, ["the list of people lacks 1 whom groups name as members"]);
+    for (answered, refused, read) in [(true, None, false), (false, None, true), (false, Some(Reason::Server), true)] {
+        assert_eq!(told(answered, refused, read).0, "NotRead", "{answered} {refused:?} {read}");
+    }
+    for refused in [Reason::Forbidden, Reason::NotFound] {
+        assert_eq!(told(false, Some(refused), true).0, "Refused");
+    }
+    assert!(Course::default().notes().is_empty());
+}
+
+#[test]
+fn a_first_refusal_of_a_list_is_told_as_one() {
+    let closed = WalkEnd::Closed(crate::domain::ClosedReason::MemberForbidden);
+    let report = |of: &str| ScopeReport {
+        scope: Scope::of(ScopeKind::Member, id(of), None),
+        end: closed.clone(),
+        ..ScopeReport::new(&unread())
+    };
+    let mut course = Course { reports: vec![report("ana"), report("bo")], ..Course::default() };
+    course.refuse(&[report("ana").scope.id]);
+    let ends: Vec<&WalkEnd> = course.reports.iter().map(|report| &report.end).collect();
+    assert!(matches!(ends[0], WalkEnd::Incomplete(failure) if failure.reason == Reason::RefusedOnce), "{ends:?}");
+    assert_eq!(ends[1], &closed);
 }

@@ -30,19 +30,23 @@ pub(in crate::sync) fn listed((key, owner): &(&str, Option<&str>)) -> Item {
 }
 
 /// A complete walk of that member's list, of keys with their owners, where these are told.
-fn walked(member: &str, keys: &[(&str, Option<&str>)]) -> Walked {
-    let scope = Scope::of(ScopeKind::Member, id(member), None);
+pub(in crate::sync) fn walked(member: &str, keys: &[(&str, Option<&str>)]) -> Walked {
+    walk_of(Scope::of(ScopeKind::Member, id(member), None), keys.iter().map(listed).collect())
+}
+
+/// A complete walk of that scope.
+pub(in crate::sync) fn walk_of(scope: Scope, items: Vec<Item>) -> Walked {
     let now = Time::from_unix(1_760_000_000);
     let fetch = Fetch::get(Target::Scope(scope.clone()), "list", "/list");
     let caps = Caps { items: 100, pages: 10, time: Duration::from_secs(60) };
     let begun = Stamp { wall: now, boot: Duration::ZERO };
     let mut walk = Walk::begin(WalkId(1), scope, &fetch, begun, caps);
     let page = Page {
-        items: keys.iter().map(listed).collect(),
+        elements: items.len() as u64,
+        items,
         refused: Vec::new(),
         digests: Vec::new(),
         unchanged: Vec::new(),
-        elements: keys.len() as u64,
         end: End::done(),
         server_time: None,
         wire_bytes: 0,

@@ -12,10 +12,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Reason, RemoteId, Scope, ScopeKind, Text, Time, WalkEnd};
 use crate::inventory::Inventory;
-use crate::providers::{Known, PROVIDERS, Target};
+use crate::providers::{Known, PROVIDERS, Subject, Target};
 use crate::remote::{Carried, Carrier, Requests};
 use crate::sync::line::Line;
-use crate::sync::round::question;
+use crate::sync::round::{planned, question};
 
 const CONFIG: &str = "
 [accounts.acme]
@@ -27,9 +27,12 @@ pace = 60000
 schedule = '0 0 1 1 *'
 ";
 
+/// The one that `/v1/org` shows.
+pub(in crate::sync) const ORGANIZATION: &str = "org_01k9x2m4q7ragsb3e5tw8vzcdf";
+
 /// Answers with an empty list, or with people, after a tenth of a second; below `/slow` after a second. A crowd is three hundred;
 /// `/endless` and `/keys` have a hundred more on each page, `/circle` the same one for ever, and `/stuck` stops in the middle. Who asks for
-/// `/bug` meets one.
+/// `/bug` meets one. `/own` has keys of two organisations and of none, a group names Ana and who is on no list, and `/v1/org` is Den's answer.
 /// It takes us for whom we name, but for Ana where we name Bo, and does not know Nobody.
 #[derive(Debug, Default)]
 struct Provider(Mutex<Vec<String>>);
@@ -66,12 +69,26 @@ impl Carrier for Provider {
                     return Ok(answer.body(body).unwrap().into());
                 }
                 "/crowd" if !second => (0..300).map(|number| format!(r#"{{"id":"p{number}"}}"#)).collect::<Vec<_>>().join(","),
+                "/own" if !second => {
+                    ["ours", "theirs"].map(own).join(",") + r#",{"id":"nobodys","name":"","preview_name":"sk-...abc"}"#
+                }
+                "/v1/group" if !second => r#"{"id":"g","org_id":"ours","member_users":["ana","gap"]}"#.to_owned(),
+                "/v1/org" => {
+                    let body = format!(r#"{{"organization":{{"id":"{ORGANIZATION}","name":"Acme"}},"members":[]}}"#);
+                    let answer = axum::http::Response::builder().header("content-type", "application/json");
+                    return Ok(answer.body(body).unwrap().into());
+                }
                 _ => String::new(),
             };
             let answer = axum::http::Response::builder().header("content-type", "application/json");
             Ok(answer.body(format!(r#"{{"objects":[{objects}]}}"#)).unwrap().into())
         })
     }
+}
+
+/// A key that is bound to that organisation.
+fn own(organization: &str) -> String {
+    format!(r#"{{"id":"of_{organization}","org_id":"{organization}","name":"","preview_name":"sk-...abc"}}"#)
 }
 
 /// A hundred elements, numbered from there on.
@@ -98,17 +115,24 @@ impl Site {
         Self::within("")
     }
 
+    /// Of another provider.
+    pub fn of(provider: &str) -> Self {
+        Self::configured(&CONFIG.replace("braintrust", provider))
+    }
+
     /// With those limits.
     fn within(limits: &str) -> Self {
+        Self::configured(&format!("[limits]\n{limits}\n{CONFIG}"))
+    }
+
+    fn configured(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::runtime(Time::from_unix(1_749_945_600));
         let inventory = Inventory::open(&folder.path().join("inventory.db"), clock.now()).unwrap();
-        let config =
-            Config::parse(Path::new("/keymuster.toml"), &format!("[limits]\n{limits}\n{CONFIG}"), std::iter::empty(), PROVIDERS)
-                .unwrap();
+        let config = Config::parse(Path::new("/keymuster.toml"), config, std::iter::empty(), PROVIDERS).unwrap();
         let provider = Arc::new(Provider::default());
         let carrier = Arc::clone(&provider) as Arc<dyn Carrier>;
-        let credential = SecretString::from("none");
+        let credential = SecretString::from("sk-admin-0123456789uvwxyz");
         let line = Line::carried(carrier, &config, &config.accounts["acme"], credential, &clock, Arc::new(Uncounted)).unwrap();
         Self { _folder: folder, provider, line: Arc::new(line), clock, inventory }
     }
@@ -134,7 +158,8 @@ impl Site {
     }
 }
 
-fn list(member: &str) -> Fetch {
+/// That member's list, which is empty.
+pub(in crate::sync) fn list(member: &str) -> Fetch {
     let scope = Scope::of(ScopeKind::Member, RemoteId::new(member).unwrap(), None);
     Fetch { list: Some("objects"), ..Fetch::get(Target::Scope(scope), "list", format!("/{member}")) }
 }
@@ -313,4 +338,53 @@ async fn a_question_has_the_bounds_of_a_list() {
         let failure = question(&site.common(), asked).await.err().unwrap();
         assert_eq!((failure.reason, site.asked().len()), (reason, requests), "{limits}: {failure}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn own_keys_are_bound_where_they_name_the_organization_that_is_read() {
+    let answered = async |organization: Option<&str>| {
+        let mut asked = Fetch { list: Some("objects"), ..Fetch::get(Target::Question("own_keys"), "api_keys", "/own") };
+        asked.subject.organization = organization.map(|of| RemoteId::new(of).unwrap());
+        let keys = question(&Site::new().common(), asked).await.ok().unwrap().keys.unwrap();
+        let told = |ids: std::collections::BTreeSet<RemoteId>| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        (told(keys.bound), told(keys.others))
+    };
+    assert_eq!(answered(Some("ours")).await, ("of_ours".to_owned(), "nobodys of_theirs".to_owned()));
+    assert_eq!(answered(None).await, (String::new(), "nobodys of_ours of_theirs".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn elements_are_recognised_in_lists_that_nothing_else_of_the_poll_goes_by() {
+    for (provider, recognised) in [("openai", vec!["project"]), ("braintrust", vec![]), ("den", vec![])] {
+        let site = Site::of(provider);
+        let mut common = site.common();
+        let id = |text: &str| RemoteId::new(text).unwrap();
+        common.known.organization = Some(crate::domain::Organization { id: id(ORGANIZATION), name: None });
+        common.known.organizations = common.known.organization.clone().map(|one| vec![one]);
+        common.known.projects = [(id("proj_1"), crate::domain::Project { id: id("proj_1"), name: None, archived: false })].into();
+        common.known.ended = [(ScopeId { kind: ScopeKind::Projects, of: None }, WalkEnd::Complete)].into();
+        let planned: Vec<(Scope, Fetch)> = planned(&common).into_values().collect();
+        assert!(!planned.is_empty(), "{provider}");
+        let mut found = Vec::new();
+        for (scope, fetch) in planned {
+            let kind = scope.id.kind;
+            let in_a_name = Fetch { subject: Subject { member: Some(id("ana")), ..Subject::default() }, ..fetch.clone() };
+            let recognises = |fetch: &Fetch| match broken(&common, fetch) {
+                Ended::Walk(walked, ..) => walked.recognises(),
+                Ended::Question(..) => panic!("a list"),
+            };
+            assert!(!recognises(&in_a_name), "{provider} {kind}: whose keys they are is checked of keys that are read");
+            found.extend(recognises(&fetch).then(|| kind.as_str()));
+        }
+        assert_eq!(found, recognised, "{provider}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_so_many_lists_are_asked_for_ahead_of_their_turn() {
+    let site = Site::new();
+    let mut rounds = site.rounds(vec![people("/slow")]);
+    rounds.ask_ahead(site.common(), (0..MOST_AHEAD + 50).map(|number| list(&format!("m{number}"))));
+    rounds.meanwhile(tokio::time::sleep(Duration::from_secs(1_000))).await;
+    assert_eq!(site.asked().iter().filter(|path| path.starts_with("/m")).count(), MOST_AHEAD);
 }

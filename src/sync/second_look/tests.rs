@@ -7,8 +7,8 @@ use super::*;
 use crate::domain::{Organization, Scope, ScopeKind, Time};
 use crate::inventory::{ConfiguredAccount, Confirmed, SeenOrganization};
 use crate::providers::{End, Learnt, Subject, Target, Way};
-use crate::sync::proofs::tests::listed;
-use crate::sync::rounds::tests::Site;
+use crate::sync::proofs::tests::{listed, walked as shown};
+use crate::sync::rounds::tests::{ORGANIZATION, Site, list};
 use crate::walk::{Caps, Page, Stamp, Turn, Walk};
 
 const NOW: Time = Time::from_unix(1_760_000_000);
@@ -82,4 +82,49 @@ async fn whom_the_provider_takes_us_for_is_asked_each_time_and_believed_where_it
     assert_eq!(asked("bo").await, (Err(Look::TakenFor(id("ana"))), 1));
     assert_eq!(asked("nobody").await, (Ok(false), 1), "it does not say");
     assert_eq!(asked("me").await, (Ok(false), 0), "of oneself it proves nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_organisation_is_asked_for_once_more_where_some_list_waits_for_it() {
+    let site = Site::of("den");
+    let asked = async |awaited: bool, before: Option<&str>| {
+        let mut common = site.common();
+        common.known.organization = before.map(|before| Organization { id: id(before), name: None });
+        let shown = Looking { common }.organization(awaited).await.map_err(|failure| failure.reason);
+        (shown, site.asked())
+    };
+    assert_eq!(asked(true, Some(ORGANIZATION)).await, (Ok(()), vec!["/v1/org".to_owned()]));
+    assert_eq!(asked(false, Some(ORGANIZATION)).await, (Ok(()), vec![]));
+    let (shown, _) = asked(true, Some("org_01k9x2m4q7ragsb3e5tw8vzcdg")).await;
+    assert!(matches!(shown, Err(Reason::AttributionMismatch | Reason::OrganizationChanged)), "{shown:?}");
+    assert_eq!(asked(true, None).await, (Err(Reason::Internal), vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_read_again_and_has_to_hold_the_same() {
+    let site = Site::new();
+    let mut common = site.common();
+    common.known.way = Some(Way::Header);
+    common.known.caller = Some(id("me"));
+    let looking = Looking { common };
+    let looked = async |member: &str, keys: &[(&str, Option<&str>)]| {
+        let silent = Silent {
+            walked: shown(member, keys),
+            member: id(member),
+            is_own: member == "me",
+            before: Before::default(),
+            look: Look::NotNeeded,
+        };
+        let looked = looking.look(&silent, Some(&list(member))).await;
+        let asked = site.asked();
+        (
+            looked,
+            asked.iter().filter(|path| *path == "/api/self/me").count(),
+            asked.iter().filter(|path| path[1..] == *member).count(),
+        )
+    };
+    assert_eq!(looked("ana", &[]).await, (Ok(true), IDENTITIES, READINGS));
+    assert_eq!(looked("ana", &[("key", None)]).await, (Err(Look::ReadOtherwise(id("key"))), IDENTITIES, 1));
+    assert_eq!(looked("bo", &[]).await, (Err(Look::TakenFor(id("ana"))), 1, 0));
+    assert_eq!(looked("me", &[]).await, (Ok(true), 0, READINGS), "of one's own list nobody else can speak");
 }
