@@ -1,7 +1,5 @@
 //! Patterns with `*` and `?`, as shells have them.
 
-use std::fmt;
-
 /// A pattern over a whole text: `*` is any run of characters, also none; `?` is one character; all else is itself.
 /// There is no escape and no class, and case counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,12 +51,6 @@ impl Glob {
             }
         }
         pattern[p..].iter().all(|c| *c == '*')
-    }
-}
-
-impl fmt::Display for Glob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
     }
 }
 

@@ -70,11 +70,6 @@ pub struct Match {
 }
 
 impl Match {
-    /// Nothing is asked for, so everything would match.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Whether the key is meant.
     pub fn applies(&self, key: &Matchable<'_>, account: Option<&AccountPolicy>) -> bool {
         let text = |glob: &Option<Glob>, text: Option<&str>| match glob {

@@ -80,11 +80,6 @@ impl Limits {
         }
     }
 
-    /// Nothing is set.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// What is set, by the names of the config.
     pub fn written(&self) -> Vec<(&'static str, String)> {
         let Self { stale_after, never_used_grace, expiring_within, max_age, ignore } = self;

@@ -99,7 +99,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::domain::{Failure, Reason};
+    use crate::domain::{Failure, Reason, Scope};
     use crate::walk::Page;
 
     fn not_found() -> Result<Page, Failure> {
@@ -116,6 +116,29 @@ mod tests {
             std::future::ready(Some(if sees { ById::there() } else { ById::of(&not_found()) }))
         };
         ask_all(&RemoteId::new("control").unwrap(), &ids, IN_A_MEMBERS_NAME, answer).await
+    }
+
+    /// Which of two keys are proven absent where one of them is, by that many questions.
+    async fn asked(times: usize, control: Option<bool>) -> (Option<Vec<String>>, usize) {
+        let [gone, there] = ["gone", "there"].map(|id| RemoteId::new(id).unwrap());
+        let asked = AtomicUsize::new(0);
+        let answer = |key: RemoteId| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            let is_there = if key.as_str() == "control" { control } else { Some(key.as_str() != "gone") };
+            std::future::ready(is_there.map(|is_there| if is_there { ById::there() } else { ById::of(&not_found()) }))
+        };
+        let absent = ask_all(&RemoteId::new("control").unwrap(), &[gone, there], times, answer).await;
+        (absent.map(|absent| absent.ids().iter().map(ToString::to_string).collect()), asked.into_inner())
+    }
+
+    #[tokio::test]
+    async fn a_key_is_proven_absent_between_two_answers_for_the_control() {
+        let gone = || Some(vec!["gone".to_owned()]);
+        assert_eq!(asked(times(&Scope::only(ScopeKind::Admin).id), Some(true)).await, (gone(), 4));
+        let member = Scope::of(ScopeKind::Member, RemoteId::new("ana").unwrap(), None);
+        assert_eq!(asked(times(&member.id), Some(true)).await, (gone(), 1 + 4 + 3 + 3), "twice in a row each time");
+        assert_eq!(asked(1, Some(false)).await, (None, 1));
+        assert_eq!(asked(1, None).await, (None, 1), "nothing can be asked for");
     }
 
     #[tokio::test]

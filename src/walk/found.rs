@@ -26,7 +26,7 @@ impl Found {
     }
 
     /// How many.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Keys(keys) => keys.len(),
             Self::People(people) => people.len(),
@@ -51,11 +51,6 @@ impl Found {
             Self::Projects(projects) => Box::new(projects.iter().flat_map(|project| &project.name)),
         };
         texts.filter(|text| text.was_secret_like()).count() as u64
-    }
-
-    /// None at all.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

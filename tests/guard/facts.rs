@@ -291,6 +291,43 @@ async fn an_owner_is_judged_by_the_name_that_was_read_between_two_lists_of_keys(
     assert_eq!(site.rows("SELECT key_id || ' ' || team FROM keys ORDER BY key_id"), ["p_000 machines", "q_000 machines"]);
 }
 
+/// As does what a project is called.
+#[tokio::test]
+async fn a_project_that_is_called_otherwise_is_judged_otherwise() {
+    let mut site = Site::new(&[("p", 1)]).await;
+    let rule = Rule {
+        matches: Match { scope_name: Some(Glob::new("robots *")), ..Match::default() },
+        labels: [("team".to_owned(), "machines".to_owned())].into(),
+        ..Rule::default()
+    };
+    let policy = Policy { rules: vec![rule], ..Policy::default() };
+    site.inventory.judge_all(Arc::new(policy), Time::from_unix(site.now)).await.unwrap();
+    for (title, team) in [("people", "-"), ("robots 7", "machines"), ("people", "-")] {
+        site.titles.insert("p".into(), title);
+        site.poll().await;
+        assert_eq!(row(&site, "scope_name, team"), format!("{title}|{team}"));
+    }
+}
+
+/// Where no list of people tells, the last key does.
+#[tokio::test]
+async fn an_owner_whom_keys_of_one_list_call_otherwise_is_called_as_by_the_last() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    robots_have_a_team(&site).await;
+    fn called(facts: &mut KeyFacts, name: &str) {
+        owned(facts, "stranger");
+        facts.owner.as_mut().unwrap().name = Some(Text::clean(name));
+    }
+    site.told.insert("p_000".into(), |facts| called(facts, "robot 7"));
+    site.told.insert("p_001".into(), |facts| called(facts, "Ana"));
+    let told = |site: &Site| site.rows("SELECT DISTINCT owner_name, team FROM keys");
+    site.poll().await;
+    assert_eq!(told(&site), ["Ana|-"]);
+    site.told.insert("p_001".into(), |facts| called(facts, "robot 8"));
+    site.poll().await;
+    assert_eq!(told(&site), ["robot 8|machines"]);
+}
+
 /// A list's word on what somebody is called stands above a key's, which alone tells of what kind they are.
 #[tokio::test]
 async fn a_service_account_is_judged_by_the_name_that_a_list_of_users_gives_it() {

@@ -1,6 +1,6 @@
 //! Two lists that tell different things of the last use of one key: the later one is right.
 
-use keymuster::domain::{KeyKind, Moment, Time};
+use keymuster::domain::{KeyFacts, KeyKind, Moment, Text, Time};
 
 use crate::site::Site;
 
@@ -39,6 +39,23 @@ async fn a_use_that_goes_back_is_believed_of_the_only_list_and_told() {
     site.poll().await;
     assert_eq!(site.rows(USED), ["at|2025-02-19T21:20:00Z"]);
     assert_eq!(site.count("changes WHERE change = 'last_use_went_back'"), 1);
+}
+
+/// Also where another fact of the key changes with it.
+#[tokio::test]
+async fn a_key_is_stale_so_long_after_the_use_that_is_told_now() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    let after = "SELECT stale_at - used_at FROM last_use JOIN key ON key.id = key_id WHERE remote_id = 'p_000'";
+    for (seconds, name) in
+        [(1_750_000_000, "a"), (1_751_000_000, "a"), (1_752_000_000, "b"), (1_745_000_000, "b"), (1_746_000_000, "a")]
+    {
+        tell(&mut site, Moment::At(Time::from_unix(seconds)), Moment::NotReported);
+        let named: fn(&mut KeyFacts) =
+            if name == "a" { |facts| facts.name = None } else { |facts| facts.name = Some(Text::clean("b")) };
+        site.told.insert("p_000".into(), named);
+        site.poll().await;
+        assert_eq!(site.rows(after), [(90 * 86_400).to_string()], "{seconds} {name}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Lists of people and projects that shrink too much: nothing hangs on them until they are themselves again, or a person says.
 
+use keymuster::domain::Reason;
+
 use crate::site::{HOUR, Site, ids};
 
 /// Twelve projects with two keys each.
@@ -340,4 +342,34 @@ async fn a_word_in_the_middle_of_a_poll_covers_nothing_that_was_not_shown_yet() 
     assert_eq!(site.ack(Some("people")).await.holds, 1);
     site.poll_nothing().await;
     assert_eq!(site.holds(), ["list_shrank|people||28"], "nobody looked at the other twenty-eight");
+}
+
+/// What can be read in part is not refused for good, unless it was another list that was read.
+#[tokio::test]
+async fn a_closed_list_is_open_again_where_a_page_of_it_was_read() {
+    let mut site = Site::new(&[("p", 2)]).await;
+    site.poll().await;
+    let standing = |site: &Site| site.rows("SELECT standing || ' ' || refusals FROM scope WHERE remote_id = 'p'").remove(0);
+    for (reason, pages, open) in [
+        (Reason::Server, 1, true),
+        (Reason::Server, 0, false),
+        (Reason::AttributionMismatch, 1, false),
+        (Reason::AttributionUnproven, 1, false),
+        (Reason::ImpersonationNotPermitted, 1, false),
+    ] {
+        site.closed.clear();
+        site.poll().await;
+        assert_eq!(standing(&site), "open 0");
+        site.closed.insert("p".into());
+        site.poll().await;
+        assert_eq!(standing(&site), "open 1", "refused once");
+        site.part_of("p", reason, pages).await;
+        assert_eq!(standing(&site), if open { "open 0" } else { "open 1" }, "{reason} {pages}");
+        for _ in 0..2 {
+            site.poll().await;
+        }
+        assert!(standing(&site).starts_with("closed"), "{reason} {pages}");
+        site.part_of("p", reason, pages).await;
+        assert_eq!(standing(&site).starts_with("open 0"), open, "{reason} {pages}");
+    }
 }

@@ -20,6 +20,7 @@ use keymuster::walk::{Caps, Page, Stamp, Turn, Walk, Walked};
 pub const LIMITS: GuardLimits =
     GuardLimits { confirm_after_s: 600, min_keys: 10, scope_share: 0.5, account_share: 0.2, small_scope: 5, window_s: 86_400 };
 pub const HOUR: i64 = 3_600;
+const CAPS: Caps = Caps { items: 10_000, pages: 10, time: Duration::from_secs(600) };
 
 pub struct Site {
     folder: tempfile::TempDir,
@@ -35,6 +36,8 @@ pub struct Site {
     pub people: BTreeSet<String>,
     /// What the list of people calls them; others by their ids.
     pub names: BTreeMap<String, &'static str>,
+    /// What projects are called; others have no name.
+    pub titles: BTreeMap<String, &'static str>,
     /// Members whom groups alone name.
     pub only_in_groups: Vec<RemoteId>,
     /// Groups answer only when the people are read once more.
@@ -83,6 +86,7 @@ impl Site {
             admin: None,
             people: ids("user", 0, 3),
             names: BTreeMap::new(),
+            titles: BTreeMap::new(),
             only_in_groups: Vec::new(),
             groups_late: false,
             owners: BTreeMap::new(),
@@ -224,7 +228,8 @@ impl Site {
             } else {
                 (self.items(&keys, KeyKind::Project), Next::Done)
             };
-            walks.push(self.walk(Scope::of(ScopeKind::Project, id(&project), None), items, next));
+            let title = self.titles.get(&project).map(|title| Text::clean(title));
+            walks.push(self.walk(Scope::of(ScopeKind::Project, id(&project), title), items, next));
         }
         if let Some(keys) = self.members.clone() {
             let items = self.items(&keys, KeyKind::Organization);
@@ -268,8 +273,7 @@ impl Site {
     fn walk(&mut self, scope: Scope, items: Vec<Item>, next: Next) -> Walked {
         let begun = self.stamp();
         let fetch = Fetch { list: Some("data"), ..Fetch::get(Target::Scope(scope.clone()), "list", "/list") };
-        let caps = Caps { items: 10_000, pages: 10, time: Duration::from_secs(600) };
-        let mut walk = Walk::begin(self.inventory.next_walk(), scope, &fetch, begun, caps);
+        let mut walk = Walk::begin(self.inventory.next_walk(), scope, &fetch, begun, CAPS);
         let page = Page {
             elements: items.len() as u64,
             items,
@@ -285,6 +289,22 @@ impl Site {
             Turn::Ended(end @ (WalkEnd::Complete | WalkEnd::Closed(_))) => walk.finish(end, begun.wall),
             other @ (Turn::Next(_) | Turn::Ended(WalkEnd::Incomplete(_))) => panic!("{other:?}"),
         }
+    }
+
+    /// One walk of a project that failed at the end of its first page, or before it.
+    pub async fn part_of(&mut self, project: &str, reason: Reason, pages: usize) {
+        self.now += HOUR;
+        let (poll, row) = self.begin().await;
+        let scope = Scope::of(ScopeKind::Project, id(project), None);
+        let failure = Failure::new(reason, "");
+        let walked = if pages > 0 {
+            self.walk(scope, Vec::new(), Next::Done).unfinished(failure)
+        } else {
+            let (begun, fetch) = (self.stamp(), Fetch::get(Target::Scope(scope.clone()), "list", "/list"));
+            let walk = Walk::begin(self.inventory.next_walk(), scope, &fetch, begun, CAPS);
+            walk.finish(WalkEnd::Incomplete(failure), begun.wall)
+        };
+        self.apply(row, poll, vec![walked]).await;
     }
 
     /// A person's word.

@@ -204,7 +204,7 @@ async fn a_witness_that_closed_proves_nothing_more() {
 /// How many elements of the first project's list were read, and how many came again.
 fn read_and_unchanged(driver: &mut Driver) -> (usize, usize) {
     let walked = driver.walk(Place::Project(0), None);
-    (walked.found().len(), walked.unchanged().len())
+    (walked.keys().len(), walked.unchanged().len())
 }
 
 #[tokio::test]

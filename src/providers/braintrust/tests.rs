@@ -281,10 +281,17 @@ fn identity_is_asked_as_the_member_where_that_can_be() {
     assert_eq!((fetch.headers, fetch.subject.member), (vec![(AS, remote("u-2"))], Some(remote("u-2"))));
     assert_eq!(ask(&known, "u-me"), None, "as oneself it proves nothing");
     assert_eq!(ask(&ready(Way::Token), "u-2"), None);
-    let mut by_get = known;
-    by_get.answered.remove(requests::WHO);
-    by_get.answered.insert(requests::WHO_BY_GET);
-    assert_eq!(ask(&by_get, "u-2").map(|f| f.method), Some(Method::Get));
+    assert_eq!(fetch.target, Target::Question("identity"), "it tells nothing of ourselves");
+    for (answered, method) in [
+        (vec![], Method::WhoAmI),
+        (vec![requests::WHO_BY_GET], Method::Get),
+        (vec![requests::WHO, requests::WHO_BY_GET], Method::WhoAmI),
+    ] {
+        let mut known = known.clone();
+        known.answered.retain(|question| *question != requests::WHO);
+        known.answered.extend(&answered);
+        assert_eq!(ask(&known, "u-2").map(|f| f.method), Some(method), "{answered:?}");
+    }
 }
 
 #[test]
@@ -394,6 +401,23 @@ fn refusals_close_only_members_lists() {
     ] {
         assert_eq!(reason(fetch, status), expected, "{} {status}", fetch.path);
     }
+}
+
+#[test]
+fn refusals_say_what_a_person_can_do() {
+    let (by_header, by_token) = (member_list("u-2", Way::Header), member_list("u-2", Way::Token));
+    let whole = organization_list();
+    for (fetch, status, told) in [
+        (&by_header, 400, "cannot be impersonated"),
+        (&by_token, 400, "cannot be impersonated"),
+        (&by_header, 401, "check base_url"),
+        (&by_token, 401, "check token_field"),
+        (&whole, 401, "check base_url"),
+    ] {
+        let detail = end(fetch, status, "no").unwrap_err().detail;
+        assert!(detail.contains(told), "{} {status}: {detail}", fetch.path);
+    }
+    assert_eq!(end(&whole, 400, "no").unwrap_err().detail, "status 400", "of no member");
 }
 
 #[test]

@@ -241,6 +241,11 @@ async fn an_exchange_that_gave_some_members_tokens_exists() {
     assert!(course.take(Ended::Walk(Box::new(list), Learnt::default(), subject), Before::default()).is_some());
     course.wanting = Some(Failure::new(Reason::NotFound, ""));
     assert!(!course.leave_way(&line));
+    assert_eq!(line.ways.left().len(), 2, "{:?}", line.ways.left());
+    course.proofs.forget();
+    course.wanting = Some(Failure::new(Reason::NotFound, ""));
+    assert!(!course.leave_way(&line), "it is the last");
+    assert_eq!(line.ways.left().len(), 3, "{:?}", line.ways.left());
 }
 
 #[test]

@@ -32,7 +32,8 @@ pub(in crate::sync) const ORGANIZATION: &str = "org_01k9x2m4q7ragsb3e5tw8vzcdf";
 
 /// Answers with an empty list, or with people, after a tenth of a second; below `/slow` after a second. A crowd is three hundred;
 /// `/endless` and `/keys` have a hundred more on each page, `/circle` the same one for ever, and `/stuck` stops in the middle. Who asks for
-/// `/bug` meets one. `/own` has keys of two organisations and of none, a group names Ana and who is on no list, and `/v1/org` is Den's answer.
+/// `/bug` meets one. `/own` has keys of two organisations and of none, a group names Ana and who is on no list, `/v1/org` is Den's answer, and
+/// the key `there` answers by its id.
 /// It takes us for whom we name, but for Ana where we name Bo, and does not know Nobody.
 #[derive(Debug, Default)]
 struct Provider(Mutex<Vec<String>>);
@@ -73,8 +74,9 @@ impl Carrier for Provider {
                     ["ours", "theirs"].map(own).join(",") + r#",{"id":"nobodys","name":"","preview_name":"sk-...abc"}"#
                 }
                 "/v1/group" if !second => r#"{"id":"g","org_id":"ours","member_users":["ana","gap"]}"#.to_owned(),
-                "/v1/org" => {
-                    let body = format!(r#"{{"organization":{{"id":"{ORGANIZATION}","name":"Acme"}},"members":[]}}"#);
+                "/v1/org" | "/v1/api_key/there" => {
+                    let shown = format!(r#"{{"organization":{{"id":"{ORGANIZATION}","name":"Acme"}},"members":[]}}"#);
+                    let body = if asked == "/v1/org" { shown } else { r#"{"id":"there"}"#.to_owned() };
                     let answer = axum::http::Response::builder().header("content-type", "application/json");
                     return Ok(answer.body(body).unwrap().into());
                 }

@@ -107,12 +107,12 @@ async fn a_list_is_read_again_and_has_to_hold_the_same() {
     common.known.way = Some(Way::Header);
     common.known.caller = Some(id("me"));
     let looking = Looking { common };
-    let looked = async |member: &str, keys: &[(&str, Option<&str>)]| {
+    let lacking = async |member: &str, keys: &[(&str, Option<&str>)], lacking: &[&str]| {
         let silent = Silent {
             walked: shown(member, keys),
             member: id(member),
             is_own: member == "me",
-            before: Before::default(),
+            before: Before { lacking: lacking.iter().map(|key| id(key)).collect(), strange: false },
             look: Look::NotNeeded,
         };
         let looked = looking.look(&silent, Some(&list(member))).await;
@@ -123,7 +123,10 @@ async fn a_list_is_read_again_and_has_to_hold_the_same() {
             asked.iter().filter(|path| path[1..] == *member).count(),
         )
     };
+    let looked = async |member: &str, keys: &[(&str, Option<&str>)]| lacking(member, keys, &[]).await;
     assert_eq!(looked("ana", &[]).await, (Ok(true), IDENTITIES, READINGS));
+    assert_eq!(lacking("ana", &[], &["absent", "there"]).await.0, Err(Look::Answers(id("there"))));
+    assert_eq!(lacking("ana", &[], &["absent"; KEYS]).await.0, Ok(true));
     assert_eq!(looked("ana", &[("key", None)]).await, (Err(Look::ReadOtherwise(id("key"))), IDENTITIES, 1));
     assert_eq!(looked("bo", &[]).await, (Err(Look::TakenFor(id("ana"))), 1, 0));
     assert_eq!(looked("me", &[]).await, (Ok(true), 0, READINGS), "of one's own list nobody else can speak");
