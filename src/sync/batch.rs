@@ -138,3 +138,46 @@ impl Batch {
         Ok((applied, self.refused_once))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Project, RemoteId, Scope, Time};
+    use crate::inventory::ConfiguredAccount;
+    use crate::providers::Item;
+    use crate::sync::proofs::tests::walk_of;
+    use crate::sync::rounds::tests::Site;
+
+    const NOW: Time = Time::from_unix(1_760_000_000);
+
+    /// Other projects than before are another organisation's only where all of them are known.
+    #[tokio::test(start_paused = true)]
+    async fn an_organisation_that_names_itself_nowhere_is_known_by_its_projects() {
+        let site = Site::of("openai");
+        let inventory = site.common().inventory;
+        let account = ConfiguredAccount { name: "acme".into(), provider: "openai", formerly: None, interval: 3_600 };
+        inventory.configure(vec![account], Arc::default(), NOW).await.unwrap();
+        let seen = async |project: &str, whole: bool| {
+            let project = Project { id: RemoteId::new(project).unwrap(), name: None, archived: false };
+            let scope = Scope::only(ScopeKind::Projects);
+            let failure = Failure::new(Reason::Server, "");
+            let mut walked = walk_of(scope.clone(), vec![Item::Project(Box::new(project.clone()))]);
+            if !whole {
+                walked = walked.unfinished(failure);
+            }
+            let known = Known {
+                ended: [(scope.id, walked.end().clone())].into(),
+                projects: [(project.id.clone(), project)].into(),
+                ..Known::default()
+            };
+            let poll = inventory.begin_poll("acme".into(), NOW).await.unwrap();
+            let mut batch = Batch::new(inventory.clone(), Arc::clone(&site.line), poll, Arc::default());
+            batch.push(walked, &known).await.unwrap();
+            batch.finish().await.unwrap().0.map(drop).map_err(|failure| failure.reason)
+        };
+        assert_eq!(seen("proj_1", true).await, Ok(()));
+        assert_eq!(seen("proj_2", false).await, Err(Reason::OrganizationUnconfirmed));
+        assert_eq!(seen("proj_2", true).await, Err(Reason::OrganizationChanged));
+        assert_eq!(seen("proj_1", false).await, Ok(()));
+    }
+}

@@ -80,6 +80,7 @@ mod tests {
         for (walks, marked, own) in [
             (vec![admin(&[("mine", OURS), ("hers", ANOTHERS)])], None, is("mine")),
             (vec![admin(&[("mine", OURS), ("twin", OURS)])], Some(OURS), OwnKey::NotKnown),
+            (vec![admin(&[("mine", "sk-admin...yz")])], None, OwnKey::NotKnown),
             (vec![admin(&[("hers", ANOTHERS)])], Some(OURS), OwnKey::NotKnown),
             (vec![unread(ScopeKind::Admin)], Some(OURS), OwnKey::AsBefore),
             (vec![unread(ScopeKind::Admin)], Some(ANOTHERS), OwnKey::NotKnown),

@@ -309,3 +309,11 @@ fn a_first_refusal_of_a_list_is_told_as_one() {
     assert!(matches!(ends[0], WalkEnd::Incomplete(failure) if failure.reason == Reason::RefusedOnce), "{ends:?}");
     assert_eq!(ends[1], &closed);
 }
+
+#[test]
+fn keys_of_another_organisation_are_noted() {
+    let report = |others: u64| ScopeReport { other_organization: others, ..ScopeReport::new(&unread()) };
+    let notes = |others: [u64; 2]| Course { reports: others.map(report).into(), ..Course::default() }.notes();
+    assert_eq!(notes([1, 2]), ["left out, as keys of another organisation: 3"]);
+    assert!(notes([0, 0]).is_empty());
+}

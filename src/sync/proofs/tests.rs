@@ -451,3 +451,29 @@ fn an_ownerless_key_that_is_known_as_anothers_is_believed_only_of_whom_the_provi
         assert_eq!(reason(&proofs.settle(Ok(()), &known())[0]), expected, "{look:?}");
     }
 }
+
+#[test]
+fn one_list_that_leaves_something_open_keeps_the_refused_from_speaking_for_all() {
+    let mut proofs = Proofs::default();
+    assert_eq!(proofs.failure(), None);
+    let own = Before { lacking: vec![id("mine_0")], strange: false };
+    assert!(proofs.take(walked("me", &[("mine_1", None)]), &subject("me", Proof::None), own, &known()).is_none(), "it waits");
+    assert_eq!(proofs.failure(), None, "of our own list nothing is open");
+    assert!(proofs.take(refused("ana"), &subject("ana", Proof::Impersonation), Before::default(), &known()).is_none());
+    assert_eq!(proofs.failure().map(|failure| failure.reason), Some(Reason::ImpersonationNotPermitted));
+    assert!(proofs.take(walked("bo", &[]), &subject("bo", Proof::Impersonation), Before::default(), &known()).is_none());
+    assert_eq!(proofs.failure().map(|failure| failure.reason), UNPROVEN);
+    let settled = proofs.settle(Ok(()), &known());
+    let ana = settled.iter().find(|walked| walked.scope().id.of == Some(id("ana"))).unwrap();
+    assert!(matches!(ana.end(), WalkEnd::Closed(_)), "{:?}", ana.end());
+}
+
+#[test]
+fn a_member_whose_list_was_read_twice_shares_no_key_with_anybody() {
+    let settled = settled(
+        &known(),
+        &Look::Confirmed,
+        &[("ana", &[("k", None)], &[]), ("ana", &[("k", None)], &[]), ("bo", &[("b", Some("bo"))], &[])],
+    );
+    assert_eq!(settled.iter().map(|(_, walked)| reason(walked)).collect::<Vec<_>>(), [None, None, None]);
+}
