@@ -126,4 +126,12 @@ mod tests {
             .unwrap();
         assert_eq!(names, "kept");
     }
+
+    #[tokio::test]
+    async fn what_is_closed_writes_nothing_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let inventory = Inventory::open(&folder.path().join("inventory.db"), Time::from_unix(1_749_945_600)).unwrap();
+        inventory.clone().close().await.unwrap();
+        assert!(matches!(inventory.write(|_| Ok(())).await, Err(StoreError::Stopped)));
+    }
 }

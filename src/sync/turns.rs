@@ -147,4 +147,23 @@ mod tests {
             others.join().unwrap();
         });
     }
+
+    #[test]
+    fn a_turn_is_taken_until_it_is_given_back_or_dropped() {
+        let (turns, stop) = (Turns::default(), CancellationToken::new());
+        let state = |name: &str| (turns.is_taken(name), turns.are_free());
+        assert_eq!(state("acme"), (false, true));
+        let taken = turns.take("acme", &stop).unwrap();
+        assert!(turns.take("acme", &stop).is_none());
+        assert_eq!((state("acme"), state("globex")), ((true, false), (false, false)));
+        turns.cut_off("globex");
+        assert!(!taken.stop.is_cancelled());
+        turns.cut_off("acme");
+        assert!(taken.stop.is_cancelled() && !stop.is_cancelled(), "this poll alone");
+        assert_eq!(state("acme"), (true, false), "it ends by itself");
+        taken.answer(&report());
+        assert_eq!(state("acme"), (false, true));
+        drop(turns.take("acme", &stop));
+        assert_eq!(state("acme"), (false, true));
+    }
 }
