@@ -148,6 +148,7 @@ fn the_organization_that_the_credential_administers() {
 #[test]
 fn what_stands_beside_the_keys_is_read() {
     let list = keys(&remote(OURS));
+    assert!(!Den.reads_apart(&list), "whether null is never shows in the whole answer");
     assert!(end(&list, 200, r#"{"apiKeys":[],"more":true}"#, Some(0)).is_ok());
     assert_eq!(end(&list, 200, r#"{"apiKeys":[],"more":tru}"#, Some(0)).unwrap_err().reason, Reason::Malformed);
 }
