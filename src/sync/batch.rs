@@ -160,10 +160,9 @@ mod tests {
         let seen = async |project: &str, whole: bool| {
             let project = Project { id: RemoteId::new(project).unwrap(), name: None, archived: false };
             let scope = Scope::only(ScopeKind::Projects);
-            let failure = Failure::new(Reason::Server, "");
-            let mut walked = walk_of(scope.clone(), vec![Item::Project(Box::new(project.clone()))]);
+            let mut walked = walk_of(inventory.next_walk(), scope.clone(), vec![Item::Project(Box::new(project.clone()))]);
             if !whole {
-                walked = walked.unfinished(failure);
+                walked = walked.unfinished(Failure::new(Reason::Server, ""));
             }
             let known = Known {
                 ended: [(scope.id, walked.end().clone())].into(),

@@ -118,8 +118,8 @@ mod tests {
         ask_all(&RemoteId::new("control").unwrap(), &ids, IN_A_MEMBERS_NAME, answer).await
     }
 
-    /// Which of two keys are proven absent where one of them is, by that many questions.
-    async fn asked(times: usize, control: Option<bool>) -> (Option<Vec<String>>, usize) {
+    /// Which of two keys are proven absent where one of them is, and how many questions that took.
+    async fn found(times: usize, control: Option<bool>) -> (Option<Vec<String>>, usize) {
         let [gone, there] = ["gone", "there"].map(|id| RemoteId::new(id).unwrap());
         let asked = AtomicUsize::new(0);
         let answer = |key: RemoteId| {
@@ -134,11 +134,11 @@ mod tests {
     #[tokio::test]
     async fn a_key_is_proven_absent_between_two_answers_for_the_control() {
         let gone = || Some(vec!["gone".to_owned()]);
-        assert_eq!(asked(times(&Scope::only(ScopeKind::Admin).id), Some(true)).await, (gone(), 4));
+        assert_eq!(found(times(&Scope::only(ScopeKind::Admin).id), Some(true)).await, (gone(), 4));
         let member = Scope::of(ScopeKind::Member, RemoteId::new("ana").unwrap(), None);
-        assert_eq!(asked(times(&member.id), Some(true)).await, (gone(), 1 + 4 + 3 + 3), "twice in a row each time");
-        assert_eq!(asked(1, Some(false)).await, (None, 1));
-        assert_eq!(asked(1, None).await, (None, 1), "nothing can be asked for");
+        assert_eq!(found(times(&member.id), Some(true)).await, (gone(), 1 + 4 + 3 + 3), "twice in a row each time");
+        assert_eq!(found(1, Some(false)).await, (None, 1));
+        assert_eq!(found(1, None).await, (None, 1), "nothing can be asked for");
     }
 
     #[tokio::test]

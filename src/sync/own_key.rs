@@ -50,10 +50,11 @@ impl OwnKeySearch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Failure, Reason, Scope, ScopeKind};
+    use crate::domain::{Failure, Moment, Reason, Scope, ScopeKind, Time};
     use crate::providers::Item;
     use crate::sync::proofs::tests::{listed, walk_of};
     use crate::sync::rounds::tests::Site;
+    use crate::walk::WalkId;
 
     const OURS: &str = "sk-admin...xyz";
     const ANOTHERS: &str = "sk-admin...abc";
@@ -63,13 +64,16 @@ mod tests {
         let items = keys.iter().map(|(id, mask)| {
             let Item::Key(mut key) = listed(&(id, None)) else { panic!("a key") };
             key.hint = Hint::new(mask);
+            // Den's own key is among those that were just used.
+            key.last_used = Moment::At(Time::from_unix(1_750_000_000));
             Item::Key(key)
         });
-        walk_of(Scope::only(kind), items.collect())
+        walk_of(WalkId(1), Scope::only(kind), items.collect())
     }
 
-    fn unread(kind: ScopeKind) -> Walked {
-        list(kind, &[]).doubted(Failure::new(Reason::Server, ""))
+    /// The same, read in part.
+    fn part(kind: ScopeKind, keys: &[(&str, &str)]) -> Walked {
+        list(kind, keys).unfinished(Failure::new(Reason::Server, ""))
     }
 
     #[tokio::test(start_paused = true)]
@@ -82,11 +86,12 @@ mod tests {
             (vec![admin(&[("mine", OURS), ("twin", OURS)])], Some(OURS), OwnKey::NotKnown),
             (vec![admin(&[("mine", "sk-admin...yz")])], None, OwnKey::NotKnown),
             (vec![admin(&[("hers", ANOTHERS)])], Some(OURS), OwnKey::NotKnown),
-            (vec![unread(ScopeKind::Admin)], Some(OURS), OwnKey::AsBefore),
-            (vec![unread(ScopeKind::Admin)], Some(ANOTHERS), OwnKey::NotKnown),
-            (vec![unread(ScopeKind::Admin)], None, OwnKey::NotKnown),
+            (vec![part(ScopeKind::Admin, &[])], Some(OURS), OwnKey::AsBefore),
+            (vec![part(ScopeKind::Admin, &[])], Some(ANOTHERS), OwnKey::NotKnown),
+            (vec![part(ScopeKind::Admin, &[])], None, OwnKey::NotKnown),
+            (vec![part(ScopeKind::Admin, &[("mine", OURS)])], None, OwnKey::NotKnown),
             (vec![], Some(OURS), OwnKey::AsBefore),
-            (vec![admin(&[]), unread(ScopeKind::Admin)], Some(OURS), OwnKey::AsBefore),
+            (vec![admin(&[]), part(ScopeKind::Admin, &[])], Some(OURS), OwnKey::AsBefore),
             (vec![list(ScopeKind::Project, &[("mine", OURS)])], None, OwnKey::NotKnown),
         ] {
             let mut search = OwnKeySearch::default();

@@ -60,22 +60,25 @@ async fn in_groups(common: &Common) -> Result<BTreeSet<RemoteId>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Organization;
+    use crate::domain::{Organization, OwnerKind, Person};
     use crate::providers::Learnt;
     use crate::sync::rounds::tests::Site;
 
     #[tokio::test(start_paused = true)]
     async fn groups_are_asked_again_where_they_alone_named_some() {
         let site = Site::new();
-        let members = async |groups: &[&str]| {
+        let members = async |groups: &[&str], people: &[&str]| {
             let id = |text: &str| RemoteId::new(text).unwrap();
             let mut common = site.common();
             common.known.organization = Some(Organization { id: id("ours"), name: None });
             common.known.learn(Learnt { members: groups.iter().map(|member| id(member)).collect(), ..Learnt::default() });
+            let person = |of: &&str| Person { id: id(of), kind: OwnerKind::User, name: None, email: None };
+            common.known.people = people.iter().map(|of| (id(of), person(of))).collect();
             let found = in_groups(&common).await.unwrap();
             (found.iter().map(ToString::to_string).collect::<Vec<_>>(), site.asked().len())
         };
-        assert_eq!(members(&[]).await, (vec![], 0));
-        assert_eq!(members(&["gap"]).await, (vec!["ana".to_owned(), "gap".to_owned()], 2), "two pages");
+        assert_eq!(members(&[], &[]).await, (vec![], 0));
+        assert_eq!(members(&["ana"], &["ana", "bo"]).await, (vec![], 0));
+        assert_eq!(members(&["ana", "gap"], &["ana"]).await, (vec!["ana".to_owned(), "gap".to_owned()], 2), "two pages");
     }
 }

@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(state("acme"), (true, false), "it ends by itself");
         taken.answer(&report());
         assert_eq!(state("acme"), (false, true));
-        drop(turns.take("acme", &stop));
+        drop(turns.take("acme", &stop).unwrap());
         assert_eq!(state("acme"), (false, true));
     }
 }

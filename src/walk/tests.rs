@@ -1,4 +1,4 @@
-//! Every rule by which a walk is complete, incomplete or closed.
+//! Every rule by which a walk is complete, incomplete or closed, and what its pages keep.
 
 use super::*;
 use crate::domain::{ItemReason, KeyKind, Moment, Organization, Owner, OwnerKind, Person, Project};

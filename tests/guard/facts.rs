@@ -291,7 +291,7 @@ async fn an_owner_is_judged_by_the_name_that_was_read_between_two_lists_of_keys(
     assert_eq!(site.rows("SELECT key_id || ' ' || team FROM keys ORDER BY key_id"), ["p_000 machines", "q_000 machines"]);
 }
 
-/// As does what a project is called.
+/// A rule may go by what a project is called.
 #[tokio::test]
 async fn a_project_that_is_called_otherwise_is_judged_otherwise() {
     let mut site = Site::new(&[("p", 1)]).await;

@@ -46,15 +46,12 @@ async fn a_use_that_goes_back_is_believed_of_the_only_list_and_told() {
 async fn a_key_is_stale_so_long_after_the_use_that_is_told_now() {
     let mut site = Site::new(&[("p", 2)]).await;
     let after = "SELECT stale_at - used_at FROM last_use JOIN key ON key.id = key_id WHERE remote_id = 'p_000'";
-    for (seconds, name) in
-        [(1_750_000_000, "a"), (1_751_000_000, "a"), (1_752_000_000, "b"), (1_745_000_000, "b"), (1_746_000_000, "a")]
-    {
-        tell(&mut site, Moment::At(Time::from_unix(seconds)), Moment::NotReported);
-        let named: fn(&mut KeyFacts) =
-            if name == "a" { |facts| facts.name = None } else { |facts| facts.name = Some(Text::clean("b")) };
+    for (seconds, is_named) in [(1_750, false), (1_751, false), (1_752, true), (1_745, true), (1_746, false)] {
+        tell(&mut site, Moment::At(Time::from_unix(seconds * 1_000_000)), Moment::NotReported);
+        let named: fn(&mut KeyFacts) = if is_named { |facts| facts.name = Some(Text::clean("deploy")) } else { |_| {} };
         site.told.insert("p_000".into(), named);
         site.poll().await;
-        assert_eq!(site.rows(after), [(90 * 86_400).to_string()], "{seconds} {name}");
+        assert_eq!(site.rows(after), [(90 * 86_400).to_string()], "{seconds} {is_named}");
     }
 }
 

@@ -1,4 +1,5 @@
-//! Lists of people and projects that shrink too much: nothing hangs on them until they are themselves again, or a person says.
+//! Lists of people and projects that shrink too much: nothing hangs on them until they are themselves again, or a person says. And lists
+//! that are closed.
 
 use keymuster::domain::Reason;
 
@@ -350,12 +351,12 @@ async fn a_closed_list_is_open_again_where_a_page_of_it_was_read() {
     let mut site = Site::new(&[("p", 2)]).await;
     site.poll().await;
     let standing = |site: &Site| site.rows("SELECT standing || ' ' || refusals FROM scope WHERE remote_id = 'p'").remove(0);
-    for (reason, pages, open) in [
-        (Reason::Server, 1, true),
-        (Reason::Server, 0, false),
-        (Reason::AttributionMismatch, 1, false),
-        (Reason::AttributionUnproven, 1, false),
-        (Reason::ImpersonationNotPermitted, 1, false),
+    for (reason, has_page, open) in [
+        (Reason::Server, true, true),
+        (Reason::Server, false, false),
+        (Reason::AttributionMismatch, true, false),
+        (Reason::AttributionUnproven, true, false),
+        (Reason::ImpersonationNotPermitted, true, false),
     ] {
         site.closed.clear();
         site.poll().await;
@@ -363,13 +364,14 @@ async fn a_closed_list_is_open_again_where_a_page_of_it_was_read() {
         site.closed.insert("p".into());
         site.poll().await;
         assert_eq!(standing(&site), "open 1", "refused once");
-        site.part_of("p", reason, pages).await;
-        assert_eq!(standing(&site), if open { "open 0" } else { "open 1" }, "{reason} {pages}");
+        site.part_of("p", reason, has_page).await;
+        assert_eq!(standing(&site), if open { "open 0" } else { "open 1" }, "{reason} {has_page}");
         for _ in 0..2 {
             site.poll().await;
         }
-        assert!(standing(&site).starts_with("closed"), "{reason} {pages}");
-        site.part_of("p", reason, pages).await;
-        assert_eq!(standing(&site).starts_with("open 0"), open, "{reason} {pages}");
+        assert!(standing(&site).starts_with("closed"), "{reason} {has_page}");
+        site.part_of("p", reason, has_page).await;
+        let now = standing(&site);
+        assert!(now.starts_with(if open { "open 0" } else { "closed" }), "{reason} {has_page}: {now}");
     }
 }

@@ -291,13 +291,13 @@ impl Site {
         }
     }
 
-    /// One walk of a project that failed at the end of its first page, or before it.
-    pub async fn part_of(&mut self, project: &str, reason: Reason, pages: usize) {
+    /// One walk of a project that failed behind its first page, or before it.
+    pub async fn part_of(&mut self, project: &str, reason: Reason, has_page: bool) {
         self.now += HOUR;
         let (poll, row) = self.begin().await;
         let scope = Scope::of(ScopeKind::Project, id(project), None);
         let failure = Failure::new(reason, "");
-        let walked = if pages > 0 {
+        let walked = if has_page {
             self.walk(scope, Vec::new(), Next::Done).unfinished(failure)
         } else {
             let (begun, fetch) = (self.stamp(), Fetch::get(Target::Scope(scope.clone()), "list", "/list"));

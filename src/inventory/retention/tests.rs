@@ -40,6 +40,22 @@ async fn what_a_conclusion_rests_on_stays() {
         let keep = Keep { walks: Span::seconds(1), history: Span::seconds(history) };
         inventory.forget(Time::from_unix(now), keep).await.unwrap()
     };
+    let forgotten = forget(10_000, 9_950).await;
+    assert_eq!((left(&inventory, "walk").await, forgotten.keys), (vec![3, 4, 5, 6], 0));
+    assert_eq!(left(&inventory, "poll").await, [10, 20], "a poll that history names stays");
+
+    let forgotten = forget(10_000, 9_500).await;
+    assert_eq!((forgotten.changes, forgotten.keys), (2, 1));
+    assert_eq!(left(&inventory, "key").await, [1, 3], "a key that is there stays, and one of which history still tells");
+    assert_eq!(forget(10_000, 9_500).await.walks, 1, "the poll that nothing names any more");
+    inventory.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_removed_is_no_longer_told_as_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = Inventory::open(&folder.path().join("inventory.db"), Time::from_unix(0)).unwrap();
+    inventory.write(move |transaction| Ok(transaction.execute_batch(HISTORY)?)).await.unwrap();
     let whole_since = async || {
         let since = |connection: &rusqlite::Connection| {
             let since = "SELECT walks_whole_since, whole_since FROM history";
@@ -47,16 +63,13 @@ async fn what_a_conclusion_rests_on_stays() {
         };
         inventory.reader().read::<(Option<i64>, Option<i64>), _>(since).await.unwrap()
     };
+    let forget = async |now: i64, history: u32| {
+        let keep = Keep { walks: Span::seconds(1), history: Span::seconds(history) };
+        inventory.forget(Time::from_unix(now), keep).await.unwrap()
+    };
     assert_eq!((forget(50, 10).await, whole_since().await), (Forgotten::default(), (None, None)));
-    let forgotten = forget(10_000, 9_950).await;
-    assert_eq!(whole_since().await, (Some(9_999), None), "nothing of history went");
-    assert_eq!((left(&inventory, "walk").await, forgotten.keys), (vec![3, 4, 5, 6], 0));
-    assert_eq!(left(&inventory, "poll").await, [10, 20], "a poll that history names stays");
-
-    let forgotten = forget(10_000, 9_500).await;
-    assert_eq!((forgotten.changes, forgotten.keys, whole_since().await), (2, 1, (Some(9_999), Some(500))));
-    assert_eq!(left(&inventory, "key").await, [1, 3], "a key that is there stays, and one of which history still tells");
-    assert_eq!(forget(10_000, 9_500).await.walks, 1, "the poll that nothing names any more");
+    assert_eq!((forget(10_000, 9_950).await.changes, whole_since().await), (0, (Some(9_999), None)));
+    assert_eq!((forget(10_000, 9_500).await.changes, whole_since().await), (2, (Some(9_999), Some(500))));
     inventory.close().await.unwrap();
 }
 

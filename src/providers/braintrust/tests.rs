@@ -316,6 +316,12 @@ fn a_credential_is_a_key_of_the_callers_or_a_service_token() {
 }
 
 #[test]
+fn no_list_is_read_apart() {
+    let lists = [member_list("u-2", Way::Header), Asking::new(&account(&[]), &acme()).people(), organization_list()];
+    assert!(!lists.iter().any(|list| Braintrust.reads_apart(list)), "service accounts show in the keys that they own");
+}
+
+#[test]
 fn groups_name_members_of_this_organization() {
     let groups = Asking::new(&account(&[]), &acme()).groups();
     assert_eq!((groups.list, query(&groups, "limit"), query(&groups, "org_name")), (None, Some("20"), Some("Acme & Co")));

@@ -1,4 +1,4 @@
-//! What a poll reports of questions that failed, and what it learns of the caller and of the way that it goes.
+//! What a poll asks next, what it learns of the caller, the members and the way that it goes, and what it reports of questions that failed.
 
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ fn what_lists_hang_on_is_asked_first_and_of_lists_what_waited_longest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_way_that_is_left_leaves_nothing_behind() {
+async fn a_way_that_is_left_leaves_nothing_behind_but_what_was_read_whole() {
     let line = Site::new().line;
     let mut course = Course::default();
     let ways: Vec<Way> = (0..2)
@@ -117,15 +117,14 @@ async fn a_way_that_is_left_leaves_nothing_behind() {
                 course.known.ended.insert(scope.id.clone(), WalkEnd::Incomplete(Failure::new(Reason::Server, "")));
                 course.reports.push(ScopeReport { scope, ..ScopeReport::new(&unread()) });
             }
-            let in_time =
-                Scope::of(if way == Way::Organization { ScopeKind::Organization } else { ScopeKind::Member }, id("bo"), None);
-            course.known.ended.insert(in_time.id.clone(), WalkEnd::Complete);
+            let of_the_way = if way == Way::Organization { ScopeKind::Organization } else { ScopeKind::Member };
+            let whole = ScopeId { kind: of_the_way, of: Some(id("bo")) };
+            course.known.ended.insert(whole.clone(), WalkEnd::Complete);
             course.wanting = Some(Failure::new(Reason::NotFound, ""));
             assert!(course.leave_way(&line));
-            assert_eq!(course.known.ended.remove(&in_time.id), Some(WalkEnd::Complete), "what was read whole was read");
+            assert_eq!(course.known.ended.remove(&whole), Some(WalkEnd::Complete), "{way}");
             assert!(course.known.ended.contains_key(&Scope::only(ScopeKind::ServiceTokens).id), "{way}");
-            assert!(!course.proofs.awaits_organization(), "what was read so is read again");
-            let of_the_way = if way == Way::Organization { ScopeKind::Organization } else { ScopeKind::Member };
+            assert!(!course.proofs.awaits_organization(), "what waited for its proof is read again");
             let left = |kind: ScopeKind| course.reports.iter().filter(|report| report.scope.id.kind == kind).count();
             assert_eq!((left(of_the_way), left(ScopeKind::ServiceTokens)), (0, 1), "{way}");
             assert!(course.known.ended.keys().all(|scope| scope.kind != of_the_way), "{way}");
@@ -136,7 +135,7 @@ async fn a_way_that_is_left_leaves_nothing_behind() {
     assert_ne!(ways[0], ways[1]);
 }
 
-/// A course that goes by the header and has asked all that members' lists hang on; of these members.
+/// A course that goes by the first way behind the organisation's list that was not left, and has asked all that members' lists hang on; of these members.
 fn ready(line: &Line, members: &[String]) -> Course {
     line.ways.leave(line.provider.spec(), &line.account, Way::Organization, &Failure::new(Reason::NotFound, ""));
     let mut course = Course::default();
@@ -179,6 +178,8 @@ async fn whom_a_page_of_people_names_is_asked_for_ahead_and_who_waited_longest_f
     let ahead = |course: &Course| members(&course.ahead(&line, &attempts, &["ana", "bo", "cy"].map(person)));
     assert_eq!(ahead(&course), ["member/cy", "member/bo", "member/ana"]);
     assert_eq!(course.planned, planned, "what is asked ahead is planned in its turn");
+    course.known.way = Some(Way::Token);
+    assert_eq!(ahead(&course), ["member/cy", "member/bo", "member/ana"]);
     for way in [None, Some(Way::Organization)] {
         course.known.way = way;
         assert!(ahead(&course).is_empty(), "{way:?}");
@@ -209,13 +210,8 @@ fn a_way_is_wanting_where_its_own_list_says_so() {
         let course = Course { known: Known { way, ..Known::default() }, ..Course::default() };
         Reason::ALL.iter().copied().filter(|reason| course.shows_the_way_wanting(kind, *reason)).collect::<Vec<_>>()
     };
-    let of_the_organization = [Reason::Forbidden, Reason::NotFound, Reason::AttributionMismatch, Reason::AttributionUnproven]
-        .into_iter()
-        .collect::<HashSet<_>>();
-    assert_eq!(
-        wanting(Some(Way::Organization), ScopeKind::Organization).into_iter().collect::<HashSet<_>>(),
-        of_the_organization
-    );
+    let of_the_organization = [Reason::Forbidden, Reason::NotFound, Reason::AttributionMismatch, Reason::AttributionUnproven];
+    assert_eq!(wanting(Some(Way::Organization), ScopeKind::Organization), of_the_organization);
     assert_eq!(wanting(Some(Way::Token), ScopeKind::Member), [Reason::NotFound]);
     for (way, kind) in [
         (None, ScopeKind::Organization),
@@ -251,7 +247,7 @@ async fn an_exchange_that_gave_some_members_tokens_exists() {
 #[test]
 fn what_lists_show_is_known_to_the_adapter() {
     let take = |course: &mut Course, kind: ScopeKind, item: Item| {
-        let walked = proofs::walk_of(Scope::only(kind), vec![item]);
+        let walked = proofs::walk_of(WalkId(1), Scope::only(kind), vec![item]);
         course.take(Ended::Walk(Box::new(walked), Learnt::default(), Subject::default()), Before::default()).unwrap();
     };
     let mut course = Course::default();
@@ -282,15 +278,15 @@ fn groups_tell_of_members_where_they_and_the_people_were_read() {
         course.known.answered.extend(answered.then_some(GROUPS));
         course.known.unanswered.extend(refused.map(|reason| (GROUPS, Failure::new(reason, ""))));
         course.known.ended.extend(read.then(|| (people.clone(), WalkEnd::Complete)));
-        (format!("{:?}", course.in_groups()), course.notes())
+        (course.in_groups(), course.notes())
     };
-    assert_eq!(told(true, None, true).0, r#"Members([RemoteId("gap")])"#);
-    assert_eq!(told(true, None, true).1, ["the list of people lacks 1 whom groups name as members"]);
+    let notes = vec!["the list of people lacks 1 whom groups name as members".to_owned()];
+    assert_eq!(told(true, None, true), (InGroups::Members(vec![id("gap")]), notes));
     for (answered, refused, read) in [(true, None, false), (false, None, true), (false, Some(Reason::Server), true)] {
-        assert_eq!(told(answered, refused, read).0, "NotRead", "{answered} {refused:?} {read}");
+        assert_eq!(told(answered, refused, read).0, InGroups::NotRead, "{answered} {refused:?} {read}");
     }
     for refused in [Reason::Forbidden, Reason::NotFound] {
-        assert_eq!(told(false, Some(refused), true).0, "Refused");
+        assert_eq!(told(false, Some(refused), true).0, InGroups::Refused);
     }
     assert!(Course::default().notes().is_empty());
 }

@@ -31,16 +31,16 @@ pub(in crate::sync) fn listed((key, owner): &(&str, Option<&str>)) -> Item {
 
 /// A complete walk of that member's list, of keys with their owners, where these are told.
 pub(in crate::sync) fn walked(member: &str, keys: &[(&str, Option<&str>)]) -> Walked {
-    walk_of(Scope::of(ScopeKind::Member, id(member), None), keys.iter().map(listed).collect())
+    walk_of(WalkId(1), Scope::of(ScopeKind::Member, id(member), None), keys.iter().map(listed).collect())
 }
 
 /// A complete walk of that scope.
-pub(in crate::sync) fn walk_of(scope: Scope, items: Vec<Item>) -> Walked {
+pub(in crate::sync) fn walk_of(number: WalkId, scope: Scope, items: Vec<Item>) -> Walked {
     let now = Time::from_unix(1_760_000_000);
     let fetch = Fetch::get(Target::Scope(scope.clone()), "list", "/list");
     let caps = Caps { items: 100, pages: 10, time: Duration::from_secs(60) };
     let begun = Stamp { wall: now, boot: Duration::ZERO };
-    let mut walk = Walk::begin(WalkId(1), scope, &fetch, begun, caps);
+    let mut walk = Walk::begin(number, scope, &fetch, begun, caps);
     let page = Page {
         elements: items.len() as u64,
         items,
@@ -458,7 +458,7 @@ fn one_list_that_leaves_something_open_keeps_the_refused_from_speaking_for_all()
     assert_eq!(proofs.failure(), None);
     let own = Before { lacking: vec![id("mine_0")], strange: false };
     assert!(proofs.take(walked("me", &[("mine_1", None)]), &subject("me", Proof::None), own, &known()).is_none(), "it waits");
-    assert_eq!(proofs.failure(), None, "of our own list nothing is open");
+    assert_eq!(proofs.failure(), None, "our own list is asked for in nobody's name");
     assert!(proofs.take(refused("ana"), &subject("ana", Proof::Impersonation), Before::default(), &known()).is_none());
     assert_eq!(proofs.failure().map(|failure| failure.reason), Some(Reason::ImpersonationNotPermitted));
     assert!(proofs.take(walked("bo", &[]), &subject("bo", Proof::Impersonation), Before::default(), &known()).is_none());

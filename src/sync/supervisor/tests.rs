@@ -111,7 +111,7 @@ async fn supervised() -> Site {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_clock_that_was_set_passed_over_is_made_up_for() {
-    let Site { folder: _folder, inventory: _, clock, polls, stop, supervisor, commands: _commands } = supervised().await;
+    let Site { folder: _folder, clock, polls, stop, supervisor, commands: _commands, .. } = supervised().await;
     polls.come_to(1).await;
     clock.jump(366 * 86_400);
     let ended = polls.come_to(2).await;
@@ -126,7 +126,7 @@ async fn what_a_clock_that_was_set_passed_over_is_made_up_for() {
 
 #[tokio::test(start_paused = true)]
 async fn the_inventory_is_tidied_up_each_day_and_not_at_the_start() {
-    let Site { folder, inventory: _, clock: _, polls, stop, supervisor, commands: _commands } = supervised().await;
+    let Site { folder, polls, stop, supervisor, commands: _commands, .. } = supervised().await;
     polls.come_to(1).await;
     tokio::time::sleep(Duration::from_hours(1)).await;
     // What tidying empties. Closing does so too, but nothing is closed here.
@@ -150,20 +150,20 @@ const READ: &str = "
       FROM json_each('[1,2]'), (SELECT id, run_id FROM poll LIMIT 1) AS p, scope AS s WHERE s.kind = 'admin';";
 
 #[tokio::test(start_paused = true)]
-async fn what_is_over_is_removed_each_day() {
-    let Site { folder: _folder, inventory, clock: _, polls, stop, supervisor, commands: _commands } = supervised().await;
+async fn what_is_over_is_removed_while_it_runs() {
+    let Site { folder: _folder, inventory, polls, stop, supervisor, commands: _commands, .. } = supervised().await;
     polls.come_to(1).await;
-    inventory.write(|transaction| Ok(transaction.execute_batch(READ)?)).await.unwrap();
-    let read = async || {
-        let walks = |connection: &rusqlite::Connection| {
-            let mut select = connection.prepare("SELECT id FROM walk WHERE id > 900000 ORDER BY id")?;
-            Ok(select.query_map([], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?)
-        };
-        inventory.reader().read(walks).await.unwrap()
+    let walks = |connection: &rusqlite::Connection| {
+        let mut select = connection.prepare("SELECT id FROM walk WHERE id > 900000 ORDER BY id")?;
+        Ok(select.query_map([], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?)
     };
-    assert_eq!(read().await, [900_001, 900_002]);
+    let read = move |transaction: &rusqlite::Transaction<'_>| {
+        transaction.execute_batch(READ)?;
+        walks(transaction)
+    };
+    assert_eq!(inventory.write(read).await.unwrap(), [900_001, 900_002]);
     let began = std::time::Instant::now();
-    while read().await != [900_002] {
+    while inventory.reader().read(walks).await.unwrap() != [900_002] {
         assert!(began.elapsed() < Duration::from_mins(1), "nothing is removed");
         tokio::time::sleep(Duration::from_hours(1)).await;
     }
@@ -173,7 +173,7 @@ async fn what_is_over_is_removed_each_day() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bug_costs_one_poll_and_the_next_one_begins() {
-    let Site { folder: _folder, inventory: _, clock: _, polls, stop, supervisor, commands } = supervised().await;
+    let Site { folder: _folder, polls, stop, supervisor, commands, .. } = supervised().await;
     polls.come_to(1).await;
     polls.bugs.store(1, SeqCst);
     for is_answered in [false, true] {
@@ -189,7 +189,7 @@ async fn a_bug_costs_one_poll_and_the_next_one_begins() {
 /// In real time: what holds a thread holds all of paused time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_waits_for_what_is_about_to_end() {
-    let Site { folder: _folder, inventory: _, clock: _, polls, stop, supervisor, commands } = supervised().await;
+    let Site { folder: _folder, polls, stop, supervisor, commands, .. } = supervised().await;
     polls.are_slow.store(true, SeqCst);
     let (answer, _report) = oneshot::channel();
     commands.send(Command::Poll("acme".into(), answer)).await.unwrap();
