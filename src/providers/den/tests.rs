@@ -236,14 +236,15 @@ fn key_records() {
 fn null_is_never_only_where_the_server_records_use() {
     let asked_at = Time::from_unix(1_790_000_000);
     let ago = |seconds: i64| Moment::At(asked_at.plus(-seconds));
+    let ninety_days = 7_776_000;
     for (others, read_as) in [
         (vec![], Moment::NotReported),
         (vec![Moment::Never], Moment::NotReported),
         (vec![Moment::NotReported], Moment::NotReported),
-        (vec![ago(USE_IS_RECORDED + 1)], Moment::NotReported),
+        (vec![ago(ninety_days + 1)], Moment::NotReported),
         (vec![ago(-AHEAD - 1)], Moment::NotReported),
-        (vec![ago(USE_IS_RECORDED)], Moment::Never),
-        (vec![ago(USE_IS_RECORDED + 1), ago(0)], Moment::Never),
+        (vec![ago(ninety_days)], Moment::Never),
+        (vec![ago(ninety_days + 1), ago(0)], Moment::Never),
         (vec![ago(-5)], Moment::Never),
     ] {
         let mut all: Box<[_]> = [vec![Moment::Never], others.clone()]
