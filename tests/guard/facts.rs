@@ -252,11 +252,11 @@ async fn a_key_on_two_equal_lists_stays_on_the_first_until_that_one_drops_it() {
 
 /// Keys of owners who are called robots belong to a team.
 async fn robots_have_a_team(site: &Site) {
-    let rule = Rule {
-        matches: Match { owner: Some(Glob::new("robot *")), ..Match::default() },
-        labels: [("team".to_owned(), "machines".to_owned())].into(),
-        ..Rule::default()
-    };
+    have_a_team(site, Match { owner: Some(Glob::new("robot *")), ..Match::default() }).await;
+}
+
+async fn have_a_team(site: &Site, matches: Match) {
+    let rule = Rule { matches, labels: [("team".to_owned(), "machines".to_owned())].into(), ..Rule::default() };
     let policy = Policy { rules: vec![rule], ..Policy::default() };
     site.inventory.judge_all(Arc::new(policy), Time::from_unix(site.now)).await.unwrap();
 }
@@ -295,13 +295,7 @@ async fn an_owner_is_judged_by_the_name_that_was_read_between_two_lists_of_keys(
 #[tokio::test]
 async fn a_project_that_is_called_otherwise_is_judged_otherwise() {
     let mut site = Site::new(&[("p", 1)]).await;
-    let rule = Rule {
-        matches: Match { scope_name: Some(Glob::new("robots *")), ..Match::default() },
-        labels: [("team".to_owned(), "machines".to_owned())].into(),
-        ..Rule::default()
-    };
-    let policy = Policy { rules: vec![rule], ..Policy::default() };
-    site.inventory.judge_all(Arc::new(policy), Time::from_unix(site.now)).await.unwrap();
+    have_a_team(&site, Match { scope_name: Some(Glob::new("robots *")), ..Match::default() }).await;
     for (title, team) in [("people", "-"), ("robots 7", "machines"), ("people", "-")] {
         site.titles.insert("p".into(), title);
         site.poll().await;

@@ -6,6 +6,7 @@
 mod accounts;
 mod agreement;
 mod asking;
+mod closed;
 mod facts;
 mod keys;
 mod last_use;
